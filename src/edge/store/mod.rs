@@ -1,0 +1,325 @@
+//! The store: SQLite or PostgreSQL behind one code path.
+//!
+//! Everything that changes goes through [`Store::commit`]: rows, events and notices in one transaction.
+//! Rows carry a revision; a row that somebody else changed since it was read makes the whole commit a
+//! [`StoreError::Conflict`], and the job's next activation is the retry.
+
+use crate::model::alert::Alert;
+use crate::model::deployment::Deployment;
+use crate::model::event::{Event, NewEvent};
+use crate::model::fleet::Client;
+use crate::model::notice::{NewNotice, Notice};
+use crate::model::release::Release;
+use crate::model::report::ServerState;
+use crate::model::request::{Agreement, Request};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A value and the revision it was read at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored<T> {
+    pub rev: i64,
+    pub value: T,
+}
+
+impl<T> std::ops::Deref for Stored<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> Stored<T> {
+    /// The same row with another value, to be written back.
+    pub fn with<U>(&self, value: U) -> Stored<U> {
+        Stored { rev: self.rev, value }
+    }
+
+    /// A row that is not in the store yet.
+    pub fn new(value: T) -> Stored<T> {
+        Stored { rev: 0, value }
+    }
+}
+
+/// A row to write: inserted when its revision is 0, else updated if the revision still stands.
+#[derive(Clone, Debug)]
+pub enum Row {
+    Client(Stored<Client>),
+    /// Removes a client and its servers from the fleet; history stays.
+    RemoveClient(Stored<Client>),
+    /// Server id and what its agent reported.
+    State(Stored<(String, ServerState)>),
+    Release(Stored<Release>),
+    Deployment(Stored<Deployment>),
+    Request(Stored<Request>),
+    Agreement(Stored<Agreement>),
+    Alert(Stored<Alert>),
+    Notice(Stored<Notice>),
+    Feed(Stored<Feed>),
+    /// A file of a publisher's mirrored TUF repository; always overwritten.
+    FeedFile(FeedFile),
+    Token(Stored<Token>),
+    /// A one-time enrolment code.
+    Enrolment(Stored<Enrolment>),
+    /// The last decisions of one server, for `held` and `late` transitions.
+    Standing(Stored<Standing>),
+}
+
+/// What one job wants written, together or not at all.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    pub rows: Vec<Row>,
+    pub events: Vec<NewEvent>,
+    pub notices: Vec<NewNotice>,
+}
+
+/// How a publisher's feed is doing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Feed {
+    pub publisher: String,
+    pub fetched_at: Option<DateTime<Utc>>,
+    /// Why the last refresh was refused.
+    pub error: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedFile {
+    pub publisher: String,
+    /// `metadata/1.root.json`, `targets/<sha256>.isacompta-14.20.003.json`, …
+    pub name: String,
+    pub bytes: Vec<u8>,
+}
+
+/// A bearer of rights. Only the hash of the secret is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// sha256 of the secret, lower-case hex.
+    pub hash: String,
+    pub name: String,
+    pub scope: Scope,
+    pub created_at: DateTime<Utc>,
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "scope", rename_all = "snake_case")]
+pub enum Scope {
+    Staff,
+    /// A client's IT contact: sees and asks only for this client.
+    Client {
+        client: String,
+    },
+    /// One server's agent.
+    Target {
+        server: String,
+    },
+    /// One client's gateway: may act for that client's servers.
+    Gateway {
+        client: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrolment {
+    pub hash: String,
+    pub server: String,
+    pub expires_at: DateTime<Utc>,
+    pub used_at: Option<DateTime<Utc>>,
+}
+
+/// What was last decided for one server: product → outcome name and the rule that settled it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    pub server: String,
+    pub outcomes: std::collections::BTreeMap<String, String>,
+}
+
+/// Which ids to allocate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sequence {
+    Deployment,
+    Request,
+    Agreement,
+    Alert,
+}
+
+/// Which deployments to list; every field that is set narrows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeploymentFilter {
+    pub client: Option<String>,
+    pub server: Option<String>,
+    pub product: Option<String>,
+    /// State names; empty means all.
+    pub states: Vec<String>,
+    /// On the slot's start.
+    pub since: Option<DateTime<Utc>>,
+    pub until: Option<DateTime<Utc>>,
+    pub action: Option<i64>,
+    pub limit: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    pub client: Option<String>,
+    pub server: Option<String>,
+    pub deployment: Option<i64>,
+    pub since: Option<DateTime<Utc>>,
+    pub until: Option<DateTime<Utc>>,
+    pub limit: Option<u64>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("cannot open the database {url}: {source}; the address is sqlite:PATH or postgres://…")]
+    Open { url: String, source: sea_orm::DbErr },
+    #[error("cannot bring the database to this version's tables: {0}")]
+    Migrate(#[source] sea_orm::DbErr),
+    #[error("{what} changed meanwhile")]
+    Conflict { what: String },
+    #[error("{table} row {id} cannot be read: {source}")]
+    Corrupt { table: &'static str, id: String, source: serde_json::Error },
+    #[error("the database refused: {0}")]
+    Database(#[from] sea_orm::DbErr),
+}
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// A handle to the database. Cloning shares the connections.
+#[derive(Clone)]
+pub struct Store {}
+
+impl Store {
+    /// Opens `sqlite:PATH` (created when missing) or `postgres://…` and migrates it.
+    pub async fn open(_url: &str) -> Result<Store> {
+        todo!()
+    }
+
+    /// The first of `n` fresh ids. Gaps are harmless.
+    pub async fn allocate(&self, _sequence: Sequence, _n: u32) -> Result<i64> {
+        todo!()
+    }
+
+    /// Writes everything or nothing. Notices whose key is already there are left as they are.
+    pub async fn commit(&self, _changes: Changes) -> Result<()> {
+        todo!()
+    }
+
+    pub async fn clients(&self) -> Result<Vec<Stored<Client>>> {
+        todo!()
+    }
+
+    pub async fn client(&self, _id: &str) -> Result<Option<Stored<Client>>> {
+        todo!()
+    }
+
+    pub async fn client_of_server(&self, _server: &str) -> Result<Option<Stored<Client>>> {
+        todo!()
+    }
+
+    pub async fn state(&self, _server: &str) -> Result<Option<Stored<(String, ServerState)>>> {
+        todo!()
+    }
+
+    pub async fn states(&self) -> Result<Vec<Stored<(String, ServerState)>>> {
+        todo!()
+    }
+
+    pub async fn releases(&self) -> Result<Vec<Stored<Release>>> {
+        todo!()
+    }
+
+    pub async fn release(
+        &self,
+        _product: &str,
+        _version: &crate::model::version::Version,
+    ) -> Result<Option<Stored<Release>>> {
+        todo!()
+    }
+
+    pub async fn deployments(&self, _filter: &DeploymentFilter) -> Result<Vec<Stored<Deployment>>> {
+        todo!()
+    }
+
+    pub async fn deployment(&self, _id: i64) -> Result<Option<Stored<Deployment>>> {
+        todo!()
+    }
+
+    /// The open (planned or running) deployments of one server: one indexed read, for idle polls.
+    pub async fn open_deployments(&self, _server: &str) -> Result<Vec<Stored<Deployment>>> {
+        todo!()
+    }
+
+    pub async fn requests(&self, _client: Option<&str>) -> Result<Vec<Stored<Request>>> {
+        todo!()
+    }
+
+    pub async fn request(&self, _id: i64) -> Result<Option<Stored<Request>>> {
+        todo!()
+    }
+
+    pub async fn agreements(&self) -> Result<Vec<Stored<Agreement>>> {
+        todo!()
+    }
+
+    /// Alerts that are not resolved, or all.
+    pub async fn alerts(&self, _all: bool) -> Result<Vec<Stored<Alert>>> {
+        todo!()
+    }
+
+    pub async fn standings(&self) -> Result<Vec<Stored<Standing>>> {
+        todo!()
+    }
+
+    /// Pending notices due at `now`, oldest first, leased until `lease_until` so that no other replica takes them.
+    pub async fn lease_notices(
+        &self,
+        _now: DateTime<Utc>,
+        _lease_until: DateTime<Utc>,
+        _limit: u64,
+    ) -> Result<Vec<Stored<Notice>>> {
+        todo!()
+    }
+
+    pub async fn notices(&self, _client: Option<&str>, _limit: u64) -> Result<Vec<Stored<Notice>>> {
+        todo!()
+    }
+
+    pub async fn events(&self, _filter: &EventFilter) -> Result<Vec<Event>> {
+        todo!()
+    }
+
+    pub async fn feed(&self, _publisher: &str) -> Result<Option<Stored<Feed>>> {
+        todo!()
+    }
+
+    pub async fn feed_file(&self, _publisher: &str, _name: &str) -> Result<Option<Vec<u8>>> {
+        todo!()
+    }
+
+    /// Names and bytes of a publisher's mirrored files whose name starts with `prefix`.
+    pub async fn feed_files(&self, _publisher: &str, _prefix: &str) -> Result<Vec<FeedFile>> {
+        todo!()
+    }
+
+    pub async fn token(&self, _hash: &str) -> Result<Option<Stored<Token>>> {
+        todo!()
+    }
+
+    pub async fn tokens(&self) -> Result<Vec<Stored<Token>>> {
+        todo!()
+    }
+
+    pub async fn enrolment(&self, _hash: &str) -> Result<Option<Stored<Enrolment>>> {
+        todo!()
+    }
+
+    /// Records that these servers were heard from; batched, without events. Server id → instant.
+    pub async fn seen(&self, _servers: &std::collections::BTreeMap<String, DateTime<Utc>>) -> Result<()> {
+        todo!()
+    }
+
+    /// When each server was last heard from.
+    pub async fn last_seen(&self) -> Result<std::collections::BTreeMap<String, DateTime<Utc>>> {
+        todo!()
+    }
+}

@@ -1,0 +1,66 @@
+//! An alert demands action of staff and has an intervention clock (`gti-2h`, `escalation`).
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    pub id: i64,
+    /// One open alert per cause: the same cause raised again changes nothing.
+    pub cause: String,
+    pub class: AlertClass,
+    pub client: Option<String>,
+    pub server: Option<String>,
+    pub product: Option<String>,
+    pub deployment: Option<i64>,
+    pub title: String,
+    pub text: String,
+    pub raised_at: DateTime<Utc>,
+    /// When somebody has to have intervened: 2 hours of service time after `raised_at`.
+    pub due: DateTime<Utc>,
+    pub state: AlertState,
+}
+
+/// Which team: applications (iah@) or hardware and systems (noc@).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AlertClass {
+    Applications,
+    Systems,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum AlertState {
+    /// `level` 0 until the clock is missed, then 1 (IAH), 2 (managed services), 3 (director).
+    Open {
+        level: u8,
+    },
+    Acknowledged {
+        at: DateTime<Utc>,
+        by: String,
+    },
+    Resolved {
+        at: DateTime<Utc>,
+        note: String,
+    },
+}
+
+/// An alert about to be raised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAlert {
+    pub cause: String,
+    pub class: AlertClass,
+    pub client: Option<String>,
+    pub server: Option<String>,
+    pub product: Option<String>,
+    pub deployment: Option<i64>,
+    pub title: String,
+    pub text: String,
+}
+
+impl Alert {
+    pub fn is_open(&self) -> bool {
+        !matches!(self.state, AlertState::Resolved { .. })
+    }
+}

@@ -1,0 +1,19 @@
+//! The nouns: plain data, one file each, named as the glossary names them.
+//!
+//! No I/O, no async, no clock. States are enums whose transitions check where they start.
+//! What is persisted derives serde; its JSON is the stored form, so a change here is a migration.
+
+pub mod alert;
+pub mod decision;
+pub mod deployment;
+pub mod event;
+pub mod fleet;
+pub mod manifest;
+pub mod notice;
+pub mod release;
+pub mod report;
+pub mod request;
+pub mod rule;
+pub mod schedule;
+pub mod slot;
+pub mod version;

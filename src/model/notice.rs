@@ -1,0 +1,134 @@
+//! A notice informs a client; it waits in the outbox until the mail server has it.
+
+use super::manifest::{Manifest, Text};
+use super::slot::Slot;
+use super::version::Version;
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A letter about to be written: what it says, not yet how.
+///
+/// `key` makes it unique: the same key is never sent twice, and the Message-ID comes from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NewNotice {
+    pub key: String,
+    pub at: DateTime<Utc>,
+    /// `None` for a letter to staff alone.
+    pub client: Option<String>,
+    pub server: Option<String>,
+    pub deployment: Option<i64>,
+    pub letter: Letter,
+}
+
+/// Every letter that exists, with the facts it is written from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "letter", rename_all = "snake_case")]
+pub enum Letter {
+    MinorPlanned(Installation),
+    MinorInstalled(Installation),
+    MinorFailed {
+        installation: Installation,
+        why: String,
+    },
+    ManualPlanned(Installation),
+    ManualInstalled(Installation),
+    ManualFailed {
+        installation: Installation,
+        why: String,
+    },
+    MajorAvailable {
+        product: String,
+        version: Version,
+        manifest: Box<Manifest>,
+        earliest: NaiveDate,
+    },
+    MajorRequested {
+        request: i64,
+        by: String,
+        before: NaiveDate,
+        installation: Installation,
+    },
+    MajorRefused {
+        product: String,
+        version: Version,
+        by: String,
+        before: NaiveDate,
+        earliest: Option<NaiveDate>,
+        why: Text,
+    },
+    MajorPlanned(Installation),
+    MajorInstalled(Installation),
+    MajorFailed {
+        installation: Installation,
+        why: String,
+    },
+    Moved {
+        installation: Installation,
+        was: Slot,
+        why: Text,
+    },
+    Cancelled {
+        installation: Installation,
+        why: Text,
+    },
+    Retracted {
+        product: String,
+        version: Version,
+        reason: String,
+        installed_on: Vec<String>,
+    },
+    RequestCancelled {
+        request: i64,
+        product: String,
+        version: Version,
+        by: String,
+    },
+    /// To staff: something demands action.
+    Alert {
+        alert: i64,
+        title: String,
+        text: String,
+        due: DateTime<Utc>,
+        level: u8,
+    },
+}
+
+/// The facts every letter about one installation shares.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Installation {
+    pub server: String,
+    pub zone: chrono_tz::Tz,
+    pub product: String,
+    pub from: Option<Version>,
+    pub to: Version,
+    pub slot: Slot,
+    pub deadline: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub manifest: Box<Manifest>,
+}
+
+/// A notice in the outbox.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    pub id: i64,
+    pub body: NewNotice,
+    pub state: NoticeState,
+    pub attempts: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum NoticeState {
+    /// To be tried at or after `next_at`.
+    Pending {
+        next_at: DateTime<Utc>,
+    },
+    Sent {
+        at: DateTime<Utc>,
+    },
+    /// Given up after its attempts (`three-attempts`); stays visible.
+    Undelivered {
+        at: DateTime<Utc>,
+        error: String,
+    },
+}

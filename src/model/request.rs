@@ -1,0 +1,72 @@
+//! A client's express demand for a major version by a latest date (`major-on-request`), and agreements.
+
+use super::slot::Slot;
+use super::version::Version;
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    pub id: i64,
+    pub client: String,
+    pub product: String,
+    pub version: Version,
+    /// Limits the request to these servers; empty means every server of the client.
+    #[serde(default)]
+    pub servers: Vec<String>,
+    pub received_at: DateTime<Utc>,
+    /// Who asked: the contact's address or the token's name.
+    pub by: String,
+    /// Latest date, site-local, on which the installation may end.
+    pub before: NaiveDate,
+    pub state: RequestState,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum RequestState {
+    Accepted,
+    Done { at: DateTime<Utc> },
+    Cancelled { at: DateTime<Utc>, by: String },
+    Expired { at: DateTime<Utc> },
+}
+
+/// The client's IT contact accepts another slot for one installation (6.1.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreement {
+    pub id: i64,
+    pub client: String,
+    pub server: String,
+    pub product: String,
+    pub slot: Slot,
+    pub by: String,
+    pub at: DateTime<Utc>,
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("request {id} is {state} and cannot be cancelled")]
+pub struct NotCancellable {
+    id: i64,
+    state: &'static str,
+}
+
+impl Request {
+    /// Withdraws an accepted request.
+    pub fn cancel(self, at: DateTime<Utc>, by: String) -> Result<Request, NotCancellable> {
+        match self.state {
+            RequestState::Accepted => Ok(Request { state: RequestState::Cancelled { at, by }, ..self }),
+            ref state => Err(NotCancellable { id: self.id, state: state.name() }),
+        }
+    }
+}
+
+impl RequestState {
+    pub fn name(&self) -> &'static str {
+        match self {
+            RequestState::Accepted => "accepted",
+            RequestState::Done { .. } => "done",
+            RequestState::Cancelled { .. } => "cancelled",
+            RequestState::Expired { .. } => "expired",
+        }
+    }
+}

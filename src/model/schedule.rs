@@ -1,0 +1,105 @@
+//! A schedule: the terms of one contract as data, each citing its clause (`schedules/*.toml`).
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The file as written. `decide::terms` compiles and checks it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// The contract's title.
+    pub contract: String,
+    /// Named windows; `night`, `maintenance`, `office` and `service` are the ones the rules use.
+    pub windows: BTreeMap<String, Window>,
+    pub minor: MinorTerms,
+    pub manual: ManualTerms,
+    pub major: MajorTerms,
+    pub backup: BackupTerms,
+    pub intervention: InterventionTerms,
+    pub agents: AgentTerms,
+    pub retry: RetryTerms,
+    /// When each job wakes, as six-field cron in UTC. A job is level-triggered: waking more often changes nothing.
+    pub jobs: JobTerms,
+}
+
+/// A window in OpenStreetMap opening-hours syntax, site-local.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    pub hours: String,
+    pub clause: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MinorTerms {
+    pub clause: String,
+    /// Window minors are installed in.
+    pub window: String,
+    /// Nights from publication to the deadline: 2 means the end of the night of the following day.
+    pub deadline_nights: u32,
+    /// Window no automatic work may overlap.
+    pub never_in: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManualTerms {
+    pub clause: String,
+    pub window: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MajorTerms {
+    pub clause: String,
+    pub window: String,
+    pub notice_working_days: u32,
+    /// Window after whose end a request counts as received the next working day.
+    pub received_until_end_of: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupTerms {
+    pub clause: String,
+    /// A backup must be newer than the last working day's close of this window.
+    pub since_close_of: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InterventionTerms {
+    pub clause: String,
+    pub within_minutes: u32,
+    /// Window the clock runs in; absent: elapsed time.
+    #[serde(default)]
+    pub clock: Option<String>,
+    /// Elapsed hours after the breach for levels 2 and 3.
+    pub escalate_after_hours: Vec<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentTerms {
+    pub clause: String,
+    pub silent_after_minutes: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetryTerms {
+    pub clause: String,
+    /// Attempts of one release on one server before staff take over.
+    pub attempts_max: u32,
+}
+
+/// Six-field cron expressions (seconds first), UTC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobTerms {
+    pub fetch: String,
+    pub plan: String,
+    pub post: String,
+    pub watch: String,
+}

@@ -1,0 +1,200 @@
+//! Version strings as publishers write them: `14.20.003`, `2026.1`, `11.0A`, `15.30.02/DU3`, `4.0_SP1`.
+//!
+//! They are not semver. The raw text is kept for display; comparison works on a key of numbers and
+//! words read from it, so `14.20.003` and `14.20.3` are the same version written twice.
+
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+/// Longest version string accepted, in bytes.
+pub const VERSION_BYTES_MAX: usize = 64;
+
+/// A version: its text as published and the key it is ordered by.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Version {
+    raw: String,
+    key: Vec<Part>,
+}
+
+/// One comparable piece of a version. The declaration order is the comparison order: a pre-release
+/// word sorts before the end of the version, the end before a suffix word, a word before a number.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    PreRelease(String),
+    End,
+    Word(String),
+    Number(u64),
+}
+
+/// How much a release changes: the manifest says it, the version numbers cross-check it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    Minor,
+    Major,
+}
+
+/// Where a product's version strings keep their major number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// The first number is the major: `14.20.003`.
+    #[default]
+    Dotted,
+    /// The first number is a year and says nothing about the size of the change: `2026.1`.
+    Year,
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum VersionError {
+    #[error("a version cannot be empty")]
+    Empty,
+    #[error("version {0:?} is longer than {VERSION_BYTES_MAX} bytes")]
+    TooLong(String),
+    #[error("version {raw:?} holds {found:?}: letters, digits and . - _ / + are allowed")]
+    Character { raw: String, found: char },
+    #[error("version {0:?} holds no digit")]
+    NoDigit(String),
+    #[error("version {0:?} has a number too large to compare")]
+    NumberTooLarge(String),
+}
+
+impl Version {
+    /// The text exactly as the publisher wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.raw
+    }
+
+    /// The first number of the version (`14` in `14.20.003`).
+    pub fn first_number(&self) -> u64 {
+        self.key
+            .iter()
+            .find_map(|part| match part {
+                Part::Number(n) => Some(*n),
+                _ => None,
+            })
+            .unwrap_or(0)
+    }
+
+    /// What the numbers alone say about going from `from` to `self`, if they say anything.
+    /// Under [`Scheme::Year`] the numbers are silent.
+    pub fn change_from(&self, from: &Version, scheme: Scheme) -> Option<Change> {
+        match scheme {
+            Scheme::Year => None,
+            Scheme::Dotted if self.first_number() == from.first_number() => Some(Change::Minor),
+            Scheme::Dotted => Some(Change::Major),
+        }
+    }
+
+    /// The version as one path or TUF target segment: `15.30.02/DU3` becomes `15.30.02_DU3`.
+    pub fn slug(&self) -> String {
+        self.raw
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' })
+            .collect()
+    }
+}
+
+impl FromStr for Version {
+    type Err = VersionError;
+
+    fn from_str(raw: &str) -> Result<Self, VersionError> {
+        let raw = raw.trim();
+        if raw.is_empty() {
+            return Err(VersionError::Empty);
+        }
+        if raw.len() > VERSION_BYTES_MAX {
+            return Err(VersionError::TooLong(raw.to_owned()));
+        }
+        if let Some(found) =
+            raw.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-' | '_' | '/' | '+'))
+        {
+            return Err(VersionError::Character { raw: raw.to_owned(), found });
+        }
+        if !raw.contains(|c: char| c.is_ascii_digit()) {
+            return Err(VersionError::NoDigit(raw.to_owned()));
+        }
+        Ok(Version { key: key_of(raw)?, raw: raw.to_owned() })
+    }
+}
+
+/// Splits into runs of digits and runs of letters; a leading `v` is decoration; trailing zeros do not count.
+fn key_of(raw: &str) -> Result<Vec<Part>, VersionError> {
+    let mut key = Vec::new();
+    let text =
+        raw.strip_prefix(['v', 'V']).filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(raw);
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let same = |c: char| {
+            if first.is_ascii_digit() { c.is_ascii_digit() } else { c.is_ascii_alphabetic() }
+        };
+        if !first.is_ascii_alphanumeric() {
+            rest = &rest[1..];
+            continue;
+        }
+        let end = rest.find(|c| !same(c)).unwrap_or(rest.len());
+        let (run, tail) = rest.split_at(end);
+        rest = tail;
+        key.push(if first.is_ascii_digit() {
+            Part::Number(run.parse().map_err(|_| VersionError::NumberTooLarge(raw.to_owned()))?)
+        } else {
+            word(run)
+        });
+    }
+    while key.last() == Some(&Part::Number(0)) && key.len() > 1 {
+        key.pop();
+    }
+    key.push(Part::End);
+    Ok(key)
+}
+
+fn word(run: &str) -> Part {
+    let lower = run.to_ascii_lowercase();
+    match lower.as_str() {
+        "alpha" | "beta" | "rc" | "pre" | "preview" | "dev" | "nightly" | "snapshot" => Part::PreRelease(lower),
+        _ => Part::Word(lower),
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.raw)
+    }
+}
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Version {}
+
+impl PartialOrd for Version {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Version {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key.cmp(&other.key)
+    }
+}
+
+impl TryFrom<String> for Version {
+    type Error = VersionError;
+
+    fn try_from(raw: String) -> Result<Self, VersionError> {
+        raw.parse()
+    }
+}
+
+impl From<Version> for String {
+    fn from(version: Version) -> String {
+        version.raw
+    }
+}

@@ -1,0 +1,3 @@
+//! The one integration binary: each module tells one story.
+
+mod tidy;

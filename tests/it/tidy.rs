@@ -1,0 +1,106 @@
+//! The house's laws, checked on the source text: floors, file sizes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Longest source file the house allows, in lines.
+const FILE_LINES_MAX: usize = 450;
+
+/// Each floor and what it must not import.
+const FORBIDDEN: [(&str, &[&str]); 7] = [
+    ("model", &["decide", "edge", "work", "web", "sim", "cli"]),
+    ("decide", &["edge", "work", "web", "sim", "cli"]),
+    ("edge", &["decide", "work", "web", "sim", "cli"]),
+    ("work", &["web", "sim", "cli"]),
+    ("web", &["sim", "cli"]),
+    ("sim", &["cli"]),
+    ("cli", &[]),
+];
+
+fn sources(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).expect("the folder is there") {
+        let path = entry.expect("the entry can be read").path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Floors named after `crate::` in a source text, in plain paths and at the head of `use crate::{…}` groups.
+fn imports(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices("crate::") {
+        let line = text[..at].matches('\n').count() + 1;
+        let rest = &text[at + "crate::".len()..];
+        let heads: Vec<&str> = match rest.strip_prefix('{') {
+            Some(group) => group.split(';').next().unwrap_or("").split([',', '{', '}', '\n']).collect(),
+            None => vec![rest],
+        };
+        for head in heads {
+            let name: String = head.trim().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            found.push((line, name));
+        }
+    }
+    found
+}
+
+#[test]
+fn imports_go_downward_only() {
+    let mut broken = Vec::new();
+    for (floor, forbidden) in FORBIDDEN {
+        for path in sources(&src().join(floor)) {
+            let text = fs::read_to_string(&path).expect("source is text");
+            for (line, name) in imports(&text) {
+                if forbidden.contains(&name.as_str()) {
+                    broken.push(format!("{}:{line}: {floor} must not see {name}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn the_import_reader_sees_groups_and_paths() {
+    let names: Vec<String> =
+        imports("use crate::{edge::x, model};\nfn f() { crate::work::g() }").into_iter().map(|i| i.1).collect();
+    assert!(
+        names.contains(&"edge".to_owned()) && names.contains(&"model".to_owned()) && names.contains(&"work".to_owned())
+    );
+}
+
+#[test]
+fn every_file_fits_in_the_head_and_says_what_it_is() {
+    let mut broken = Vec::new();
+    for path in sources(&src()) {
+        let text = fs::read_to_string(&path).expect("source is text");
+        let lines = text.lines().count();
+        if lines > FILE_LINES_MAX {
+            broken.push(format!("{}: {lines} lines, at most {FILE_LINES_MAX}", path.display()));
+        }
+        if !text.starts_with("//!") {
+            broken.push(format!("{}: no module documentation", path.display()));
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn the_thinking_does_no_io() {
+    for floor in ["model", "decide"] {
+        for path in sources(&src().join(floor)) {
+            let text = fs::read_to_string(&path).expect("source is text");
+            for word in ["std::fs", "std::net", "tokio::", "async fn", "Utc::now", "reqwest", "sea_orm"] {
+                assert!(!text.contains(word), "{}: {word} has no place here", path.display());
+            }
+        }
+    }
+}
