@@ -35,8 +35,10 @@ pub enum Outcome {
     Running,
     /// Nothing to do until somebody else moves (a request, a prerequisite, a canary).
     Waiting,
-    /// Something forbids it now; staff were told.
-    Held,
+    /// Something forbids it now; staff were told. `plan` is what would happen were it lifted.
+    Held {
+        plan: Option<Plan>,
+    },
     /// Planned, but past its deadline.
     Late(Plan),
     OutOfScope,
@@ -71,16 +73,28 @@ impl Outcome {
             Outcome::Planned(_) => "planned",
             Outcome::Running => "running",
             Outcome::Waiting => "waiting",
-            Outcome::Held => "held",
+            Outcome::Held { .. } => "held",
             Outcome::Late(_) => "late",
             Outcome::OutOfScope => "out_of_scope",
         }
     }
 
+    /// What may be handed out in its slot.
     pub fn plan(&self) -> Option<&Plan> {
         match self {
             Outcome::Planned(plan) | Outcome::Late(plan) => Some(plan),
-            Outcome::UpToDate | Outcome::Running | Outcome::Waiting | Outcome::Held | Outcome::OutOfScope => None,
+            Outcome::UpToDate | Outcome::Running | Outcome::Waiting | Outcome::Held { .. } | Outcome::OutOfScope => {
+                None
+            }
+        }
+    }
+
+    /// What is intended, even where it is held now.
+    pub fn intent(&self) -> Option<&Plan> {
+        match self {
+            Outcome::Planned(plan) | Outcome::Late(plan) => Some(plan),
+            Outcome::Held { plan } => plan.as_ref(),
+            Outcome::UpToDate | Outcome::Running | Outcome::Waiting | Outcome::OutOfScope => None,
         }
     }
 }

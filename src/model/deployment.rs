@@ -21,6 +21,9 @@ pub struct Deployment {
     pub to: Version,
     pub change: Change,
     pub manual: bool,
+    /// Who of the staff attends a manual update; without them it is not handed out (`manual-slots`).
+    #[serde(default)]
+    pub attended_by: Option<String>,
     pub slot: Slot,
     /// Copied from the release, so that history stands alone.
     pub published_at: DateTime<Utc>,

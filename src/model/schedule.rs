@@ -47,6 +47,8 @@ pub struct MinorTerms {
 pub struct ManualTerms {
     pub clause: String,
     pub window: String,
+    /// Hours between planning a manual update and its slot, so that the contact can inform the users.
+    pub announce_hours: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
