@@ -1,6 +1,9 @@
 //! The thinking: pure functions, `now` is an argument. Knows nothing of the world.
 
 pub mod calendar;
+pub mod holidays;
 pub mod notice;
 pub mod planner;
 pub mod terms;
+pub mod window;
+mod window_lint;

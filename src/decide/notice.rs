@@ -1,8 +1,15 @@
-//! Counting working days (`major-notice`) and service hours (`gti-2h`).
+//! Counting: nights (`minor-night`), working days (`major-notice`), service hours (`gti-2h`), backups (`backup-first`).
+//!
+//! Every count is in the site's own days. None looks at the client's closed periods: a closed period moves the work,
+//! never the date it is due.
 
-use super::calendar::Calendar;
+use super::calendar::{Calendar, Fold};
 use super::terms::Terms;
-use chrono::{DateTime, NaiveDate, Utc};
+use crate::model::slot::Slot;
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+
+/// Days looked back for a close of the backup's window before midnight is taken instead.
+const CLOSE_SEARCH_DAYS_MAX: usize = 30;
 
 /// How a notice was counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,17 +23,98 @@ pub struct NoticeCount {
 }
 
 /// Counts the notice of a request received at `received` (`major-notice`, 3.1.b.4).
-pub fn count(_terms: &Terms, _calendar: &Calendar, _received: DateTime<Utc>) -> NoticeCount {
-    todo!()
+///
+/// The day of receipt does not count. A request received on a day off, or once the day's service hours have ended
+/// (22:00 sharp included), counts as received the next working day.
+pub fn count(terms: &Terms, calendar: &Calendar, received: DateTime<Utc>) -> NoticeCount {
+    let major = &terms.schedule.major;
+    let day = calendar.date(received);
+    let close = terms.window(&major.received_until_end_of).close_of(calendar, day);
+    let in_time = calendar.is_working_day(day) && close.is_some_and(|close| received < close);
+    let counted_from = if in_time { day } else { calendar.next_working_day(day) };
+    let days: Vec<NaiveDate> = std::iter::successors(Some(counted_from), |day| Some(calendar.next_working_day(*day)))
+        .skip(1)
+        .take(major.notice_working_days as usize)
+        .collect();
+    let earliest = days.last().copied().unwrap_or(counted_from);
+    NoticeCount { counted_from, days, earliest }
+}
+
+/// The `count`-th working day strictly after `date`; `date` itself for zero.
+pub fn add_working_days(calendar: &Calendar, date: NaiveDate, count: u32) -> NaiveDate {
+    (0..count).fold(date, |day, _| calendar.next_working_day(day))
+}
+
+/// The first `count` nights that begin at or after publication (`minor-night`, 3.1.b.3); the first is the target.
+pub fn minor_nights(terms: &Terms, calendar: &Calendar, published: DateTime<Utc>, count: usize) -> Vec<Slot> {
+    terms.minor_window().starting_from(calendar, published, count)
+}
+
+/// When a minor published at `published` is late (`minor-night`, 3.1.b.3): the end of the night that makes
+/// `deadline_nights`, counting the nights by the site-local day they begin on, the day of publication first.
+///
+/// The hour of publication does not matter: what is published on day D at 23:00, when the night of D has begun, is
+/// still due at the end of the night of D+1, and that night is then its target too.
+pub fn minor_deadline(terms: &Terms, calendar: &Calendar, published: DateTime<Utc>) -> DateTime<Utc> {
+    let day_start = calendar.instant(calendar.date(published).and_time(NaiveTime::MIN), Fold::Earlier);
+    let nights_max = terms.schedule.minor.deadline_nights as usize;
+    // Two slots may begin on one day; together they are that day's night.
+    let mut deadline = published;
+    let mut nights = Vec::new();
+    for slot in terms.minor_window().starting_from(calendar, day_start, nights_max * 4) {
+        let day = calendar.date(slot.start);
+        if nights.last() != Some(&day) {
+            if nights.len() == nights_max {
+                break;
+            }
+            nights.push(day);
+        }
+        deadline = slot.end;
+    }
+    deadline
 }
 
 /// When an alert raised at `raised` is due (`gti-2h`, 6.1.6): minutes counted inside the clock's window.
-pub fn intervention_due(_terms: &Terms, _calendar: &Calendar, _raised: DateTime<Utc>) -> DateTime<Utc> {
-    todo!()
+///
+/// Time that runs out exactly at closing is due at closing. A clock whose window opens too rarely is elapsed time.
+pub fn intervention_due(terms: &Terms, calendar: &Calendar, raised: DateTime<Utc>) -> DateTime<Utc> {
+    let intervention = &terms.schedule.intervention;
+    let within = TimeDelta::minutes(intervention.within_minutes.into());
+    let Some(clock) = &intervention.clock else {
+        return raised + within;
+    };
+    let window = terms.window(clock);
+    let mut left = within;
+    let mut from = raised;
+    // A month of service hours holds the longest intervention time many times over.
+    for _ in 0..120 {
+        let to = from + TimeDelta::days(7);
+        for slot in window.slots(calendar, from, to) {
+            let (start, end) = (slot.start.max(from), slot.end.min(to));
+            if left <= end - start {
+                return start + left;
+            }
+            left -= end - start;
+        }
+        from = to;
+    }
+    raised + within
 }
 
-/// Oldest backup that is recent enough at `now` (`backup-first`): the close of the last working day before
-/// the one that is open or coming; a backup must have finished after it.
-pub fn backup_not_before(_terms: &Terms, _calendar: &Calendar, _now: DateTime<Utc>) -> DateTime<Utc> {
-    todo!()
+/// Oldest backup that is recent enough for work done at `at` (`backup-first`, IV.1-2): a backup must have finished
+/// after it.
+///
+/// It is the close of the last working day strictly before the day that the slot around `at` began on. A slot keeps
+/// one answer from its start to its end, midnight or not, and the evening's slot accepts last night's backup:
+/// on Wednesday at 22:30, and on Thursday at 01:00 in the same night, Tuesday's close; on Thursday at noon,
+/// Wednesday's; over a weekend, Friday's.
+pub fn backup_not_before(terms: &Terms, calendar: &Calendar, at: DateTime<Utc>) -> DateTime<Utc> {
+    let slots = [terms.minor_window(), terms.manual_window(), terms.major_window()];
+    let began = slots.iter().find_map(|window| window.slot_at(calendar, at)).map_or(at, |slot| slot.start);
+    let window = terms.window(&terms.schedule.backup.since_close_of);
+    let before = calendar.previous_working_day(calendar.date(began));
+    std::iter::successors(Some(before), |day| Some(calendar.previous_working_day(*day)))
+        .take(CLOSE_SEARCH_DAYS_MAX)
+        .find_map(|day| window.close_of(calendar, day))
+        .unwrap_or_else(|| calendar.instant(before.and_time(NaiveTime::MIN), Fold::Earlier))
 }
