@@ -1,7 +1,7 @@
 //! Releases that belong together: `requires` and `installs_with` make one ordered group, all or nothing.
 
 use super::{Draft, Facts, slots, words};
-use crate::model::decision::Outcome;
+use crate::model::decision::{Outcome, Plan, Reason};
 use crate::model::release::Release;
 use crate::model::slot::Slot;
 use chrono::TimeDelta;
@@ -43,7 +43,7 @@ fn tie(facts: &Facts, drafts: &mut [Draft], i: usize) -> bool {
     changed
 }
 
-fn say(draft: &mut Draft, reason: crate::model::decision::Reason) -> bool {
+fn say(draft: &mut Draft, reason: Reason) -> bool {
     if !draft.reasons.contains(&reason) {
         draft.reasons.push(reason);
     }
@@ -62,7 +62,7 @@ fn bind(
     drafts: &mut [Draft],
     i: usize,
     partner: Option<usize>,
-    missing: crate::model::decision::Reason,
+    missing: Reason,
     may_follow: bool,
 ) -> bool {
     let Some(partner) = partner.filter(|p| *p != i) else {
@@ -72,7 +72,8 @@ fn bind(
     };
     // What holds the partner holds the group.
     let Some(theirs) = drafts[partner].outcome.plan().cloned() else {
-        drafts[i].reasons.push(words::partner_held(&drafts[partner].product));
+        let reason = words::partner_held(&drafts[partner].product);
+        drafts[i].reasons.push(reason);
         drafts[i].outcome = Outcome::Held { plan: drafts[i].outcome.plan().cloned() };
         return true;
     };
@@ -81,14 +82,16 @@ fn bind(
         return false;
     }
     if may_follow && theirs.slot.end <= ours.slot.start {
-        return say(&mut drafts[i], words::follows(facts, &drafts[partner].product.clone(), &theirs));
+        let reason = words::follows(facts, &drafts[partner].product, &theirs);
+        return say(&mut drafts[i], reason);
     }
     let Some(slot) = common_slot(facts, drafts, i, partner, ours.slot.max(theirs.slot)) else {
-        drafts[i].reasons.push(words::group_does_not_fit(&drafts[partner].product.clone()));
+        let reason = words::group_does_not_fit(&drafts[partner].product);
+        drafts[i].reasons.push(reason);
         drafts[i].outcome = Outcome::Waiting;
         return true;
     };
-    let reason = words::together(facts, &drafts[partner].product.clone(), slot);
+    let reason = words::together(facts, &drafts[partner].product, slot);
     drafts[i].reasons.push(reason);
     let (old, leader) = (ours.leader, theirs.leader.clone());
     for draft in drafts.iter_mut() {
@@ -97,8 +100,10 @@ fn bind(
             continue;
         }
         draft.outcome = match std::mem::replace(&mut draft.outcome, Outcome::Waiting) {
-            Outcome::Planned(plan) => Outcome::Planned(crate::model::decision::Plan { slot, leader: leader.clone(), ..plan }),
-            Outcome::Late(plan) => Outcome::Late(crate::model::decision::Plan { slot, leader: leader.clone(), ..plan }),
+            Outcome::Planned(plan) => {
+                Outcome::Planned(Plan { slot, leader: leader.clone(), ..plan })
+            }
+            Outcome::Late(plan) => Outcome::Late(Plan { slot, leader: leader.clone(), ..plan }),
             other => other,
         };
     }

@@ -72,7 +72,11 @@ fn outcome(facts: &Facts, release: &Release, reasons: &mut Vec<Reason>) -> Outco
         reasons.push(words::canary_failed(release, progress.failed));
         return Outcome::Held { plan: None };
     }
-    if release.manifest().is_manual() { manual(facts, release, reasons) } else { night(facts, release, progress, reasons) }
+    if release.manifest().is_manual() {
+        manual(facts, release, reasons)
+    } else {
+        night(facts, release, progress, reasons)
+    }
 }
 
 fn night(facts: &Facts, release: &Release, progress: Progress, reasons: &mut Vec<Reason>) -> Outcome {
@@ -82,7 +86,8 @@ fn night(facts: &Facts, release: &Release, progress: Progress, reasons: &mut Vec
     let choice = slots::admissible(facts, &minor.window, release.published_at(), release);
     reasons.extend(choice.reasons);
     let in_time: Vec<Slot> = choice.slots.iter().copied().filter(|slot| slot.end <= deadline).collect();
-    let waits = facts.server.ring == Ring::Broad && facts.canaries.contains(release.product()) && progress.installed == 0;
+    let waits =
+        facts.server.ring == Ring::Broad && facts.canaries.contains(release.product()) && progress.installed == 0;
     let slot = slots::promised(facts, release, &in_time)
         .or_else(|| if waits { in_time.last().copied() } else { in_time.first().copied() });
     if let Some(slot) = slot {

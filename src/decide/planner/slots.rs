@@ -94,8 +94,10 @@ pub(super) fn reserve(facts: &Facts, drafts: &mut [Draft]) {
             .copied()
             .take_while(|i| drafts[*i].outcome.plan().is_some_and(|p| p.slot == plan.slot && p.leader == plan.leader))
             .collect();
-        let total: TimeDelta =
-            members.iter().filter_map(|i| drafts[*i].release.as_deref().map(need)).fold(TimeDelta::zero(), |a, b| a + b);
+        let total: TimeDelta = members
+            .iter()
+            .filter_map(|i| drafts[*i].release.as_deref().map(need))
+            .fold(TimeDelta::zero(), |a, b| a + b);
         let taken = used.entry(plan.slot).or_insert(TimeDelta::zero());
         if fits(facts, plan.slot, *taken + total) {
             *taken += total;

@@ -50,8 +50,18 @@ pub(super) fn running(facts: &Facts, deployment: &Deployment) -> Reason {
 pub(super) fn retracted(facts: &Facts, release: &Release, retraction: &Retraction) -> Reason {
     Reason::new(
         Rule::Retracted,
-        format!("{} was withdrawn by its publisher on {}: {}", release.id(), at(facts, retraction.at), retraction.reason),
-        format!("{} a été retirée par son éditeur le {} : {}", release.id(), le(facts, retraction.at), retraction.reason),
+        format!(
+            "{} was withdrawn by its publisher on {}: {}",
+            release.id(),
+            at(facts, retraction.at),
+            retraction.reason
+        ),
+        format!(
+            "{} a été retirée par son éditeur le {} : {}",
+            release.id(),
+            le(facts, retraction.at),
+            retraction.reason
+        ),
     )
 }
 
@@ -75,8 +85,14 @@ pub(super) fn no_path(goal: &Release, installed: &Version) -> Reason {
     let oldest = goal.manifest().upgrade_from.as_ref().map_or("a later one", |v| v.as_str());
     Reason::new(
         Rule::Prerequisites,
-        format!("{} installs over {oldest} or later, {installed} is there and no release leads from one to the other", goal.id()),
-        format!("{} s'installe sur {oldest} ou plus récent ; {installed} est en place et aucune version ne fait le lien", goal.id()),
+        format!(
+            "{} installs over {oldest} or later, {installed} is there and no release leads from one to the other",
+            goal.id()
+        ),
+        format!(
+            "{} s'installe sur {oldest} ou plus récent ; {installed} est en place et aucune version ne fait le lien",
+            goal.id()
+        ),
     )
 }
 
@@ -84,8 +100,16 @@ pub(super) fn newer(facts: &Facts, release: &Release, installed: &Version) -> Re
     let when = release.published_at();
     Reason::new(
         Rule::StandingAccess,
-        format!("{} was published {}; {installed} is installed; a minor needs no approval", release.id(), at(facts, when)),
-        format!("{} a été mise à disposition le {} ; {installed} est en place ; aucune autorisation n'est requise", release.id(), le(facts, when)),
+        format!(
+            "{} was published {}; {installed} is installed; a minor needs no approval",
+            release.id(),
+            at(facts, when)
+        ),
+        format!(
+            "{} a été mise à disposition le {} ; {installed} est en place ; aucune autorisation n'est requise",
+            release.id(),
+            le(facts, when)
+        ),
     )
 }
 
@@ -110,14 +134,18 @@ pub(super) fn minor_deadline(facts: &Facts, release: &Release, deadline: DateTim
 pub(super) fn ring(facts: &Facts, release: &Release, progress: Progress) -> Reason {
     let (text, fr) = match facts.server.ring {
         Ring::Canary => ("canary server: first night".to_owned(), "serveur pilote : première nuit".to_owned()),
-        Ring::Broad if !facts.canaries.contains(release.product()) => {
-            ("no canary server runs it: first night".to_owned(), "aucun serveur pilote ne l'utilise : première nuit".to_owned())
-        }
+        Ring::Broad if !facts.canaries.contains(release.product()) => (
+            "no canary server runs it: first night".to_owned(),
+            "aucun serveur pilote ne l'utilise : première nuit".to_owned(),
+        ),
         Ring::Broad if progress.installed > 0 => (
             format!("it settled well on {} canary server(s)", progress.installed),
             format!("elle fonctionne sur {} serveur(s) pilote(s)", progress.installed),
         ),
-        Ring::Broad => ("canary servers go first: deadline night".to_owned(), "les serveurs pilotes passent d'abord : nuit de l'échéance".to_owned()),
+        Ring::Broad => (
+            "canary servers go first: deadline night".to_owned(),
+            "les serveurs pilotes passent d'abord : nuit de l'échéance".to_owned(),
+        ),
     };
     Reason::new(Rule::Rollout, text, fr)
 }
@@ -125,7 +153,10 @@ pub(super) fn ring(facts: &Facts, release: &Release, progress: Progress) -> Reas
 pub(super) fn canary_failed(release: &Release, failed: u32) -> Reason {
     Reason::new(
         Rule::Rollout,
-        format!("{} failed on {failed} canary server(s); it waits until staff or its publisher settle it", release.id()),
+        format!(
+            "{} failed on {failed} canary server(s); it waits until staff or its publisher settle it",
+            release.id()
+        ),
         format!("{} a échoué sur {failed} serveur(s) pilote(s) ; elle attend une décision", release.id()),
     )
 }
@@ -142,7 +173,11 @@ pub(super) fn late(facts: &Facts, slot: Slot, deadline: DateTime<Utc>) -> Reason
     Reason::new(
         Rule::MinorNight,
         format!("no night is left before {}; the next one is {}: late", at(facts, deadline), span(facts, slot)),
-        format!("aucune nuit possible avant le {} ; la prochaine est {} : en retard", le(facts, deadline), entre(facts, slot)),
+        format!(
+            "aucune nuit possible avant le {} ; la prochaine est {} : en retard",
+            le(facts, deadline),
+            entre(facts, slot)
+        ),
     )
 }
 
@@ -150,8 +185,14 @@ pub(super) fn manual(facts: &Facts, release: &Release) -> Reason {
     let hours = facts.terms.schedule.manual.announce_hours;
     Reason::new(
         Rule::ManualSlots,
-        format!("{} needs a technician: never unattended, in a maintenance slot (6.1.3), announced {hours} h before", release.id()),
-        format!("{} demande l'intervention d'un technicien : créneau de maintenance (6.1.3), annoncé {hours} h avant", release.id()),
+        format!(
+            "{} needs a technician: never unattended, in a maintenance slot (6.1.3), announced {hours} h before",
+            release.id()
+        ),
+        format!(
+            "{} demande l'intervention d'un technicien : créneau de maintenance (6.1.3), annoncé {hours} h avant",
+            release.id()
+        ),
     )
 }
 
@@ -167,8 +208,16 @@ pub(super) fn major_slot(facts: &Facts, slot: Slot, spare: Option<Slot>, release
     let minutes = super::slots::need(release).num_minutes();
     let (text, fr) = match spare {
         Some(spare) => (
-            format!("{minutes} min fit in the maintenance slot {}; {} is left for a retry", span(facts, slot), span(facts, spare)),
-            format!("{minutes} min tiennent dans le créneau {} ; {} reste en secours", entre(facts, slot), entre(facts, spare)),
+            format!(
+                "{minutes} min fit in the maintenance slot {}; {} is left for a retry",
+                span(facts, slot),
+                span(facts, spare)
+            ),
+            format!(
+                "{minutes} min tiennent dans le créneau {} ; {} reste en secours",
+                entre(facts, slot),
+                entre(facts, spare)
+            ),
         ),
         None => (
             format!("{minutes} min fit in the maintenance slot {}; no other is left for a retry", span(facts, slot)),
@@ -184,7 +233,11 @@ pub(super) fn too_short(facts: &Facts, slot: Slot, release: &Release) -> Reason 
     Reason::new(
         Rule::MaintenanceSlots,
         format!("{} needs {minutes} min with rollback; {} leaves {left}", release.id(), span(facts, slot)),
-        format!("{} demande {minutes} min, retour arrière compris ; le créneau {} n'en laisse que {left}", release.id(), entre(facts, slot)),
+        format!(
+            "{} demande {minutes} min, retour arrière compris ; le créneau {} n'en laisse que {left}",
+            release.id(),
+            entre(facts, slot)
+        ),
     )
 }
 
@@ -199,8 +252,20 @@ pub(super) fn office_hours(facts: &Facts, slot: Slot) -> Reason {
 pub(super) fn closed(facts: &Facts, slot: Slot, closed: &ClosedPeriod) -> Reason {
     Reason::new(
         Rule::Hold,
-        format!("{} falls into the client's closed period {} to {} ({})", at(facts, slot.start), closed.from, closed.to, closed.reason),
-        format!("le {} tombe dans la période fermée du {} au {} ({})", le(facts, slot.start), closed.from, closed.to, closed.reason),
+        format!(
+            "{} falls into the client's closed period {} to {} ({})",
+            at(facts, slot.start),
+            closed.from,
+            closed.to,
+            closed.reason
+        ),
+        format!(
+            "le {} tombe dans la période fermée du {} au {} ({})",
+            le(facts, slot.start),
+            closed.from,
+            closed.to,
+            closed.reason
+        ),
     )
 }
 
@@ -267,7 +332,14 @@ pub(super) fn needs_request(facts: &Facts, release: &Release) -> Reason {
 pub(super) fn requested(facts: &Facts, request: &Request) -> Reason {
     Reason::new(
         Rule::MajorOnRequest,
-        format!("request {} received {}: {} {} by {}", request.id, at(facts, request.received_at), request.product, request.version, request.before),
+        format!(
+            "request {} received {}: {} {} by {}",
+            request.id,
+            at(facts, request.received_at),
+            request.product,
+            request.version,
+            request.before
+        ),
         format!(
             "demande {} reçue le {} : {} {} avant le {}",
             request.id,
@@ -307,9 +379,10 @@ pub(super) fn backup_good(facts: &Facts, not_before: DateTime<Utc>) -> Reason {
 pub(super) fn backup_missing(facts: &Facts, not_before: DateTime<Utc>, near: bool) -> Reason {
     let (found, trouve) = match &facts.state.backup {
         None => ("no backup is known".to_owned(), "aucune sauvegarde connue".to_owned()),
-        Some(b) if !b.succeeded => {
-            (format!("the backup of {} failed", at(facts, b.finished_at)), format!("la sauvegarde du {} a échoué", le(facts, b.finished_at)))
-        }
+        Some(b) if !b.succeeded => (
+            format!("the backup of {} failed", at(facts, b.finished_at)),
+            format!("la sauvegarde du {} a échoué", le(facts, b.finished_at)),
+        ),
         Some(b) => (
             format!("the last backup is of {}", at(facts, b.finished_at)),
             format!("la dernière sauvegarde date du {}", le(facts, b.finished_at)),
@@ -335,8 +408,14 @@ pub(super) fn requirement_missing(facts: &Facts, requirement: &Requirement) -> R
     let there = facts.state.inventory.get(&requirement.product).map_or("none", |v| v.as_str());
     Reason::new(
         Rule::Prerequisites,
-        format!("requires {} {} or later ({there} is there) and nothing planned brings it", requirement.product, requirement.at_least),
-        format!("nécessite {} {} ou plus récent ({there} en place) et rien de planifié ne l'apporte", requirement.product, requirement.at_least),
+        format!(
+            "requires {} {} or later ({there} is there) and nothing planned brings it",
+            requirement.product, requirement.at_least
+        ),
+        format!(
+            "nécessite {} {} ou plus récent ({there} en place) et rien de planifié ne l'apporte",
+            requirement.product, requirement.at_least
+        ),
     )
 }
 
