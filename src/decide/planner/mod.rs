@@ -12,6 +12,9 @@ mod reach;
 mod slots;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 use super::calendar::Calendar;
 use super::terms::Terms;
 use crate::model::decision::{Decision, Outcome, Reason};
