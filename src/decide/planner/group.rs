@@ -100,9 +100,7 @@ fn bind(
             continue;
         }
         draft.outcome = match std::mem::replace(&mut draft.outcome, Outcome::Waiting) {
-            Outcome::Planned(plan) => {
-                Outcome::Planned(Plan { slot, leader: leader.clone(), ..plan })
-            }
+            Outcome::Planned(plan) => Outcome::Planned(Plan { slot, leader: leader.clone(), ..plan }),
             Outcome::Late(plan) => Outcome::Late(Plan { slot, leader: leader.clone(), ..plan }),
             other => other,
         };

@@ -207,10 +207,16 @@ fn deployment(world: &World, version: &str, slot: (&str, &str), state: Deploymen
 
 #[test]
 fn a_minor_goes_in_the_first_night_after_its_publication() {
-    World::at("2026-04-29 17:01").minor("14.20.003", "2026-04-29 17:00").check("isacompta", "planned 14.20.003 29 22:00-30 07:00");
-    World::at("2026-04-29 22:01").minor("14.20.003", "2026-04-29 22:00").check("isacompta", "planned 14.20.003 29 22:00-30 07:00");
+    World::at("2026-04-29 17:01")
+        .minor("14.20.003", "2026-04-29 17:00")
+        .check("isacompta", "planned 14.20.003 29 22:00-30 07:00");
+    World::at("2026-04-29 22:01")
+        .minor("14.20.003", "2026-04-29 22:00")
+        .check("isacompta", "planned 14.20.003 29 22:00-30 07:00");
     // One minute into the night is no longer a night that begins after publication.
-    World::at("2026-04-29 22:02").minor("14.20.003", "2026-04-29 22:01").check("isacompta", "planned 14.20.003 30 22:00-01 07:00");
+    World::at("2026-04-29 22:02")
+        .minor("14.20.003", "2026-04-29 22:01")
+        .check("isacompta", "planned 14.20.003 30 22:00-01 07:00");
 }
 
 #[test]
@@ -227,7 +233,9 @@ fn broad_servers_wait_for_the_canaries_but_never_past_the_deadline() {
 
 #[test]
 fn past_the_deadline_it_is_late_and_says_so() {
-    World::at("2026-05-04 10:00").minor("14.20.003", "2026-04-29 17:00").check("isacompta", "late 14.20.003 04 22:00-05 07:00");
+    World::at("2026-05-04 10:00")
+        .minor("14.20.003", "2026-04-29 17:00")
+        .check("isacompta", "late 14.20.003 04 22:00-05 07:00");
 }
 
 #[test]
@@ -251,9 +259,8 @@ fn what_the_order_does_not_name_is_never_touched() {
 
 #[test]
 fn a_retracted_release_is_never_planned_and_the_one_before_is() {
-    let mut world = World::at("2026-04-29 18:00")
-        .minor("14.20.003", "2026-04-29 16:00")
-        .minor("14.20.004", "2026-04-29 17:00");
+    let mut world =
+        World::at("2026-04-29 18:00").minor("14.20.003", "2026-04-29 16:00").minor("14.20.004", "2026-04-29 17:00");
     world.check("isacompta", "planned 14.20.004 29 22:00-30 07:00");
     world.releases[1].retracted = Some(Retraction { at: world.now, reason: "faulty".into() });
     world.check("isacompta", "planned 14.20.003 29 22:00-30 07:00");
@@ -261,9 +268,8 @@ fn a_retracted_release_is_never_planned_and_the_one_before_is() {
 
 #[test]
 fn a_newer_minor_never_costs_an_older_one_its_deadline() {
-    let mut world = World::at("2026-04-30 17:01")
-        .minor("14.20.003", "2026-04-29 17:00")
-        .minor("14.20.004", "2026-04-30 17:00");
+    let mut world =
+        World::at("2026-04-30 17:01").minor("14.20.003", "2026-04-29 17:00").minor("14.20.004", "2026-04-30 17:00");
     world.canaries.insert("isacompta".into());
     world.check("isacompta", "planned 14.20.003 30 22:00-01 07:00");
 }
@@ -286,7 +292,9 @@ fn a_manual_update_waits_for_a_maintenance_slot_after_its_announcement() {
         .publish(manual.clone(), "2026-05-05 10:00")
         .check("isacompta", "planned 14.20.005 06 20:00-06 22:00");
     // 7 May 10:00 plus 24 h leads into the holiday of 8 May: Saturday.
-    World::at("2026-05-07 10:01").publish(manual, "2026-05-07 10:00").check("isacompta", "planned 14.20.005 09 08:00-09 16:00");
+    World::at("2026-05-07 10:01")
+        .publish(manual, "2026-05-07 10:00")
+        .check("isacompta", "planned 14.20.005 09 08:00-09 16:00");
 }
 
 #[test]
@@ -328,9 +336,7 @@ fn a_stale_backup_holds_near_the_slot_and_not_before() {
 fn what_is_required_goes_first_in_the_same_slot() {
     let mut paye = manifest("isapaye", "12.4.1", Change::Minor);
     paye.requires = vec![Requirement { product: "isacompta".into(), at_least: "14.20.004".parse().unwrap() }];
-    let world = World::at("2026-05-04 17:01")
-        .install("isapaye", "12.4.0")
-        .publish(paye, "2026-05-04 17:00");
+    let world = World::at("2026-05-04 17:01").install("isapaye", "12.4.0").publish(paye, "2026-05-04 17:00");
     world.check("isapaye", "waiting prerequisites");
     let world = world.minor("14.20.004", "2026-05-04 16:00");
     world.check("isapaye", "planned 12.4.1 04 22:00-05 07:00");
