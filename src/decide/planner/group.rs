@@ -85,6 +85,9 @@ fn bind(
         let reason = words::follows(facts, &drafts[partner].product, &theirs);
         return say(&mut drafts[i], reason);
     }
+    if window_of(facts, &drafts[i]) != window_of(facts, &drafts[partner]) {
+        return follow(facts, drafts, i, partner, &theirs, may_follow);
+    }
     let Some(slot) = common_slot(facts, drafts, i, partner, ours.slot.max(theirs.slot)) else {
         let reason = words::group_does_not_fit(&drafts[partner].product);
         drafts[i].reasons.push(reason);
@@ -104,6 +107,46 @@ fn bind(
             Outcome::Late(plan) => Outcome::Late(Plan { slot, leader: leader.clone(), ..plan }),
             other => other,
         };
+    }
+    true
+}
+
+/// The window a draft's slots come from: what is attended never shares a slot with what is not.
+fn window_of<'a>(facts: &Facts<'a>, draft: &Draft) -> &'a str {
+    let schedule = &facts.terms.schedule;
+    let major = draft.outcome.intent().is_some_and(|p| p.request.is_some());
+    let manual = draft.release.as_ref().is_some_and(|r| r.manifest().is_manual());
+    match (major, manual) {
+        (true, _) => &schedule.major.window,
+        (false, true) => &schedule.manual.window,
+        (false, false) => &schedule.minor.window,
+    }
+}
+
+/// Moves draft `i` behind its partner, whose slot is of another kind; it waits where it cannot follow.
+fn follow(facts: &Facts, drafts: &mut [Draft], i: usize, partner: usize, theirs: &Plan, may_follow: bool) -> bool {
+    let window = window_of(facts, &drafts[i]);
+    let (Some(ours), Some(release)) = (drafts[i].outcome.plan().cloned(), drafts[i].release.clone()) else {
+        return false;
+    };
+    let later = slots::admissible(facts, window, theirs.slot.end, &release).slots.into_iter().next();
+    let in_time = |slot: &Slot| ours.request.is_none() || ours.deadline.is_none_or(|d| slot.end <= d);
+    match later.filter(|slot| may_follow && in_time(slot)) {
+        Some(slot) => {
+            let reason = words::follows(facts, &drafts[partner].product, theirs);
+            drafts[i].reasons.push(reason);
+            let plan = Plan { slot, ..ours };
+            let late = plan.deadline.filter(|d| slot.end > *d);
+            if let Some(deadline) = late {
+                drafts[i].reasons.push(words::late(facts, slot, deadline));
+            }
+            drafts[i].outcome = if late.is_some() { Outcome::Late(plan) } else { Outcome::Planned(plan) };
+        }
+        None => {
+            let reason = words::group_does_not_fit(&drafts[partner].product);
+            drafts[i].reasons.push(reason);
+            drafts[i].outcome = Outcome::Waiting;
+        }
     }
     true
 }

@@ -13,6 +13,8 @@ mod slots;
 mod words;
 
 #[cfg(test)]
+mod props;
+#[cfg(test)]
 mod tests;
 
 use super::calendar::Calendar;

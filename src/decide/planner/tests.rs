@@ -21,7 +21,7 @@ fn utc(text: &str) -> DateTime<Utc> {
     naive.and_local_timezone(PARIS).unwrap().with_timezone(&Utc)
 }
 
-fn manifest(product: &str, version: &str, change: Change) -> Manifest {
+pub(super) fn manifest(product: &str, version: &str, change: Change) -> Manifest {
     Manifest {
         product: product.into(),
         version: version.parse().unwrap(),
@@ -48,21 +48,30 @@ fn manifest(product: &str, version: &str, change: Change) -> Manifest {
     }
 }
 
-struct World {
-    now: DateTime<Utc>,
-    client: Client,
-    state: ServerState,
-    releases: Vec<Release>,
-    requests: Vec<Request>,
-    deployments: Vec<Deployment>,
-    rollout: Rollout,
-    canaries: BTreeSet<String>,
-    region: Region,
+/// The contract's own schedule.
+pub(super) fn terms() -> &'static Terms {
+    static TERMS: std::sync::LazyLock<Terms> = std::sync::LazyLock::new(|| {
+        Terms::compile(toml::from_str(include_str!("../../../schedules/pro-controle.toml")).unwrap()).unwrap()
+    });
+    &TERMS
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub now: DateTime<Utc>,
+    pub client: Client,
+    pub state: ServerState,
+    pub releases: Vec<Release>,
+    pub requests: Vec<Request>,
+    pub deployments: Vec<Deployment>,
+    pub rollout: Rollout,
+    pub canaries: BTreeSet<String>,
+    pub region: Region,
 }
 
 impl World {
     /// A broad server without canaries that runs isacompta 14.20.002, backed up just now.
-    fn at(now: &str) -> World {
+    pub fn at(now: &str) -> World {
         let now = utc(now);
         World {
             now,
@@ -91,12 +100,12 @@ impl World {
         }
     }
 
-    fn install(mut self, product: &str, version: &str) -> World {
+    pub fn install(mut self, product: &str, version: &str) -> World {
         self.state.inventory.insert(product.into(), version.parse().unwrap());
         self
     }
 
-    fn publish(mut self, manifest: Manifest, at: &str) -> World {
+    pub fn publish(mut self, manifest: Manifest, at: &str) -> World {
         let signed = SignedManifest {
             publisher: "agiris".into(),
             published_at: utc(at),
@@ -118,7 +127,7 @@ impl World {
         self.publish(manifest("isacompta", version, Change::Minor), at)
     }
 
-    fn request(mut self, version: &str, before: &str) -> World {
+    pub fn request(mut self, version: &str, before: &str) -> World {
         self.requests.push(Request {
             id: 1,
             client: "martin".into(),
@@ -133,12 +142,14 @@ impl World {
         self
     }
 
-    fn plan(&self) -> Vec<Decision> {
-        let schedule: crate::model::schedule::Schedule =
-            toml::from_str(include_str!("../../../schedules/pro-controle.toml")).unwrap();
-        let terms = Terms::compile(schedule).unwrap();
+    pub fn calendar(&self) -> Calendar {
+        Calendar::new(self.client.servers[0].zone, self.region, self.client.closed.clone())
+    }
+
+    pub fn plan(&self) -> Vec<Decision> {
+        let terms = terms();
         let server = &self.client.servers[0];
-        let calendar = Calendar::new(server.zone, self.region, self.client.closed.clone());
+        let calendar = self.calendar();
         let mut catalog = Catalog::new();
         for release in &self.releases {
             catalog.entry(release.product().to_owned()).or_default().push(Arc::new(release.clone()));
@@ -148,7 +159,7 @@ impl World {
         }
         plan(&Facts {
             now: self.now,
-            terms: &terms,
+            terms,
             calendar: &calendar,
             client: &self.client,
             server,
@@ -182,7 +193,7 @@ fn short(decision: &Decision) -> String {
     }
 }
 
-fn deployment(world: &World, version: &str, slot: (&str, &str), state: DeploymentState) -> Deployment {
+pub(super) fn deployment(world: &World, version: &str, slot: (&str, &str), state: DeploymentState) -> Deployment {
     Deployment {
         id: 1,
         action: 1,
