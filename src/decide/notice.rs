@@ -118,3 +118,7 @@ pub fn backup_not_before(terms: &Terms, calendar: &Calendar, at: DateTime<Utc>) 
         .find_map(|day| window.close_of(calendar, day))
         .unwrap_or_else(|| calendar.instant(before.and_time(NaiveTime::MIN), Fold::Earlier))
 }
+
+#[cfg(test)]
+#[path = "notice_tests.rs"]
+mod tests;

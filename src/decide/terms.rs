@@ -220,3 +220,7 @@ fn missing_clauses(schedule: &Schedule) -> Vec<Problem> {
         .map(|(place, _)| Problem::new(place, "the clause is empty", "name where the contract says it"))
         .collect()
 }
+
+#[cfg(test)]
+#[path = "terms_tests.rs"]
+mod tests;

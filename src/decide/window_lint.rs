@@ -248,3 +248,7 @@ fn short(day: Weekday) -> &'static str {
         Weekday::Sun => "Su",
     }
 }
+
+#[cfg(test)]
+#[path = "window_lint_tests.rs"]
+mod tests;

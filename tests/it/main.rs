@@ -1,3 +1,4 @@
 //! The one integration binary: each module tells one story.
 
+mod golden;
 mod tidy;
