@@ -1,0 +1,274 @@
+//! `agent.toml`: what the administrator of one server tells its agent.
+//!
+//! Durations carry their unit in the name. Everything has a default except where the server is, where the
+//! agent keeps its state, and where the products are.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use url::Url;
+
+/// Largest agent.toml that is read, in bytes.
+const FILE_BYTES_MAX: u64 = 256 * 1024;
+/// Longest time-out that can be configured, in seconds.
+const TIMEOUT_SECONDS_MAX: u32 = 4 * 3600;
+
+/// The whole file. Unknown fields are errors.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentConfig {
+    /// Base URL of the orchestrator: https, or http on loopback.
+    pub server: Url,
+    /// Identity, journal and downloads; kept from other users of the machine.
+    pub state_dir: PathBuf,
+    /// Installed trees: `<products_root>/<product>/versions/<version>` and `<product>/current`.
+    pub products_root: PathBuf,
+    /// File with the one-time enrolment code; the environment variable `NOCTULE_ENROL_CODE` goes first.
+    #[serde(default)]
+    pub enrol_code_file: Option<PathBuf>,
+    #[serde(default)]
+    pub poll: PollLimits,
+    #[serde(default)]
+    pub disk: DiskLimits,
+    /// How to find out about the last backup. Without one nothing is ever installed (`backup-first`).
+    #[serde(default)]
+    pub backup: Option<BackupConfig>,
+    /// Services a release may ask to stop, by name.
+    #[serde(default, rename = "service")]
+    pub services: BTreeMap<String, ServiceCommands>,
+    /// Products that were on the machine before the agent.
+    #[serde(default, rename = "product")]
+    pub products: Vec<InitialProduct>,
+}
+
+/// Bounds on what the orchestrator may ask as the time between two polls.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PollLimits {
+    pub min_seconds: u32,
+    pub max_seconds: u32,
+}
+
+impl Default for PollLimits {
+    fn default() -> Self {
+        PollLimits { min_seconds: 5, max_seconds: 3600 }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DiskLimits {
+    /// Space that stays free after an installation, in MiB.
+    pub margin_mib: u64,
+}
+
+impl Default for DiskLimits {
+    fn default() -> Self {
+        DiskLimits { margin_mib: 512 }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct BackupConfig {
+    #[serde(flatten)]
+    pub probe: BackupProbe,
+    /// Oldest last backup with which anything is installed, in hours. The orchestrator, which knows the working
+    /// days, is stricter; this bound is the agent's own and spans a long week-end.
+    #[serde(default = "hours_max")]
+    pub age_hours_max: u32,
+}
+
+fn hours_max() -> u32 {
+    100
+}
+
+/// How the last backup is found out.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum BackupProbe {
+    /// A program that prints `<RFC 3339 instant> ok|failed`.
+    Command {
+        command: Vec<String>,
+        #[serde(default = "minute")]
+        timeout_seconds: u32,
+    },
+    /// A file that is written when a backup succeeded, or that holds such a line.
+    File { file: PathBuf },
+}
+
+fn minute() -> u32 {
+    60
+}
+
+/// How one service is stopped and started: programs with their arguments, never a shell line.
+/// Both have to succeed when there is nothing to do.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceCommands {
+    pub stop: Vec<String>,
+    pub start: Vec<String>,
+    #[serde(default = "minute")]
+    pub timeout_seconds: u32,
+}
+
+impl ServiceCommands {
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(u64::from(self.timeout_seconds))
+    }
+}
+
+/// A product installed by other means; its folder is copied into the agent's tree once.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InitialProduct {
+    pub name: String,
+    pub version: crate::model::version::Version,
+    pub directory: PathBuf,
+    /// File of the tree whose first line is the version.
+    #[serde(default = "version_file")]
+    pub version_file: String,
+}
+
+/// Where a product's version is looked for until a manifest says otherwise.
+pub fn version_file() -> String {
+    "VERSION".to_owned()
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AgentFileError {
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{} is larger than {FILE_BYTES_MAX} bytes", path.display())]
+    TooLarge { path: PathBuf },
+    #[error("{}: {source}", path.display())]
+    Parse { path: PathBuf, source: toml::de::Error },
+    #[error("{}: {what}", path.display())]
+    Value { path: PathBuf, what: String },
+}
+
+/// Reads and checks agent.toml.
+pub fn load(path: &Path) -> Result<AgentConfig, AgentFileError> {
+    let read = |source| AgentFileError::Read { path: path.to_path_buf(), source };
+    if std::fs::metadata(path).map_err(read)?.len() > FILE_BYTES_MAX {
+        return Err(AgentFileError::TooLarge { path: path.to_path_buf() });
+    }
+    parse(path, &std::fs::read_to_string(path).map_err(read)?)
+}
+
+/// Parses the text of the agent.toml at `path`.
+pub fn parse(path: &Path, text: &str) -> Result<AgentConfig, AgentFileError> {
+    let mut config: AgentConfig =
+        toml::from_str(text).map_err(|source| AgentFileError::Parse { path: path.to_path_buf(), source })?;
+    check(&config).map_err(|what| AgentFileError::Value { path: path.to_path_buf(), what })?;
+    // Joining below a base needs the slash.
+    if !config.server.path().ends_with('/') {
+        config.server.set_path(&format!("{}/", config.server.path()));
+    }
+    Ok(config)
+}
+
+fn check(config: &AgentConfig) -> Result<(), String> {
+    check_server(&config.server)?;
+    if config.poll.min_seconds == 0 || config.poll.min_seconds > config.poll.max_seconds {
+        return Err("poll: min_seconds has to be at least 1 and at most max_seconds".to_owned());
+    }
+    for (name, service) in &config.services {
+        if service.stop.is_empty() || service.start.is_empty() {
+            return Err(format!("service.{name}: start and stop each need a program"));
+        }
+        check_timeout(&format!("service.{name}"), service.timeout_seconds)?;
+    }
+    match config.backup.as_ref().map(|b| &b.probe) {
+        None | Some(BackupProbe::File { .. }) => {}
+        Some(BackupProbe::Command { command, .. }) if command.is_empty() => {
+            return Err("backup: command needs a program".to_owned());
+        }
+        Some(BackupProbe::Command { timeout_seconds, .. }) => check_timeout("backup", *timeout_seconds)?,
+    }
+    for product in &config.products {
+        if !is_product_name(&product.name) {
+            return Err(format!("product {:?}: a name is made of a-z, 0-9 and -", product.name));
+        }
+    }
+    Ok(())
+}
+
+/// Whether `name` can be a product, and so a folder.
+pub fn is_product_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
+fn check_timeout(what: &str, seconds: u32) -> Result<(), String> {
+    if (1..=TIMEOUT_SECONDS_MAX).contains(&seconds) {
+        Ok(())
+    } else {
+        Err(format!("{what}: timeout_seconds has to be between 1 and {TIMEOUT_SECONDS_MAX}"))
+    }
+}
+
+/// Tokens never cross a network in clear.
+fn check_server(server: &Url) -> Result<(), String> {
+    let loopback = match server.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => return Err("server: has to be an https URL with a host".to_owned()),
+    };
+    match server.scheme() {
+        "https" => Ok(()),
+        "http" if loopback => Ok(()),
+        _ => Err(format!("server: {server} has to be https (http only on loopback)")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+server = "https://noctule.example.net"
+state_dir = "/var/lib/noctule"
+products_root = "/srv/produits"
+[backup]
+file = "/var/backups/last"
+[service.isacompta]
+stop = ["systemctl", "stop", "isacompta"]
+start = ["systemctl", "start", "isacompta"]
+[[product]]
+name = "isacompta"
+version = "14.20.002"
+directory = "/opt/isacompta"
+"#;
+
+    fn refused(text: &str) -> String {
+        parse(Path::new("agent.toml"), text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_short_file_is_enough() {
+        let config = parse(Path::new("agent.toml"), GOOD).unwrap();
+        assert_eq!(config.poll.min_seconds, 5);
+        assert_eq!(config.services["isacompta"].timeout_seconds, 60);
+        assert_eq!(config.backup.unwrap().age_hours_max, 100);
+    }
+
+    #[test]
+    fn bad_values_say_which_and_what_would_do() {
+        for (from, to, said) in [
+            ("https://noctule", "http://noctule", "has to be https"),
+            ("https://noctule.example.net", "ftp://x", "has to be https"),
+            ("name = \"isacompta\"", "name = \"../x\"", "a-z"),
+            ("stop = [\"systemctl\", \"stop\", \"isacompta\"]", "stop = []", "need a program"),
+            ("state_dir", "state_dri", "unknown field"),
+            ("14.20.002", "latest", "digit"),
+            ("[backup]", "[poll]\nmin_seconds = 9\nmax_seconds = 8\n[backup]", "poll:"),
+        ] {
+            let message = refused(&GOOD.replace(from, to));
+            assert!(message.contains(said), "{to}: {message}");
+        }
+        for loopback in ["http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1"] {
+            assert!(parse(Path::new("x"), &GOOD.replace("https://noctule.example.net", loopback)).is_ok());
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Runs one program of the server with a time-out: argument vectors, never a shell string.
+//!
+//! Each command leads a process group of its own, so that what it started ends with it when its time
+//! is up. What it prints is kept up to a limit, for the report. A service start is told apart: what it
+//! leaves running is the point, and nobody listens to it.
+
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+
+/// Most bytes kept of what a command prints on each of its two outputs.
+pub const OUTPUT_BYTES_MAX: usize = 16 * 1024;
+/// How long an output may stay open after the command ended (something it started holds it).
+const DRAIN: Duration = Duration::from_millis(200);
+
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    #[error("the command is empty; give a program and its arguments")]
+    Empty,
+    #[error("cannot start {program:?}: {source}")]
+    Spawn { program: String, source: std::io::Error },
+    #[error("{program:?} did not end within {seconds} s and was ended")]
+    TimedOut { program: String, seconds: u64 },
+    #[error("{program:?} failed ({status}){said}")]
+    Failed { program: String, status: ExitStatus, said: String },
+}
+
+/// Whether what the command leaves running is meant to stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Ends, and says something worth keeping.
+    Ask,
+    /// Leaves something running behind it.
+    Start,
+}
+
+/// Runs `argv` in `dir` and returns what it printed, or why that did not work.
+pub async fn run(
+    argv: &[String],
+    dir: Option<&Path>,
+    timeout: Duration,
+    purpose: Purpose,
+) -> Result<String, CommandError> {
+    let (program, arguments) = argv.split_first().ok_or(CommandError::Empty)?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null());
+    match purpose {
+        Purpose::Ask => command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true),
+        Purpose::Start => command.stdout(Stdio::null()).stderr(Stdio::null()),
+    };
+    if let Some(dir) = dir {
+        command.current_dir(dir);
+    }
+    #[cfg(unix)]
+    command.process_group(0);
+    let mut child = command.spawn().map_err(|source| CommandError::Spawn { program: program.clone(), source })?;
+    let out = collect(child.stdout.take());
+    let err = collect(child.stderr.take());
+    let status = match tokio::time::timeout(timeout, child.wait()).await {
+        Ok(waited) => waited.map_err(|source| CommandError::Spawn { program: program.clone(), source })?,
+        Err(_) => {
+            end_group(&mut child).await;
+            return Err(CommandError::TimedOut { program: program.clone(), seconds: timeout.as_secs() });
+        }
+    };
+    let (out, err) = (out.finish().await, err.finish().await);
+    if status.success() {
+        return Ok(out);
+    }
+    let said = [err.trim(), out.trim()].into_iter().find(|s| !s.is_empty()).map(|s| format!(": {}", last_line(s)));
+    Err(CommandError::Failed { program: program.clone(), status, said: said.unwrap_or_default() })
+}
+
+fn last_line(text: &str) -> String {
+    text.lines().last().unwrap_or_default().chars().take(300).collect()
+}
+
+/// Ends the child and everything in its group.
+async fn end_group(child: &mut Child) {
+    #[cfg(unix)]
+    if let Some(group) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
+        // It may have ended by itself in between; then there is nothing to end.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    #[cfg(windows)]
+    if let Some(id) = child.id() {
+        let _ = Command::new("taskkill").args(["/T", "/F", "/PID", &id.to_string()]).status().await;
+    }
+    let _ = child.kill().await;
+}
+
+/// What is being read of one output.
+struct Collected {
+    kept: Arc<Mutex<Vec<u8>>>,
+    reader: Option<tokio::task::JoinHandle<()>>,
+}
+
+fn collect(from: Option<impl AsyncRead + Unpin + Send + 'static>) -> Collected {
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let reader = from.map(|mut from| {
+        let kept = Arc::clone(&kept);
+        tokio::spawn(async move {
+            let mut buffer = [0; 4096];
+            // Reads on past the limit so that the command never blocks on a full pipe.
+            while let Ok(n) = from.read(&mut buffer).await {
+                if n == 0 {
+                    break;
+                }
+                let mut kept = kept.lock().expect("no holder of the output can panic");
+                let room = OUTPUT_BYTES_MAX.saturating_sub(kept.len());
+                kept.extend_from_slice(&buffer[..n.min(room)]);
+            }
+        })
+    });
+    Collected { kept, reader }
+}
+
+impl Collected {
+    async fn finish(self) -> String {
+        if let Some(mut reader) = self.reader
+            && tokio::time::timeout(DRAIN, &mut reader).await.is_err()
+        {
+            reader.abort();
+        }
+        let kept = self.kept.lock().expect("no holder of the output can panic");
+        String::from_utf8_lossy(&kept).into_owned()
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Vec<String> {
+        ["sh", "-c", script].map(str::to_owned).to_vec()
+    }
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn output_failure_and_absence_are_told_apart() {
+        assert_eq!(run(&sh("echo yes"), None, LONG, Purpose::Ask).await.unwrap(), "yes\n");
+        let failed = run(&sh("echo first >&2; echo broken >&2; exit 3"), None, LONG, Purpose::Ask).await.unwrap_err();
+        assert!(failed.to_string().ends_with(": broken"), "{failed}");
+        let absent = run(&["/nowhere/at/all".to_owned()], None, LONG, Purpose::Ask).await.unwrap_err();
+        assert!(matches!(absent, CommandError::Spawn { .. }), "{absent}");
+        assert!(matches!(run(&[], None, LONG, Purpose::Ask).await.unwrap_err(), CommandError::Empty));
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_cut_and_does_not_block() {
+        let flood = run(&sh("head -c 1000000 /dev/zero | tr '\\0' x"), None, LONG, Purpose::Ask).await.unwrap();
+        assert_eq!(flood.len(), OUTPUT_BYTES_MAX);
+    }
+
+    #[tokio::test]
+    async fn what_outlives_its_time_ends_with_its_children() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = "sleep 1000 & echo $! > pid; wait";
+        let error = run(&sh(script), Some(dir.path()), Duration::from_millis(400), Purpose::Ask).await.unwrap_err();
+        assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
+        let pid = std::fs::read_to_string(dir.path().join("pid")).unwrap();
+        // A killed orphan may wait to be reaped; what matters is that it stops running.
+        for _ in 0..100_000 {
+            let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+            if state.is_empty() || state.contains(") Z") {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("the grandchild still runs");
+    }
+}

@@ -1,0 +1,13 @@
+//! The machine a product is installed on: its files, its disk, its services, its probes.
+//!
+//! Everything here either changes nothing or can be put back; what is about to be changed is first
+//! written to the [`journal`]. Nothing here decides what to do next: that is `decide::steps`.
+
+pub mod command;
+pub mod disk;
+pub mod entry_name;
+pub mod journal;
+pub mod probes;
+pub mod services;
+pub mod tree;
+pub mod unpack;
