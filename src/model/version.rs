@@ -2,6 +2,16 @@
 //!
 //! They are not semver. The raw text is kept for display; comparison works on a key of numbers and
 //! words read from it, so `14.20.003` and `14.20.3` are the same version written twice.
+//!
+//! How the key was chosen: against the order in which some hundred Windows programs really published their
+//! versions (`tests/it/data/versions.tsv` keeps a part). What that teaches:
+//!
+//! - numbers compare as numbers, and a missing one is zero: `3.18` and `3.18.0` are the same;
+//! - a number after `-`, `_`, `/` or `+` is a revision of the number before it: `5.6-5`, then `5.6.1-5`;
+//! - a word that says so is before the version it announces (`2.0-rc1`, then `2.0`), any other is after it
+//!   (`11.0`, then `11.0A`; `15.30.02`, then `15.30.02/DU3`). A bare letter is no such word: `90.0b7` is after `90.0`;
+//! - publishers also go back, keep two branches, and change scheme; no order of strings can tell. The manifest's
+//!   `change` and `upgrade_from` have the last word.
 
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
@@ -20,12 +30,14 @@ pub struct Version {
 }
 
 /// One comparable piece of a version. The declaration order is the comparison order: a pre-release
-/// word sorts before the end of the version, the end before a suffix word, a word before a number.
+/// word sorts before the end of the version, the end before a suffix word, a word before a revision of
+/// what precedes, and that before a further number.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     PreRelease(String),
     End,
     Word(String),
+    Revision,
     Number(u64),
 }
 
@@ -121,34 +133,47 @@ impl FromStr for Version {
     }
 }
 
-/// Splits into runs of digits and runs of letters; a leading `v` is decoration; trailing zeros do not count.
+/// Splits into runs of digits and runs of letters; a leading `v` is decoration. Zeros before the end, a word or a
+/// revision do not count: `2.0` is `2`, and so `2.0-rc1` comes before it.
 fn key_of(raw: &str) -> Result<Vec<Part>, VersionError> {
     let mut key = Vec::new();
-    let text =
+    let mut rest =
         raw.strip_prefix(['v', 'V']).filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(raw);
-    let mut rest = text;
+    let mut revises = false;
     while let Some(first) = rest.chars().next() {
-        let same = |c: char| {
-            if first.is_ascii_digit() { c.is_ascii_digit() } else { c.is_ascii_alphabetic() }
-        };
         if !first.is_ascii_alphanumeric() {
+            revises |= first != '.';
             rest = &rest[1..];
             continue;
         }
+        let same = |c: char| {
+            if first.is_ascii_digit() { c.is_ascii_digit() } else { c.is_ascii_alphabetic() }
+        };
         let end = rest.find(|c| !same(c)).unwrap_or(rest.len());
         let (run, tail) = rest.split_at(end);
         rest = tail;
-        key.push(if first.is_ascii_digit() {
-            Part::Number(run.parse().map_err(|_| VersionError::NumberTooLarge(raw.to_owned()))?)
+        if first.is_ascii_digit() {
+            if revises && matches!(key.last(), Some(Part::Number(_))) {
+                drop_zeros(&mut key);
+                key.push(Part::Revision);
+            }
+            key.push(Part::Number(run.parse().map_err(|_| VersionError::NumberTooLarge(raw.to_owned()))?));
         } else {
-            word(run)
-        });
+            drop_zeros(&mut key);
+            key.push(word(run));
+        }
+        revises = false;
     }
-    while key.last() == Some(&Part::Number(0)) && key.len() > 1 {
-        key.pop();
-    }
+    drop_zeros(&mut key);
     key.push(Part::End);
     Ok(key)
+}
+
+/// Drops the zeros that end a key so far, and a revision that they leave empty; one part always stays.
+fn drop_zeros(key: &mut Vec<Part>) {
+    while key.len() > 1 && matches!(key.last(), Some(Part::Number(0) | Part::Revision)) {
+        key.pop();
+    }
 }
 
 fn word(run: &str) -> Part {
@@ -198,3 +223,7 @@ impl From<Version> for String {
         version.raw
     }
 }
+
+#[cfg(test)]
+#[path = "version_tests.rs"]
+mod tests;
