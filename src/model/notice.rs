@@ -1,5 +1,6 @@
 //! A notice informs a client; it waits in the outbox until the mail server has it.
 
+use super::alert::AlertClass;
 use super::manifest::{Manifest, Text};
 use super::slot::Slot;
 use super::version::Version;
@@ -62,6 +63,11 @@ pub enum Letter {
         installation: Installation,
         why: String,
     },
+    /// It failed and the old version is not known to run again (annexe 3: the client is told while degraded).
+    Degraded {
+        installation: Installation,
+        why: String,
+    },
     Moved {
         installation: Installation,
         was: Slot,
@@ -86,6 +92,7 @@ pub enum Letter {
     /// To staff: something demands action.
     Alert {
         alert: i64,
+        class: AlertClass,
         title: String,
         text: String,
         due: DateTime<Utc>,
