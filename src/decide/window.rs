@@ -11,7 +11,7 @@
 //!   forbids something ([`CompiledWindow::touches`]), the safe side is the other one, and bounds are read wide.
 //!
 //! A client's closed periods are not applied here. Asking is cheap: hours that depend only on the weekday and on
-//! public holidays are tabled when compiled (a week costs about a microsecond); others are evaluated each day.
+//! public holidays are tabled when compiled (a week costs a few microseconds); others are evaluated each day.
 
 use super::calendar::{Calendar, Fold, Region};
 use super::window_lint::{self, Fault};
@@ -127,7 +127,7 @@ impl CompiledWindow {
             return found;
         }
         // A slot reaches at most into the day after the one it starts on.
-        let first = calendar.date(from) - Days::new(1);
+        let first = calendar.date(from).checked_sub_days(Days::new(1)).unwrap_or(NaiveDate::MIN);
         self.civil(calendar, first, calendar.date(to), |start, end| {
             if let Some(slot) = resolve(calendar, start, end, reading)
                 && slot.start < to

@@ -168,13 +168,14 @@ fn idle_rules(hours: &str, expression: &OpeningHoursExpression, days: &[(NaiveDa
         if CompiledWindow::of(&without).sample(Region::AlsaceMoselle, SAMPLE_YEARS) != days {
             continue;
         }
-        let text = rule.to_string();
+        let place = segment(hours, rules.len(), index);
+        let text = as_written(hours, &place, rule);
         let fix = if rule.kind == RuleKind::Closed {
             format!("move `{text}` to the end: after `;` the later rule wins")
         } else {
             format!("remove `{text}`, or join the rules with `, ` so that both hold")
         };
-        faults.push(fault(segment(hours, rules.len(), index), format!("`{text}` has no effect"), fix));
+        faults.push(fault(place, format!("`{text}` has no effect"), fix));
     }
     faults
 }
@@ -208,7 +209,9 @@ fn cut_night(hours: &str, expression: &OpeningHoursExpression, days: &[(NaiveDat
             hours_open.sort();
             hours_open.dedup();
             let fix = format!("close whole nights: write `{} {} off`", rule.day_selector, hours_open.join(","));
-            fault(segment(hours, expression.rules.len(), index), format!("{what}: `{rule}` ends there"), fix)
+            let place = segment(hours, expression.rules.len(), index);
+            let text = as_written(hours, &place, rule);
+            fault(place, format!("{what}: `{text}` ends there"), fix)
         }
         None => {
             fault(None, what, "let a rule that changes a night name the night's own hours, as in `PH 22:00-07:00 off`")
@@ -235,6 +238,11 @@ fn segment(hours: &str, rules: usize, index: usize) -> Option<Range<usize>> {
     let part = parts[index];
     let start = before + (part.len() - part.trim_start().len());
     Some(start..start + part.trim().len())
+}
+
+/// A rule in its author's words, when they can be told apart.
+fn as_written(hours: &str, place: &Option<Range<usize>>, rule: &RuleSequence) -> String {
+    place.clone().and_then(|place| hours.get(place)).map_or_else(|| rule.to_string(), str::to_owned)
 }
 
 fn short(day: Weekday) -> &'static str {

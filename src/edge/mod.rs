@@ -4,4 +4,5 @@ pub mod agent_file;
 pub mod clock;
 pub mod ddi_client;
 pub mod host;
+pub mod schedule_file;
 pub mod store;

@@ -56,11 +56,11 @@ fn window_of(start: NaiveDateTime, end: NaiveDateTime) -> CompiledWindow {
 
 fn instant(text: &str) -> DateTime<Utc> {
     assert_eq!(text.len(), "2026-10-24T20:00Z".len());
-    format!("{}:00Z", &text[..16]).parse().unwrap()
+    format!("{}:00Z", &text[..16]).parse().expect("the instant reads")
 }
 
 fn civil(text: &str) -> NaiveDateTime {
-    format!("{text}:00").parse().unwrap()
+    format!("{text}:00").parse().expect("the civil time reads")
 }
 
 #[test]
