@@ -4,6 +4,7 @@ pub mod calendar;
 pub mod holidays;
 pub mod notice;
 pub mod planner;
+pub mod steps;
 pub mod terms;
 pub mod window;
 mod window_lint;

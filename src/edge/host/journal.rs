@@ -83,14 +83,15 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     }
 
     /// Starts afresh; what was there is kept as `….last` for whoever comes to look.
-    pub fn rotate(self) -> Result<Journal<T>, JournalError> {
-        let path = self.path.clone();
-        let io = |source| JournalError::Io { path: path.clone(), source };
-        drop(self.file);
-        let mut kept = path.clone().into_os_string();
+    pub fn rotate(&mut self) -> Result<(), JournalError> {
+        let io = |source| JournalError::Io { path: self.path.clone(), source };
+        let mut kept = self.path.clone().into_os_string();
         kept.push(".last");
-        fs::rename(&path, &kept).map_err(io)?;
-        Ok(Journal::open(&path)?.0)
+        // A copy and a truncation, so that the open file stays the journal at every instant.
+        fs::copy(&self.path, &kept).map_err(io)?;
+        self.file.set_len(0).map_err(io)?;
+        self.file.seek(SeekFrom::Start(0)).map_err(io)?;
+        self.file.sync_all().map_err(io)
     }
 }
 
@@ -130,7 +131,8 @@ mod tests {
         let error = read(&path).unwrap_err().to_string();
         assert!(error.contains("line 2"), "{error}");
         fs::write(&path, "1\n").unwrap();
-        let mut journal = Journal::<u32>::open(&path).unwrap().0.rotate().unwrap();
+        let mut journal = Journal::<u32>::open(&path).unwrap().0;
+        journal.rotate().unwrap();
         journal.append(&2).unwrap();
         assert_eq!(read(&path).unwrap(), [2]);
         assert_eq!(fs::read_to_string(dir.path().join("journal.last")).unwrap(), "1\n");

@@ -197,7 +197,8 @@ fn read_text(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn patterns(globs: &[String]) -> Result<GlobSet, TreeError> {
+/// Compiles the preserve patterns of a manifest; `*` does not cross a `/`, `**` does.
+pub fn patterns(globs: &[String]) -> Result<GlobSet, TreeError> {
     let mut set = GlobSetBuilder::new();
     for pattern in globs {
         let glob = GlobBuilder::new(pattern)

@@ -56,6 +56,13 @@ struct Entry {
     name: String,
     kind: Kind,
     executable: bool,
+    size: u64,
+}
+
+/// Judges `package` without writing anything; returns how many bytes it unpacks to.
+pub fn inspect(package: &File, bytes_max: u64) -> Result<u64, UnpackError> {
+    let entries = judge(&mut ZipArchive::new(BufReader::new(package))?, bytes_max)?;
+    Ok(entries.iter().map(|entry| entry.size).sum())
 }
 
 /// Unpacks `package` into `into`, which must not exist yet; at most `bytes_max` bytes come out.
@@ -119,7 +126,7 @@ fn judge(archive: &mut ZipArchive<BufReader<&File>>, bytes_max: u64) -> Result<V
         if total > bytes_max {
             return Err(UnpackError::TooLarge(bytes_max));
         }
-        entries.push(Entry { index, name, kind, executable: mode & 0o111 != 0 });
+        entries.push(Entry { index, name, kind, executable: mode & 0o111 != 0, size: raw.size() });
     }
     // Local headers that tell another story than the central directory: what was judged is not what is there.
     archive.validate_header_consistency()?;

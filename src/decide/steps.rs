@@ -1,0 +1,298 @@
+//! What an agent does next, from its journal and the present instant.
+//!
+//! `fetch → verify → precheck → quiesce → snapshot → apply → check → commit`, or `→ restore`. The journal is
+//! folded into an [`Installation`]; [`next`] is a pure function of it. Killed at any instant, the agent folds
+//! the same journal again and goes on: steps may be begun twice, so each has to be repeatable.
+//!
+//! Invariants: nothing is touched before `precheck` is done; what was touched and did not end well is
+//! restored; nothing is begun that could not be undone before its slot ends; every installation ends in
+//! one outcome, which is reported until the server has heard it.
+
+use crate::model::manifest::SignedManifest;
+use crate::model::slot::Slot;
+use crate::model::version::Version;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How often applying or checking is begun before the old version is put back.
+pub const TRIES_MAX: u32 = 2;
+/// How often putting the old version back is begun before people have to look.
+pub const RESTORES_MAX: u32 = 3;
+
+/// One step of an installation, in the order they are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    Fetch,
+    Verify,
+    Precheck,
+    Quiesce,
+    Snapshot,
+    Apply,
+    Check,
+    Commit,
+    Restore,
+}
+
+/// The way forward; [`Step::Restore`] is the way back.
+pub const FORWARD: [Step; 8] =
+    [Step::Fetch, Step::Verify, Step::Precheck, Step::Quiesce, Step::Snapshot, Step::Apply, Step::Check, Step::Commit];
+
+/// What the server asked for: one ordered group, all or nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    pub action: String,
+    /// `None` from a server that gives no slot: then handing out is what opens it.
+    pub slot: Option<Slot>,
+    /// A backup that ended before this does not count.
+    pub backup_not_before: Option<DateTime<Utc>>,
+    pub parts: Vec<Part>,
+}
+
+/// One product of an order, as the server names it; what is installed is read from the signed manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    pub product: String,
+    pub version: Version,
+    pub publisher: String,
+    /// TUF target of the manifest.
+    pub manifest: String,
+    /// Where the server offers the package.
+    pub href: String,
+}
+
+/// How an installation ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    Installed,
+    /// The old version runs, as before; nothing else is left.
+    RolledBack {
+        why: String,
+    },
+    /// The server's state is not known to be good.
+    Failed {
+        why: String,
+    },
+    /// Given up at the server's request before anything was changed.
+    Cancelled {
+        id: String,
+    },
+}
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "snake_case")]
+pub enum Line {
+    Accepted {
+        at: DateTime<Utc>,
+        order: Order,
+    },
+    Begun {
+        at: DateTime<Utc>,
+        step: Step,
+    },
+    /// The manifests that the publishers' metadata vouches for, in the order of the parts.
+    Trusted {
+        at: DateTime<Utc>,
+        manifests: Vec<SignedManifest>,
+    },
+    /// What the pointers named before: product → slug.
+    Old {
+        at: DateTime<Utc>,
+        pointers: BTreeMap<String, Option<String>>,
+    },
+    Done {
+        at: DateTime<Utc>,
+        step: Step,
+    },
+    Failed {
+        at: DateTime<Utc>,
+        step: Step,
+        why: String,
+    },
+    Cancelled {
+        at: DateTime<Utc>,
+        id: String,
+    },
+    Closed {
+        at: DateTime<Utc>,
+        outcome: Outcome,
+    },
+    Reported {
+        at: DateTime<Utc>,
+    },
+}
+
+/// One order and how far it has come: the journal, folded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Installation {
+    pub order: Order,
+    pub manifests: Vec<SignedManifest>,
+    pub old: BTreeMap<String, Option<String>>,
+    begun: BTreeMap<Step, u32>,
+    done: BTreeSet<Step>,
+    failed: Option<String>,
+    restore_failed: Option<String>,
+    cancelled: Option<String>,
+    pub outcome: Option<Outcome>,
+    pub reported: bool,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    Do(Step),
+    /// Write that this step cannot be taken, then ask again.
+    Fail(Step, String),
+    Close(Outcome),
+    Report(Outcome),
+    Finished,
+}
+
+impl Installation {
+    pub fn new(order: Order) -> Installation {
+        Installation {
+            order,
+            manifests: Vec::new(),
+            old: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            done: BTreeSet::new(),
+            failed: None,
+            restore_failed: None,
+            cancelled: None,
+            outcome: None,
+            reported: false,
+        }
+    }
+
+    /// Folds a journal; `None` when it holds no order.
+    pub fn fold(lines: impl IntoIterator<Item = Line>) -> Option<Installation> {
+        let mut state: Option<Installation> = None;
+        for line in lines {
+            match (line, &mut state) {
+                (Line::Accepted { order, .. }, _) => state = Some(Installation::new(order)),
+                (line, Some(state)) => state.take(line),
+                (_, None) => {}
+            }
+        }
+        state
+    }
+
+    /// Takes one more line into account.
+    pub fn take(&mut self, line: Line) {
+        match line {
+            Line::Accepted { order, .. } => *self = Installation::new(order),
+            Line::Begun { step, .. } => *self.begun.entry(step).or_default() += 1,
+            Line::Trusted { manifests, .. } => self.manifests = manifests,
+            Line::Old { pointers, .. } => self.old = pointers,
+            Line::Done { step, .. } => drop(self.done.insert(step)),
+            Line::Failed { step: Step::Restore, why, .. } => self.restore_failed = Some(why),
+            Line::Failed { why, .. } => drop(self.failed.get_or_insert(why)),
+            Line::Cancelled { id, .. } => self.cancelled = Some(id),
+            Line::Closed { outcome, .. } => self.outcome = Some(outcome),
+            Line::Reported { .. } => self.reported = true,
+        }
+    }
+
+    pub fn has_begun(&self, step: Step) -> bool {
+        self.begun(step) > 0
+    }
+
+    /// Whether a cancellation can still be honoured without undoing an installed version.
+    pub fn can_cancel(&self) -> bool {
+        !self.has_begun(Step::Apply) && self.outcome.is_none() && self.cancelled.is_none()
+    }
+
+    fn begun(&self, step: Step) -> u32 {
+        self.begun.get(&step).copied().unwrap_or(0)
+    }
+
+    /// Installing and, should it fail, restoring every product of the group, by the publishers' estimates.
+    pub fn time_needed(&self) -> TimeDelta {
+        let minutes = self.manifests.iter().map(|s| &s.manifest);
+        TimeDelta::minutes(minutes.map(|m| i64::from(m.duration_minutes) + i64::from(m.rollback_minutes)).sum())
+    }
+
+    /// Why the slot does not allow beginning at `now`, if it does not.
+    pub fn slot_objection(&self, now: DateTime<Utc>) -> Option<String> {
+        let slot = self.order.slot?;
+        if now < slot.start {
+            return Some(format!("the slot opens only at {}", instant(slot.start)));
+        }
+        if now >= slot.end {
+            return Some(format!("the slot ended at {}", instant(slot.end)));
+        }
+        let needed = self.time_needed();
+        (now + needed > slot.end).then(|| {
+            format!(
+                "installing and, if need be, restoring takes {} min, but the slot ends at {}",
+                needed.num_minutes(),
+                instant(slot.end)
+            )
+        })
+    }
+}
+
+fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+/// The agent's step function.
+pub fn next(state: &Installation, now: DateTime<Utc>) -> Next {
+    if state.reported {
+        return Next::Finished;
+    }
+    if let Some(outcome) = &state.outcome {
+        return Next::Report(outcome.clone());
+    }
+    if state.failed.is_some() || state.cancelled.is_some() {
+        return back(state);
+    }
+    let Some(step) = FORWARD.into_iter().find(|step| !state.done.contains(step)) else {
+        return Next::Close(Outcome::Installed);
+    };
+    let objection = match step {
+        // Fetching may take nights; it only ends when the slot does.
+        Step::Fetch | Step::Verify => state
+            .order
+            .slot
+            .filter(|slot| now >= slot.end)
+            .map(|slot| format!("the package had not arrived when the slot ended at {}", instant(slot.end))),
+        Step::Precheck | Step::Quiesce | Step::Snapshot | Step::Apply => {
+            let tried = state.begun(step) >= TRIES_MAX && step == Step::Apply;
+            let interrupted = || "the installation was interrupted twice".to_owned();
+            tried.then(interrupted).or_else(|| state.slot_objection(now))
+        }
+        Step::Check => {
+            (state.begun(step) >= TRIES_MAX).then(|| "checking the new version was interrupted twice".to_owned())
+        }
+        Step::Commit | Step::Restore => None,
+    };
+    match objection {
+        Some(why) => Next::Fail(step, why),
+        None => Next::Do(step),
+    }
+}
+
+/// The way back, and how it ends.
+fn back(state: &Installation) -> Next {
+    let why = state.failed.clone().unwrap_or_else(|| "cancelled".to_owned());
+    let restored = !state.has_begun(Step::Quiesce) || state.done.contains(&Step::Restore);
+    if restored {
+        return Next::Close(match &state.cancelled {
+            Some(id) => Outcome::Cancelled { id: id.clone() },
+            None => Outcome::RolledBack { why },
+        });
+    }
+    if state.begun(Step::Restore) >= RESTORES_MAX {
+        let also = state.restore_failed.as_deref().unwrap_or("it was interrupted each time");
+        return Next::Close(Outcome::Failed { why: format!("{why}; putting the old version back failed: {also}") });
+    }
+    Next::Do(Step::Restore)
+}
+
+#[cfg(test)]
+#[path = "steps_tests.rs"]
+mod tests;

@@ -1,0 +1,137 @@
+//! The step function, table by table: forward, every interruption, every end.
+
+use super::*;
+use crate::model::manifest::SignedManifest;
+
+fn at(hour: u32, minute: u32) -> DateTime<Utc> {
+    format!("2026-04-29T{hour:02}:{minute:02}:00Z").parse().unwrap()
+}
+
+fn signed() -> SignedManifest {
+    serde_json::from_value(serde_json::json!({
+        "publisher": "agiris", "published_at": at(15, 0), "size": 1, "sha256": "00",
+        "manifest": {
+            "product": "isacompta", "version": "2", "change": "minor", "notes": {"fr": "x"},
+            "duration_minutes": 20, "rollback_minutes": 10, "package": {"file": "p.zip"},
+            "installer": {"kind": "zip"}, "health": {"timeout_seconds": 1}, "detect": {"version_file": "VERSION"}
+        }
+    }))
+    .unwrap()
+}
+
+fn order() -> Order {
+    Order { action: "7".into(), slot: Slot::new(at(20, 0), at(22, 0)), backup_not_before: None, parts: vec![] }
+}
+
+fn state(steps: &[Step]) -> Installation {
+    let mut state = Installation::new(order());
+    state.take(Line::Trusted { at: at(20, 0), manifests: vec![signed()] });
+    for step in steps {
+        begin(&mut state, *step);
+        state.take(Line::Done { at: at(20, 0), step: *step });
+    }
+    state
+}
+
+fn begin(state: &mut Installation, step: Step) {
+    state.take(Line::Begun { at: at(20, 0), step });
+}
+
+fn fail(state: &mut Installation, step: Step, why: &str) {
+    state.take(Line::Failed { at: at(20, 0), step, why: why.into() });
+}
+
+#[test]
+fn forward_takes_every_step_once_and_ends_installed() {
+    for done in 0..FORWARD.len() {
+        assert_eq!(next(&state(&FORWARD[..done]), at(20, 0)), Next::Do(FORWARD[done]));
+    }
+    let mut whole = state(&FORWARD);
+    assert_eq!(next(&whole, at(23, 0)), Next::Close(Outcome::Installed));
+    whole.take(Line::Closed { at: at(23, 0), outcome: Outcome::Installed });
+    assert_eq!(next(&whole, at(23, 0)), Next::Report(Outcome::Installed));
+    whole.take(Line::Reported { at: at(23, 0) });
+    assert_eq!(next(&whole, at(23, 0)), Next::Finished);
+}
+
+#[test]
+fn nothing_begins_that_could_not_be_undone_within_the_slot() {
+    // 20 min to install and 10 to restore: 21:30 is the last instant.
+    for step in [Step::Precheck, Step::Quiesce, Step::Snapshot, Step::Apply] {
+        let before: Vec<Step> = FORWARD.into_iter().take_while(|s| *s != step).collect();
+        for (now, allowed) in
+            [(at(19, 59), false), (at(20, 0), true), (at(21, 30), true), (at(21, 31), false), (at(22, 0), false)]
+        {
+            let answer = next(&state(&before), now);
+            assert_eq!(answer == Next::Do(step), allowed, "{step:?} at {now}: {answer:?}");
+            assert_eq!(matches!(answer, Next::Fail(..)), !allowed);
+        }
+    }
+    // Fetching waits for nothing, but ends with the slot; checking what is applied is never skipped.
+    assert_eq!(next(&state(&[]), at(12, 0)), Next::Do(Step::Fetch));
+    assert!(matches!(next(&state(&[]), at(22, 0)), Next::Fail(Step::Fetch, _)));
+    assert_eq!(next(&state(&FORWARD[..6]), at(23, 0)), Next::Do(Step::Check));
+}
+
+#[test]
+fn an_untouched_server_needs_no_restore_and_a_touched_one_gets_it() {
+    for done in 0..FORWARD.len() {
+        let mut failed = state(&FORWARD[..done]);
+        begin(&mut failed, FORWARD[done]);
+        fail(&mut failed, FORWARD[done], "because");
+        let touched = done >= 3;
+        let rolled_back = Next::Close(Outcome::RolledBack { why: "because".into() });
+        let expected = if touched { Next::Do(Step::Restore) } else { rolled_back.clone() };
+        assert_eq!(next(&failed, at(20, 0)), expected, "{:?}", FORWARD[done]);
+        begin(&mut failed, Step::Restore);
+        failed.take(Line::Done { at: at(20, 0), step: Step::Restore });
+        assert_eq!(next(&failed, at(23, 59)), rolled_back);
+    }
+}
+
+#[test]
+fn interruptions_are_retried_a_bounded_number_of_times() {
+    let mut applying = state(&FORWARD[..5]);
+    begin(&mut applying, Step::Apply);
+    assert_eq!(next(&applying, at(20, 0)), Next::Do(Step::Apply));
+    begin(&mut applying, Step::Apply);
+    assert!(matches!(next(&applying, at(20, 0)), Next::Fail(Step::Apply, _)));
+    fail(&mut applying, Step::Apply, "interrupted");
+    for _ in 0..RESTORES_MAX {
+        assert_eq!(next(&applying, at(20, 0)), Next::Do(Step::Restore));
+        begin(&mut applying, Step::Restore);
+    }
+    fail(&mut applying, Step::Restore, "service stuck");
+    let Next::Close(Outcome::Failed { why }) = next(&applying, at(20, 0)) else { panic!("has to end") };
+    assert!(why.contains("interrupted") && why.contains("service stuck"), "{why}");
+}
+
+#[test]
+fn a_cancellation_counts_until_something_is_applied() {
+    let mut quiesced = state(&FORWARD[..4]);
+    assert!(quiesced.can_cancel());
+    quiesced.take(Line::Cancelled { at: at(20, 0), id: "9".into() });
+    assert_eq!(next(&quiesced, at(20, 0)), Next::Do(Step::Restore));
+    quiesced.take(Line::Done { at: at(20, 0), step: Step::Restore });
+    assert_eq!(next(&quiesced, at(20, 0)), Next::Close(Outcome::Cancelled { id: "9".into() }));
+    let mut applying = state(&FORWARD[..5]);
+    begin(&mut applying, Step::Apply);
+    assert!(!applying.can_cancel());
+}
+
+#[test]
+fn the_journal_reads_back_as_written() {
+    let lines = vec![
+        Line::Accepted { at: at(20, 0), order: order() },
+        Line::Trusted { at: at(20, 0), manifests: vec![signed()] },
+        Line::Begun { at: at(20, 0), step: Step::Quiesce },
+        Line::Old { at: at(20, 0), pointers: BTreeMap::from([("isacompta".into(), None)]) },
+        Line::Failed { at: at(20, 0), step: Step::Apply, why: "x".into() },
+        Line::Closed { at: at(20, 0), outcome: Outcome::RolledBack { why: "x".into() } },
+    ];
+    let text: Vec<String> = lines.iter().map(|l| serde_json::to_string(l).unwrap()).collect();
+    let read: Vec<Line> = text.iter().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(read, lines);
+    assert!(Installation::fold(read).is_some());
+    assert_eq!(Installation::fold(lines[1..].to_vec()), None);
+}

@@ -1,0 +1,391 @@
+//! The agent: polls, reports, downloads, installs, restores. It cannot break a server.
+//!
+//! One pass ([`Agent::run_once`]) does everything there is to do: it first ends what an earlier life left in
+//! the journal, then asks the server. The journal is written before each dangerous step and folded by
+//! `decide::steps`, which alone says what comes next. What is installed is what the publishers signed, never
+//! the server's word. Deliberately not here: windows and calendars (the server's), and any state that is not
+//! in the journal or on the disk.
+
+mod identity;
+mod order;
+mod perform;
+mod report;
+pub mod source;
+mod staging;
+
+use crate::decide::steps::{Installation, Line, Next, Outcome, Step, next};
+use crate::edge::agent_file::AgentConfig;
+use crate::edge::clock::Clock;
+use crate::edge::ddi_client::messages::{Base, Enrolled};
+use crate::edge::ddi_client::{DdiClient, DdiError};
+use crate::edge::host::journal::{Journal, JournalError};
+use crate::edge::host::services::Services;
+use crate::edge::host::tree::{Tree, TreeError};
+use chrono::{DateTime, Utc};
+use order::When;
+use perform::Trouble;
+use source::{ReleaseSource, SourceError};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Pause after a failed pass, doubled up to the configured maximum.
+const RETRY_SECONDS: u64 = 15;
+/// Most turns of one installation; a correct step function stays far below.
+const TURNS_MAX: usize = 200;
+
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    #[error("cannot use {}: {source}", path.display())]
+    State { path: PathBuf, source: std::io::Error },
+    #[error("another agent uses {}; stop it first", .0.display())]
+    Locked(PathBuf),
+    #[error("no enrolment code: set NOCTULE_ENROL_CODE or enrol_code_file in agent.toml")]
+    NoCode,
+    #[error("enrolment failed: {0}; ask for a new code if this one was used")]
+    Enrol(#[source] DdiError),
+    #[error("the agent is not enrolled yet")]
+    NotEnrolled,
+    #[error(transparent)]
+    Ddi(#[from] DdiError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// Only a test's checkpoint asks for it.
+    #[error("stopped at {0}")]
+    Stopped(String),
+    #[error("the installation of action {0} does not come to an end")]
+    Endless(String),
+}
+
+/// What one pass did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pass {
+    /// How long to wait before the next one.
+    pub sleep: Duration,
+    /// Installations that ended and were reported: action and outcome.
+    pub ended: Vec<(String, Outcome)>,
+    /// Whether a release is downloaded and waits for its slot.
+    pub staged: bool,
+}
+
+/// Called at every named point of an installation; `true` makes the agent drop everything there, as a power
+/// cut would. For tests.
+pub type Checkpoint = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// Makes the verifier once the agent knows who it is.
+pub type Sources = Arc<dyn Fn(&AgentConfig, &Enrolled) -> Result<Box<dyn ReleaseSource>, AgentError> + Send + Sync>;
+
+/// The agent of one server.
+pub struct Agent {
+    config: AgentConfig,
+    clock: Clock,
+    services: Services,
+    sources: Sources,
+    checkpoint: Option<Checkpoint>,
+    ddi: Option<DdiClient>,
+    source: Option<Box<dyn ReleaseSource>>,
+    journal: Journal<Line>,
+    state: Option<Installation>,
+    /// Attributes the server was last told, and when.
+    told: Option<(BTreeMap<String, String>, DateTime<Utc>)>,
+    /// Product → the file of its tree that names its version.
+    version_files: BTreeMap<String, String>,
+    /// The action last staged, or that cannot be staged; staging is not tried again before its slot.
+    staged_action: Option<(String, bool)>,
+    /// Held for as long as the agent lives: one agent per state folder.
+    _lock: File,
+}
+
+impl Agent {
+    /// Opens the agent's state with a verifier and, in tests, a checkpoint of the caller's.
+    pub async fn with(
+        config: AgentConfig,
+        clock: Clock,
+        sources: Sources,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Agent, AgentError> {
+        let state = |path: PathBuf| move |source| AgentError::State { path, source };
+        identity::make_private_folder(&config.state_dir).map_err(state(config.state_dir.clone()))?;
+        for folder in [config.state_dir.join("staging"), config.products_root.clone()] {
+            std::fs::create_dir_all(&folder).map_err(state(folder.clone()))?;
+        }
+        let lock_path = config.state_dir.join("lock");
+        let lock = File::create(&lock_path).map_err(state(lock_path.clone()))?;
+        if lock.try_lock().is_err() {
+            return Err(AgentError::Locked(config.state_dir.clone()));
+        }
+        let mut version_files: BTreeMap<String, String> = std::fs::read(config.state_dir.join("version-files.json"))
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default();
+        for product in &config.products {
+            Tree::new(&config.products_root, &product.name).adopt(&product.version.slug(), &product.directory)?;
+            version_files.entry(product.name.clone()).or_insert_with(|| product.version_file.clone());
+        }
+        let (journal, lines) = Journal::open(&config.state_dir.join("journal.jsonl"))?;
+        Ok(Agent {
+            services: Services::new(config.services.clone()),
+            ddi: None,
+            source: None,
+            journal,
+            state: Installation::fold(lines),
+            told: None,
+            version_files,
+            staged_action: None,
+            _lock: lock,
+            config,
+            clock,
+            sources,
+            checkpoint,
+        })
+    }
+
+    /// One pass: ends what was begun, asks the server, does everything there is to do.
+    pub async fn run_once(&mut self) -> Result<Pass, AgentError> {
+        let mut pass = Pass::default();
+        if let Some(enrolled) = identity::load(&self.config.state_dir)? {
+            self.connect(&enrolled)?;
+        } else {
+            let enrolled = identity::enrol(&self.config).await?;
+            self.connect(&enrolled)?;
+        }
+        self.drive(&mut pass).await?;
+        let base = self.ddi_mut()?.poll().await?;
+        self.tell_attributes(base.links.config_data.is_some()).await?;
+        if let Some(link) = &base.links.cancel_action {
+            self.answer_cancellation(&link.href).await?;
+        }
+        if let Some(link) = &base.links.deployment_base {
+            self.take_deployment(&link.href, &mut pass).await?;
+        }
+        pass.sleep = self.pause(&base);
+        Ok(pass)
+    }
+
+    /// Runs passes until `shutdown` resolves; a pass under way is finished first.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), AgentError> {
+        tokio::pin!(shutdown);
+        let mut failures = 0;
+        loop {
+            let pause = match self.run_once().await {
+                Ok(pass) => {
+                    failures = 0;
+                    pass.sleep
+                }
+                // Nothing will change by itself.
+                Err(error @ AgentError::NoCode) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, "pass failed, trying again");
+                    failures += 1;
+                    let seconds = RETRY_SECONDS << (failures - 1).min(8);
+                    Duration::from_secs(seconds.min(u64::from(self.config.poll.max_seconds)))
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = &mut shutdown => return Ok(()),
+            }
+        }
+    }
+
+    fn connect(&mut self, enrolled: &Enrolled) -> Result<(), AgentError> {
+        if self.ddi.is_none() {
+            let Enrolled { server, tenant, token, .. } = enrolled;
+            self.source = Some((self.sources)(&self.config, enrolled)?);
+            self.ddi = Some(DdiClient::new(&self.config.server, tenant, server, token)?);
+        }
+        Ok(())
+    }
+
+    fn ddi(&self) -> Result<&DdiClient, AgentError> {
+        self.ddi.as_ref().ok_or(AgentError::NotEnrolled)
+    }
+
+    fn ddi_mut(&mut self) -> Result<&mut DdiClient, AgentError> {
+        self.ddi.as_mut().ok_or(AgentError::NotEnrolled)
+    }
+
+    fn source(&self) -> Result<&dyn ReleaseSource, AgentError> {
+        self.source.as_deref().ok_or(AgentError::NotEnrolled)
+    }
+
+    fn pause(&self, base: &Base) -> Duration {
+        let asked = base.sleep_seconds().unwrap_or(300);
+        Duration::from_secs(asked.clamp(self.config.poll.min_seconds, self.config.poll.max_seconds).into())
+    }
+
+    async fn take_deployment(&mut self, href: &str, pass: &mut Pass) -> Result<(), AgentError> {
+        let Some(handed) = self.ddi()?.deployment(href).await? else { return Ok(()) };
+        let order = match order::read(&handed) {
+            Ok(order) => order,
+            Err(why) => {
+                return self.tell_outcome(&handed.id, &[], &Outcome::RolledBack { why }).await;
+            }
+        };
+        match order::when(&handed, &order, self.clock.now()) {
+            When::Stage => self.stage(&order, pass).await,
+            When::Install => {
+                let at = self.clock.now();
+                tracing::info!(action = order.action, "installation accepted");
+                self.journal.rotate()?;
+                self.journal.append(&Line::Accepted { at, order: order.clone() })?;
+                self.state = Some(Installation::new(order));
+                self.drive(pass).await
+            }
+        }
+    }
+
+    /// Downloads and verifies ahead of the slot; whether that worked is only told in the slot.
+    async fn stage(&mut self, order: &crate::decide::steps::Order, pass: &mut Pass) -> Result<(), AgentError> {
+        if let Some((action, staged)) = &self.staged_action
+            && *action == order.action
+        {
+            pass.staged = *staged;
+            return Ok(());
+        }
+        let staged = match self.fetch_ahead(order).await {
+            Ok(()) => true,
+            Err(Trouble::Later(error)) => return Err(error),
+            Err(Trouble::Fail(why)) => {
+                tracing::warn!(action = order.action, why, "cannot be staged; its slot will tell");
+                false
+            }
+        };
+        if staged {
+            self.tell_staged(&order.action).await?;
+        }
+        self.staged_action = Some((order.action.clone(), staged));
+        pass.staged = staged;
+        Ok(())
+    }
+
+    async fn fetch_ahead(&self, order: &crate::decide::steps::Order) -> Result<(), Trouble> {
+        let manifests = self.trusted(order).await?;
+        for (part, signed) in order.parts.iter().zip(&manifests) {
+            self.download(part, signed).await?;
+            self.proven(signed).await?;
+        }
+        Ok(())
+    }
+
+    /// A cancellation of something not begun here is simply true.
+    async fn answer_cancellation(&mut self, href: &str) -> Result<(), AgentError> {
+        match self.ddi()?.cancellation(href).await? {
+            Some(cancel) => self.tell_cancelled(&cancel.id).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Asks once more, before something is changed, whether it is still wanted. A silent line is no "no".
+    async fn look_for_cancellation(&mut self, action: &str) -> Option<String> {
+        let ddi = self.ddi.as_mut()?;
+        let link = ddi.poll().await.ok()?.links.cancel_action?;
+        let cancel = ddi.cancellation(&link.href).await.ok()??;
+        (cancel.cancel_action.stop_id == action).then_some(cancel.id)
+    }
+
+    /// Takes steps until the installation in the journal has ended and the server has heard it.
+    async fn drive(&mut self, pass: &mut Pass) -> Result<(), AgentError> {
+        for _ in 0..TURNS_MAX {
+            let Some(state) = self.state.clone() else { return Ok(()) };
+            let action = state.order.action.clone();
+            match next(&state, self.clock.now()) {
+                Next::Do(step) => self.take_step(step, &state).await?,
+                Next::Fail(step, why) => self.write_down(Line::Failed { at: self.clock.now(), step, why }),
+                Next::Close(outcome) => {
+                    tracing::info!(action, ?outcome, "installation ended");
+                    self.point("closing")?;
+                    self.write_down(Line::Closed { at: self.clock.now(), outcome });
+                }
+                Next::Report(outcome) => {
+                    self.point("reporting")?;
+                    let products: Vec<String> = state.order.parts.iter().map(|p| p.product.clone()).collect();
+                    self.tell_outcome(&action, &products, &outcome).await?;
+                    self.point("reported")?;
+                    self.write_down(Line::Reported { at: self.clock.now() });
+                    pass.ended.push((action, outcome));
+                }
+                Next::Finished => {
+                    self.journal.rotate()?;
+                    self.state = None;
+                    self.staged_action = None;
+                    return Ok(());
+                }
+            }
+        }
+        Err(AgentError::Endless(self.state.as_ref().map(|s| s.order.action.clone()).unwrap_or_default()))
+    }
+
+    async fn take_step(&mut self, step: Step, state: &Installation) -> Result<(), AgentError> {
+        let action = state.order.action.clone();
+        if matches!(step, Step::Quiesce | Step::Apply)
+            && state.can_cancel()
+            && let Some(id) = self.look_for_cancellation(&action).await
+        {
+            self.write_down(Line::Cancelled { at: self.clock.now(), id });
+            return Ok(());
+        }
+        self.point(&format!("{step:?} to begin"))?;
+        // A fetch over many nights is one line.
+        if (step != Step::Fetch || !state.has_begun(step))
+            && let Err(error) = self.write(Line::Begun { at: self.clock.now(), step })
+            && step != Step::Restore
+        {
+            // Going forward without a journal could not be undone.
+            self.write_down(Line::Failed { at: self.clock.now(), step, why: error.to_string() });
+            return Ok(());
+        }
+        self.point(&format!("{step:?} begun"))?;
+        let Some(state) = self.state.clone() else { return Ok(()) };
+        match self.perform(step, &state).await {
+            Ok(()) => {
+                self.point(&format!("{step:?} to end"))?;
+                self.write_down(Line::Done { at: self.clock.now(), step });
+                self.tell_progress(&action, step, "done").await;
+            }
+            Err(Trouble::Fail(why)) => {
+                tracing::warn!(action, ?step, why, "step failed");
+                self.point(&format!("{step:?} to fail"))?;
+                self.write_down(Line::Failed { at: self.clock.now(), step, why: why.clone() });
+                self.tell_progress(&action, step, &why).await;
+            }
+            Err(Trouble::Later(error)) => return Err(error),
+        }
+        self.point(&format!("{step:?} ended"))
+    }
+
+    /// One durable line, then the same in memory.
+    fn write(&mut self, line: Line) -> Result<(), JournalError> {
+        let written = self.journal.append(&line);
+        if written.is_ok()
+            && let Some(state) = &mut self.state
+        {
+            state.take(line);
+        }
+        written
+    }
+
+    /// Like [`Agent::write`], for what has already happened: true even if it cannot be written down.
+    /// After a restart the step is then taken again, which every step allows.
+    fn write_down(&mut self, line: Line) {
+        if let Err(error) = self.journal.append(&line) {
+            tracing::error!(%error, "the journal cannot be written");
+        }
+        if let Some(state) = &mut self.state {
+            state.take(line);
+        }
+    }
+
+    fn point(&self, name: &str) -> Result<(), AgentError> {
+        match &self.checkpoint {
+            Some(stop) if stop(name) => Err(AgentError::Stopped(name.to_owned())),
+            _ => Ok(()),
+        }
+    }
+}

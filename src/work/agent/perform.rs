@@ -1,0 +1,291 @@
+//! Takes the steps of an installation on the host. Which step, and when, is `decide::steps`' business.
+//!
+//! Every step can be begun again after an interruption at any point. No step but `restore` undoes anything.
+
+use super::identity::write_secret;
+use super::source::SourceError;
+use super::staging::forget;
+use super::{Agent, AgentError};
+use crate::decide::steps::{Installation, Line, Step};
+use crate::edge::host::tree::{self, NewVersion, Tree};
+use crate::edge::host::{disk, probes, unpack};
+use crate::model::manifest::{Installer, Manifest, SignedManifest};
+use std::collections::BTreeMap;
+use std::fs::File;
+
+/// Why a step did not end well.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// It cannot be taken: the installation fails, with this sentence.
+    Fail(String),
+    /// Not now; the next pass tries again.
+    Later(AgentError),
+}
+
+impl From<AgentError> for Trouble {
+    fn from(error: AgentError) -> Trouble {
+        Trouble::Later(error)
+    }
+}
+
+impl From<SourceError> for Trouble {
+    fn from(error: SourceError) -> Trouble {
+        match error {
+            SourceError::Unreachable { .. } => Trouble::Later(AgentError::Source(error)),
+            SourceError::Refused { .. } => Trouble::Fail(error.to_string()),
+        }
+    }
+}
+
+fn fail(error: impl std::fmt::Display) -> Trouble {
+    Trouble::Fail(error.to_string())
+}
+
+impl Agent {
+    pub(super) async fn perform(&mut self, step: Step, state: &Installation) -> Result<(), Trouble> {
+        match step {
+            Step::Fetch => self.fetch(state).await,
+            Step::Verify => self.verify(state).await,
+            Step::Precheck => self.precheck(state).await,
+            Step::Quiesce => self.quiesce(state).await,
+            Step::Snapshot => self.snapshot(state),
+            Step::Apply => self.apply(state).await,
+            Step::Check => self.check(state).await,
+            Step::Commit => self.commit(state),
+            Step::Restore => self.restore(state).await,
+        }
+    }
+
+    fn tree(&self, manifest: &Manifest) -> Tree {
+        Tree::new(&self.config.products_root, &manifest.product)
+    }
+
+    async fn fetch(&mut self, state: &Installation) -> Result<(), Trouble> {
+        let manifests = self.trusted(&state.order).await?;
+        for (part, signed) in state.order.parts.iter().zip(&manifests) {
+            self.download(part, signed).await?;
+        }
+        let at = self.clock.now();
+        self.write(Line::Trusted { at, manifests }).map_err(fail)
+    }
+
+    async fn verify(&self, state: &Installation) -> Result<(), Trouble> {
+        for signed in &state.manifests {
+            self.proven(signed).await?;
+        }
+        Ok(())
+    }
+
+    /// Everything that can be known before a service is stopped.
+    async fn precheck(&self, state: &Installation) -> Result<(), Trouble> {
+        let mut need = self.config.disk.margin_mib << 20;
+        let mut installed = self.inventory();
+        for signed in &state.manifests {
+            let manifest = &signed.manifest;
+            match &manifest.installer {
+                Installer::Zip {} => {}
+                Installer::Msi { .. } => return Err(fail("installer kind msi is not supported on this system")),
+                Installer::Exe { .. } => return Err(fail("installer kind exe is not supported on this system")),
+            }
+            self.services.check_known(&manifest.services).map_err(fail)?;
+            tree::patterns(&manifest.preserve).map_err(fail)?;
+            let anywhere = std::path::Path::new("");
+            for name in manifest.health.files.iter().chain([&manifest.detect.version_file]) {
+                tree::inside(anywhere, name).map_err(fail)?;
+            }
+            check_versions(manifest, &installed)?;
+            installed.insert(manifest.product.clone(), manifest.version.clone());
+            let package = self.proven(signed).await?;
+            let unpacked = unpack::inspect(&package, bytes_max(manifest)).map_err(fail)?;
+            need = need.saturating_add(unpacked.max(manifest.platform.min_free_disk_mib << 20));
+        }
+        self.check_backup(state).await?;
+        let free = disk::free_bytes(&self.config.products_root).map_err(fail)?;
+        if free < need {
+            return Err(Trouble::Fail(format!(
+                "not enough disk: {} MiB free, {} MiB needed",
+                free >> 20,
+                need.div_ceil(1 << 20)
+            )));
+        }
+        Ok(())
+    }
+
+    async fn check_backup(&self, state: &Installation) -> Result<(), Trouble> {
+        let Some(config) = &self.config.backup else {
+            return Err(fail("the agent has no backup probe; add [backup] to agent.toml"));
+        };
+        let backup = probes::last_backup(&config.probe).await.map_err(fail)?;
+        let ended = backup.finished_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        if !backup.succeeded {
+            return Err(Trouble::Fail(format!("the last backup, which ended at {ended}, failed")));
+        }
+        let too_old = self.clock.since(backup.finished_at).num_minutes() > i64::from(config.age_hours_max) * 60
+            || state.order.backup_not_before.is_some_and(|bound| backup.finished_at < bound);
+        if too_old { Err(Trouble::Fail(format!("the last backup ended at {ended}, too long ago"))) } else { Ok(()) }
+    }
+
+    async fn quiesce(&self, state: &Installation) -> Result<(), Trouble> {
+        for name in services(state) {
+            self.services.stop(&name).await.map_err(fail)?;
+            self.point("service stopped")?;
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self, state: &Installation) -> Result<(), Trouble> {
+        let mut pointers = BTreeMap::new();
+        for signed in &state.manifests {
+            let manifest = &signed.manifest;
+            pointers.insert(manifest.product.clone(), self.tree(manifest).current().map_err(fail)?);
+        }
+        let at = self.clock.now();
+        self.write(Line::Old { at, pointers }).map_err(fail)
+    }
+
+    /// All versions are laid down before the first pointer moves.
+    async fn apply(&self, state: &Installation) -> Result<(), Trouble> {
+        for signed in &state.manifests {
+            let old = old_slug(state, signed);
+            if old.as_deref() == Some(&signed.manifest.version.slug()) {
+                continue;
+            }
+            let package = self.proven(signed).await?;
+            let (tree, signed) = (self.tree(&signed.manifest), signed.clone());
+            let laid = tokio::task::spawn_blocking(move || lay_down(&tree, &signed, &package, old.as_deref()));
+            laid.await.map_err(fail)??;
+            self.point("version laid down")?;
+        }
+        for signed in &state.manifests {
+            self.tree(&signed.manifest).switch_to(Some(&signed.manifest.version.slug())).map_err(fail)?;
+            self.point("pointer switched")?;
+        }
+        Ok(())
+    }
+
+    async fn check(&self, state: &Installation) -> Result<(), Trouble> {
+        for name in services(state).iter().rev() {
+            self.services.start(name).await.map_err(fail)?;
+            self.point("service started")?;
+        }
+        for signed in &state.manifests {
+            let manifest = &signed.manifest;
+            let (product, version) = (&manifest.product, &manifest.version);
+            let tree = self.tree(manifest);
+            probes::health(&manifest.health, &tree.version_dir(&version.slug()))
+                .await
+                .map_err(|e| Trouble::Fail(format!("{product} {version} does not work: {e}")))?;
+            let observed = tree.observed(&manifest.detect.version_file).map_err(fail)?;
+            if observed.as_ref() != Some(version) {
+                let says = observed.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
+                return Err(Trouble::Fail(format!("{product} should be {version} now but says it is {says}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tidies up behind a success. Nothing here can turn it into a failure.
+    fn commit(&mut self, state: &Installation) -> Result<(), Trouble> {
+        for signed in &state.manifests {
+            let manifest = &signed.manifest;
+            self.version_files.insert(manifest.product.clone(), manifest.detect.version_file.clone());
+            let (new, old) = (manifest.version.slug(), old_slug(state, signed));
+            let keep: Vec<&str> = [Some(new.as_str()), old.as_deref()].into_iter().flatten().collect();
+            if let Err(error) = self.tree(manifest).prune(&keep) {
+                tracing::warn!(product = manifest.product, %error, "cannot remove old versions");
+            }
+            forget(&self.staged(signed));
+        }
+        let path = self.config.state_dir.join("version-files.json");
+        let kept = serde_json::to_vec(&self.version_files).map_err(std::io::Error::from);
+        if let Err(error) = kept.and_then(|text| write_secret(&path, &text)) {
+            tracing::warn!(%error, "cannot remember where products keep their version");
+        }
+        Ok(())
+    }
+
+    /// Puts every product of the group back, last first, and starts the services.
+    async fn restore(&self, state: &Installation) -> Result<(), Trouble> {
+        if state.has_begun(Step::Check) {
+            for name in services(state) {
+                // It may never have started; the old version goes back all the same.
+                if let Err(error) = self.services.stop(&name).await {
+                    tracing::warn!(service = name, %error, "cannot stop before restoring");
+                }
+                self.point("service stopped again")?;
+            }
+        }
+        let mut troubles = Vec::new();
+        for signed in state.manifests.iter().rev() {
+            // Without an entry the snapshot was not taken, so nothing was laid down.
+            let Some(old) = state.old.get(&signed.manifest.product) else { continue };
+            let tree = self.tree(&signed.manifest);
+            if let Err(error) = tree.restore(old.as_deref(), &signed.manifest.version.slug()) {
+                troubles.push(error.to_string());
+            }
+            self.point("product restored")?;
+        }
+        for name in services(state).iter().rev() {
+            if let Err(error) = self.services.start(name).await {
+                troubles.push(error.to_string());
+            }
+            self.point("service started again")?;
+        }
+        if troubles.is_empty() { Ok(()) } else { Err(Trouble::Fail(troubles.join("; "))) }
+    }
+}
+
+/// Each service of the group once, in the order of the manifests.
+fn services(state: &Installation) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in state.manifests.iter().flat_map(|signed| &signed.manifest.services) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+fn old_slug(state: &Installation, signed: &SignedManifest) -> Option<String> {
+    state.old.get(&signed.manifest.product).cloned().flatten()
+}
+
+fn bytes_max(manifest: &Manifest) -> u64 {
+    manifest.package.unpacked_mib_max.saturating_mul(1 << 20)
+}
+
+fn lay_down(tree: &Tree, signed: &SignedManifest, package: &File, old: Option<&str>) -> Result<(), Trouble> {
+    let manifest = &signed.manifest;
+    // After an interruption the pointer may already name what is about to be laid down again.
+    if tree.current().map_err(fail)?.as_deref() != old {
+        tree.switch_to(old).map_err(fail)?;
+    }
+    let slug = manifest.version.slug();
+    let new = NewVersion { slug: &slug, package, bytes_max: bytes_max(manifest), preserve: &manifest.preserve, old };
+    tree.lay_down(&new).map_err(|e| Trouble::Fail(format!("{}: {e}", manifest.product)))
+}
+
+/// What the manifest asks of the versions installed now; the agent also refuses to be led back to an old release.
+fn check_versions(
+    manifest: &Manifest,
+    installed: &BTreeMap<String, crate::model::version::Version>,
+) -> Result<(), Trouble> {
+    let (product, version) = (&manifest.product, &manifest.version);
+    if let Some(now) = installed.get(product) {
+        if now > version {
+            return Err(Trouble::Fail(format!("{product} {version} is older than the installed {now}")));
+        }
+        if let Some(from) = manifest.upgrade_from.as_ref().filter(|from| now < from) {
+            return Err(Trouble::Fail(format!("{product} {version} installs over {from} or later, not over {now}")));
+        }
+    }
+    for required in &manifest.requires {
+        if installed.get(&required.product).is_none_or(|now| *now < required.at_least) {
+            return Err(Trouble::Fail(format!(
+                "{product} {version} requires {} {} or later first",
+                required.product, required.at_least
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! What the agent says to the server: its attributes, progress, and how an installation ended.
+
+use super::{Agent, AgentError};
+use crate::decide::steps::{FORWARD, Outcome, Step};
+use crate::edge::agent_file::version_file;
+use crate::edge::ddi_client::Heard;
+use crate::edge::ddi_client::messages::{ConfigData, Execution, Feedback, FeedbackResult, Finished, Progress, Status};
+use crate::edge::host::{probes, tree::Tree};
+use crate::model::version::Version;
+use chrono::TimeDelta;
+use std::collections::BTreeMap;
+
+/// Attributes are repeated after this time even if nothing changed (`hourly-checks`).
+const REPEAT: TimeDelta = TimeDelta::minutes(55);
+
+impl Agent {
+    /// Product → version as found on the disk now.
+    pub fn inventory(&self) -> BTreeMap<String, Version> {
+        let mut found = BTreeMap::new();
+        let Ok(entries) = std::fs::read_dir(&self.config.products_root) else { return found };
+        for product in entries.filter_map(|e| e.ok()?.file_name().into_string().ok()) {
+            match self.version_of(&product) {
+                Ok(Some(version)) => drop(found.insert(product, version)),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(product, %error, "cannot tell which version is installed"),
+            }
+        }
+        found
+    }
+
+    /// What one product's tree says it is; a tree that says nothing counts by its folder's name.
+    pub(super) fn version_of(&self, product: &str) -> Result<Option<Version>, crate::edge::host::tree::TreeError> {
+        let tree = Tree::new(&self.config.products_root, product);
+        let file = self.version_files.get(product).cloned().unwrap_or_else(version_file);
+        match tree.observed(&file)? {
+            Some(version) => Ok(Some(version)),
+            None => Ok(tree.current()?.and_then(|slug| slug.parse().ok())),
+        }
+    }
+
+    async fn attributes(&self) -> BTreeMap<String, String> {
+        let mut data: BTreeMap<String, String> = self
+            .inventory()
+            .into_iter()
+            .map(|(product, version)| (format!("noctule.inventory.{product}"), version.to_string()))
+            .collect();
+        if let Some(backup) = &self.config.backup {
+            match probes::last_backup(&backup.probe).await {
+                Ok(backup) => {
+                    let at = backup.finished_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+                    data.insert("noctule.backup.finished_at".to_owned(), at);
+                    data.insert("noctule.backup.succeeded".to_owned(), backup.succeeded.to_string());
+                }
+                Err(error) => tracing::warn!(%error, "the last backup is not known"),
+            }
+        }
+        data.insert("noctule.capabilities".to_owned(), "stage-ahead,inventory".to_owned());
+        data.insert("noctule.agent.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+        data
+    }
+
+    /// Tells the server the attributes: when asked, when they changed, and at least hourly.
+    pub(super) async fn tell_attributes(&mut self, asked: bool) -> Result<(), AgentError> {
+        let data = self.attributes().await;
+        let known = self.told.as_ref().is_some_and(|(told, at)| *told == data && self.clock.since(*at) < REPEAT);
+        if known && !asked {
+            return Ok(());
+        }
+        self.ddi()?.put_config(&ConfigData { mode: "replace", data: data.clone() }).await?;
+        self.told = Some((data, self.clock.now()));
+        Ok(())
+    }
+
+    fn feedback(&self, execution: Execution, finished: Finished, details: Vec<String>) -> Feedback {
+        Feedback {
+            timestamp: self.clock.now().timestamp_millis(),
+            status: Status { execution, result: FeedbackResult { finished, progress: None }, details },
+        }
+    }
+
+    /// Says how far an installation is; a deaf server does not hold it up.
+    pub(super) async fn tell_progress(&self, action: &str, step: Step, message: &str) {
+        let details = vec![format!("noctule.step={}", name(step)), message.to_owned()];
+        let mut feedback = self.feedback(Execution::Proceeding, Finished::None, details);
+        feedback.status.result.progress =
+            FORWARD.iter().position(|s| *s == step).map(|at| Progress { cnt: at as u32 + 1, of: FORWARD.len() as u32 });
+        let Ok(ddi) = self.ddi() else { return };
+        if let Err(error) = ddi.feedback(action, &feedback).await {
+            tracing::info!(%error, "progress not delivered");
+        }
+    }
+
+    /// Says that a package is here ahead of its slot.
+    pub(super) async fn tell_staged(&self, action: &str) -> Result<(), AgentError> {
+        let details = vec!["the package is downloaded and verified; it waits for its slot".to_owned()];
+        let feedback = self.feedback(Execution::Downloaded, Finished::None, details);
+        self.ddi()?.feedback(action, &feedback).await?;
+        Ok(())
+    }
+
+    /// Reports the end of an installation: attributes first, so that the server can compare.
+    pub(super) async fn tell_outcome(
+        &mut self,
+        action: &str,
+        products: &[String],
+        outcome: &Outcome,
+    ) -> Result<(), AgentError> {
+        self.tell_attributes(true).await?;
+        let mut details: Vec<String> = Vec::new();
+        let (finished, result) = match outcome {
+            Outcome::Cancelled { id } => return self.tell_cancelled(id).await,
+            Outcome::Installed => (Finished::Success, "installed"),
+            Outcome::RolledBack { why } => {
+                details.push(format!("noctule.why={}", sentence(why)));
+                (Finished::Failure, "rolled_back")
+            }
+            Outcome::Failed { why } => {
+                details.push(format!("noctule.why={}", sentence(why)));
+                (Finished::Failure, "failed")
+            }
+        };
+        details.insert(0, format!("noctule.result={result}"));
+        for product in products {
+            if let Ok(Some(version)) = self.version_of(product) {
+                details.push(format!("noctule.observed.{product}={version}"));
+            }
+        }
+        let feedback = self.feedback(Execution::Closed, finished, details);
+        let heard = self.ddi()?.feedback(action, &feedback).await?;
+        if heard == Heard::Over {
+            tracing::warn!(action, "the server no longer waits for this report");
+        }
+        Ok(())
+    }
+
+    /// Says that a cancellation was honoured.
+    pub(super) async fn tell_cancelled(&self, id: &str) -> Result<(), AgentError> {
+        let details = vec!["cancelled before anything was changed".to_owned()];
+        let feedback = self.feedback(Execution::Closed, Finished::Success, details);
+        self.ddi()?.cancel_feedback(id, &feedback).await?;
+        Ok(())
+    }
+}
+
+/// The step as the protocol names it.
+fn name(step: Step) -> &'static str {
+    match step {
+        Step::Fetch => "fetch",
+        Step::Verify => "verify",
+        Step::Precheck => "precheck",
+        Step::Quiesce => "quiesce",
+        Step::Snapshot => "snapshot",
+        Step::Apply => "apply",
+        Step::Check => "check",
+        Step::Commit => "commit",
+        Step::Restore => "restore",
+    }
+}
+
+/// One line of at most 500 characters.
+fn sentence(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(500).collect()
+}

@@ -1,0 +1,123 @@
+//! Downloads packages into the staging folder and verifies them: size and sha256 of the signed manifest.
+//!
+//! A staged file is named by its digest, so that a release fetched ahead of its slot is found again, and one
+//! release never passes for another. It is verified after download and again right before it is unpacked.
+
+use super::perform::Trouble;
+use super::{Agent, AgentError, order};
+use crate::decide::steps::{Order, Part};
+use crate::edge::ddi_client::DdiError;
+use crate::edge::host::disk;
+use crate::model::manifest::SignedManifest;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// How often one pass takes up a broken download again.
+const RESUMES_MAX: usize = 5;
+
+impl Agent {
+    /// The signed manifests of an order, verified now.
+    pub(super) async fn trusted(&self, order: &Order) -> Result<Vec<SignedManifest>, Trouble> {
+        let source = self.source()?;
+        let mut manifests = Vec::new();
+        for part in &order.parts {
+            let trusted = source.manifest(&part.publisher, &part.manifest, self.clock.now()).await?;
+            if let Some(why) = order::mismatch(part, &trusted.signed) {
+                return Err(Trouble::Fail(why));
+            }
+            if let Some(reason) = trusted.retracted {
+                return Err(Trouble::Fail(format!(
+                    "{} {} was retracted by its publisher: {reason}",
+                    part.product, part.version
+                )));
+            }
+            manifests.push(trusted.signed);
+        }
+        Ok(manifests)
+    }
+
+    /// Downloads what is missing of one package.
+    pub(super) async fn download(&self, part: &Part, signed: &SignedManifest) -> Result<(), Trouble> {
+        let file = self.staged(signed);
+        let have = std::fs::metadata(&file).map_or(0, |m| m.len());
+        let missing = signed.size.saturating_sub(have);
+        let free = disk::free_bytes(&file).map_err(|e| Trouble::Fail(format!("cannot read the disk: {e}")))?;
+        if free < missing.saturating_add(self.config.disk.margin_mib << 20) {
+            return Err(Trouble::Fail(format!(
+                "not enough disk to download {}: {} MiB free, {} MiB needed and {} MiB to stay free",
+                signed.manifest.package.file,
+                free >> 20,
+                missing.div_ceil(1 << 20),
+                self.config.disk.margin_mib
+            )));
+        }
+        let mut last = None;
+        for _ in 0..RESUMES_MAX {
+            match self.ddi()?.download(&part.href, &file, signed.size).await {
+                Ok(()) => return Ok(()),
+                Err(error @ (DdiError::Write { .. } | DdiError::TooMuch(_))) => {
+                    return Err(Trouble::Fail(format!("cannot download {}: {error}", signed.manifest.package.file)));
+                }
+                Err(error @ (DdiError::Http(_) | DdiError::Cut { .. })) => {
+                    tracing::info!(%error, "download broken off, taking it up again");
+                    last = Some(error);
+                }
+                Err(error) => return Err(AgentError::Ddi(error).into()),
+            }
+        }
+        Err(last.map_or(AgentError::NotEnrolled, AgentError::Ddi).into())
+    }
+
+    /// Where a package is staged.
+    pub(super) fn staged(&self, signed: &SignedManifest) -> PathBuf {
+        self.config.state_dir.join("staging").join(format!("{}.zip", signed.sha256))
+    }
+
+    /// The staged package, proven to be the signed one; a wrong one is removed.
+    pub(super) async fn proven(&self, signed: &SignedManifest) -> Result<File, Trouble> {
+        let path = self.staged(signed);
+        let (size, sha256, name) = (signed.size, signed.sha256.clone(), signed.manifest.package.file.clone());
+        let prove = move || -> Result<File, String> {
+            let (bytes, digest) = digest(&path).map_err(|e| format!("cannot read the downloaded {name}: {e}"))?;
+            if bytes != size || digest != sha256 {
+                forget(&path);
+                return Err(format!(
+                    "{name} is not what its publisher signed (size {bytes} and sha256 {digest} instead of {size} and {sha256})"
+                ));
+            }
+            File::open(&path).map_err(|e| format!("cannot open the downloaded {name}: {e}"))
+        };
+        tokio::task::spawn_blocking(prove)
+            .await
+            .map_err(|e| Trouble::Fail(format!("verification broke off: {e}")))?
+            .map_err(Trouble::Fail)
+    }
+}
+
+fn digest(path: &Path) -> io::Result<(u64, String)> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    let mut bytes = 0;
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            return Ok((bytes, hex::encode(hasher.finalize())));
+        }
+        bytes += n as u64;
+        hasher.update(&buffer[..n]);
+    }
+}
+
+/// Removes a staged package and what belongs to it; a leftover costs space, nothing else.
+pub(super) fn forget(path: &Path) {
+    for file in [path.to_path_buf(), path.with_extension("etag")] {
+        if let Err(error) = std::fs::remove_file(&file)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(file = %file.display(), %error, "cannot remove a staged file");
+        }
+    }
+}
