@@ -1,6 +1,8 @@
 //! The one integration binary: each module tells one story.
 
+mod databases;
 mod golden;
 mod schedules;
+mod store;
 mod tidy;
 mod versions;

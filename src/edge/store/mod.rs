@@ -4,15 +4,26 @@
 //! Rows carry a revision; a row that somebody else changed since it was read makes the whole commit a
 //! [`StoreError::Conflict`], and the job's next activation is the retry.
 
+mod chain;
+mod commit;
+mod migrations;
+mod open;
+mod outbox;
+mod read;
+mod record;
+
+pub use chain::ChainBreak;
+
 use crate::model::alert::Alert;
 use crate::model::deployment::Deployment;
-use crate::model::event::{Event, NewEvent};
+use crate::model::event::NewEvent;
 use crate::model::fleet::Client;
 use crate::model::notice::{NewNotice, Notice};
 use crate::model::release::Release;
 use crate::model::report::ServerState;
 use crate::model::request::{Agreement, Request};
 use chrono::{DateTime, Utc};
+use sea_orm::DatabaseConnection;
 use serde::{Deserialize, Serialize};
 
 /// A value and the revision it was read at.
@@ -41,8 +52,9 @@ impl<T> Stored<T> {
     }
 }
 
-/// A row to write: inserted when its revision is 0, else updated if the revision still stands.
+/// A row to write, one variant for each noun that is kept: inserted when its revision is 0, else updated if the revision still stands.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // short-lived, and a box would hide what it holds
 pub enum Row {
     Client(Stored<Client>),
     /// Removes a client and its servers from the fleet; history stays.
@@ -67,10 +79,17 @@ pub enum Row {
 
 /// What one job wants written, together or not at all.
 #[derive(Clone, Debug, Default)]
+#[must_use = "changes do nothing until they are committed"]
 pub struct Changes {
     pub rows: Vec<Row>,
     pub events: Vec<NewEvent>,
     pub notices: Vec<NewNotice>,
+}
+
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.events.is_empty() && self.notices.is_empty()
+    }
 }
 
 /// How a publisher's feed is doing.
@@ -178,6 +197,8 @@ pub enum StoreError {
     Conflict { what: String },
     #[error("{table} row {id} cannot be read: {source}")]
     Corrupt { table: &'static str, id: String, source: serde_json::Error },
+    #[error("the database is busy or locked by another process: {0}")]
+    Locked(#[source] sea_orm::DbErr),
     #[error("the database refused: {0}")]
     Database(#[from] sea_orm::DbErr),
 }
@@ -186,140 +207,6 @@ type Result<T> = std::result::Result<T, StoreError>;
 
 /// A handle to the database. Cloning shares the connections.
 #[derive(Clone)]
-pub struct Store {}
-
-impl Store {
-    /// Opens `sqlite:PATH` (created when missing) or `postgres://…` and migrates it.
-    pub async fn open(_url: &str) -> Result<Store> {
-        todo!()
-    }
-
-    /// The first of `n` fresh ids. Gaps are harmless.
-    pub async fn allocate(&self, _sequence: Sequence, _n: u32) -> Result<i64> {
-        todo!()
-    }
-
-    /// Writes everything or nothing. Notices whose key is already there are left as they are.
-    pub async fn commit(&self, _changes: Changes) -> Result<()> {
-        todo!()
-    }
-
-    pub async fn clients(&self) -> Result<Vec<Stored<Client>>> {
-        todo!()
-    }
-
-    pub async fn client(&self, _id: &str) -> Result<Option<Stored<Client>>> {
-        todo!()
-    }
-
-    pub async fn client_of_server(&self, _server: &str) -> Result<Option<Stored<Client>>> {
-        todo!()
-    }
-
-    pub async fn state(&self, _server: &str) -> Result<Option<Stored<(String, ServerState)>>> {
-        todo!()
-    }
-
-    pub async fn states(&self) -> Result<Vec<Stored<(String, ServerState)>>> {
-        todo!()
-    }
-
-    pub async fn releases(&self) -> Result<Vec<Stored<Release>>> {
-        todo!()
-    }
-
-    pub async fn release(
-        &self,
-        _product: &str,
-        _version: &crate::model::version::Version,
-    ) -> Result<Option<Stored<Release>>> {
-        todo!()
-    }
-
-    pub async fn deployments(&self, _filter: &DeploymentFilter) -> Result<Vec<Stored<Deployment>>> {
-        todo!()
-    }
-
-    pub async fn deployment(&self, _id: i64) -> Result<Option<Stored<Deployment>>> {
-        todo!()
-    }
-
-    /// The open (planned or running) deployments of one server: one indexed read, for idle polls.
-    pub async fn open_deployments(&self, _server: &str) -> Result<Vec<Stored<Deployment>>> {
-        todo!()
-    }
-
-    pub async fn requests(&self, _client: Option<&str>) -> Result<Vec<Stored<Request>>> {
-        todo!()
-    }
-
-    pub async fn request(&self, _id: i64) -> Result<Option<Stored<Request>>> {
-        todo!()
-    }
-
-    pub async fn agreements(&self) -> Result<Vec<Stored<Agreement>>> {
-        todo!()
-    }
-
-    /// Alerts that are not resolved, or all.
-    pub async fn alerts(&self, _all: bool) -> Result<Vec<Stored<Alert>>> {
-        todo!()
-    }
-
-    pub async fn standings(&self) -> Result<Vec<Stored<Standing>>> {
-        todo!()
-    }
-
-    /// Pending notices due at `now`, oldest first, leased until `lease_until` so that no other replica takes them.
-    pub async fn lease_notices(
-        &self,
-        _now: DateTime<Utc>,
-        _lease_until: DateTime<Utc>,
-        _limit: u64,
-    ) -> Result<Vec<Stored<Notice>>> {
-        todo!()
-    }
-
-    pub async fn notices(&self, _client: Option<&str>, _limit: u64) -> Result<Vec<Stored<Notice>>> {
-        todo!()
-    }
-
-    pub async fn events(&self, _filter: &EventFilter) -> Result<Vec<Event>> {
-        todo!()
-    }
-
-    pub async fn feed(&self, _publisher: &str) -> Result<Option<Stored<Feed>>> {
-        todo!()
-    }
-
-    pub async fn feed_file(&self, _publisher: &str, _name: &str) -> Result<Option<Vec<u8>>> {
-        todo!()
-    }
-
-    /// Names and bytes of a publisher's mirrored files whose name starts with `prefix`.
-    pub async fn feed_files(&self, _publisher: &str, _prefix: &str) -> Result<Vec<FeedFile>> {
-        todo!()
-    }
-
-    pub async fn token(&self, _hash: &str) -> Result<Option<Stored<Token>>> {
-        todo!()
-    }
-
-    pub async fn tokens(&self) -> Result<Vec<Stored<Token>>> {
-        todo!()
-    }
-
-    pub async fn enrolment(&self, _hash: &str) -> Result<Option<Stored<Enrolment>>> {
-        todo!()
-    }
-
-    /// Records that these servers were heard from; batched, without events. Server id → instant.
-    pub async fn seen(&self, _servers: &std::collections::BTreeMap<String, DateTime<Utc>>) -> Result<()> {
-        todo!()
-    }
-
-    /// When each server was last heard from.
-    pub async fn last_seen(&self) -> Result<std::collections::BTreeMap<String, DateTime<Utc>>> {
-        todo!()
-    }
+pub struct Store {
+    db: DatabaseConnection,
 }

@@ -1,0 +1,129 @@
+//! The tables. One change each, never edited after a release, the same for SQLite and PostgreSQL.
+//!
+//! A noun is a row of typed columns that are searched by, and a JSON body that is the noun itself.
+
+use sea_orm_migration::prelude::*;
+
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(M0001Nouns)]
+    }
+}
+
+struct M0001Nouns;
+
+impl MigrationName for M0001Nouns {
+    fn name(&self) -> &str {
+        "m0001_nouns"
+    }
+}
+
+/// Table, columns that are searched by (an `i:` prefix marks an integer), indexes over them.
+const NOUNS: [(&str, &[&str], &[&[&str]]); 12] = [
+    ("client", &[], &[]),
+    ("server_state", &[], &[]),
+    ("release", &["product"], &[&["product"]]),
+    (
+        "deployment",
+        &["client", "server", "product", "version", "state", "i:action", "i:slot_start"],
+        &[&["server", "state"], &["client", "slot_start"], &["action"], &["slot_start"]],
+    ),
+    ("request", &["client"], &[&["client"]]),
+    ("agreement", &["client"], &[]),
+    ("alert", &["cause", "state"], &[&["state"]]),
+    ("notice", &["notice_key", "client", "state", "i:next_at"], &[&["state", "next_at"], &["client"]]),
+    ("feed", &[], &[]),
+    ("token", &[], &[]),
+    ("enrolment", &[], &[]),
+    ("standing", &[], &[]),
+];
+
+/// What may exist once only, for as long as it is open.
+const UNIQUE: [&str; 4] = [
+    "CREATE UNIQUE INDEX one_open_deployment ON deployment (server, product, version) WHERE state IN ('planned', 'running')",
+    "CREATE UNIQUE INDEX one_open_alert ON alert (cause) WHERE state <> 'resolved'",
+    "CREATE UNIQUE INDEX one_notice_per_key ON notice (notice_key)",
+    "CREATE UNIQUE INDEX one_event_per_place ON event (client, seq)",
+];
+
+fn name(text: &str) -> Alias {
+    Alias::new(text)
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for M0001Nouns {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for (table, columns, indexes) in NOUNS {
+            let mut create = Table::create();
+            create
+                .table(name(table))
+                .col(ColumnDef::new(name("id")).string().not_null().primary_key())
+                .col(ColumnDef::new(name("rev")).big_integer().not_null())
+                .col(ColumnDef::new(name("body")).text().not_null());
+            for column in columns {
+                match column.strip_prefix("i:") {
+                    Some(integer) => create.col(ColumnDef::new(name(integer)).big_integer().not_null()),
+                    None => create.col(ColumnDef::new(name(column)).string().not_null()),
+                };
+            }
+            manager.create_table(create.to_owned()).await?;
+            for over in indexes {
+                let mut index = Index::create();
+                index.name(format!("{table}_by_{}", over.join("_"))).table(name(table));
+                for column in *over {
+                    index.col(name(column));
+                }
+                manager.create_index(index.to_owned()).await?;
+            }
+        }
+        self.others(manager).await?;
+        for statement in UNIQUE {
+            manager.get_connection().execute_unprepared(statement).await?;
+        }
+        Ok(())
+    }
+
+    async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
+        Err(DbErr::Custom("the first tables cannot be taken away: that would be the history".to_owned()))
+    }
+}
+
+impl M0001Nouns {
+    /// Events, mirrored files, counters and last-seen times have shapes of their own.
+    async fn others(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+        let mut event = Table::create();
+        event.table(name("event")).col(ColumnDef::new(name("id")).string().not_null().primary_key());
+        for text in ["client", "server", "prev", "hash"] {
+            event.col(ColumnDef::new(name(text)).string().not_null());
+        }
+        for integer in ["seq", "deployment", "at"] {
+            event.col(ColumnDef::new(name(integer)).big_integer().not_null());
+        }
+        manager.create_table(event.col(ColumnDef::new(name("body")).text().not_null()).to_owned()).await?;
+        for column in ["deployment", "at", "server"] {
+            let index =
+                Index::create().name(format!("event_by_{column}")).table(name("event")).col(name(column)).to_owned();
+            manager.create_index(index).await?;
+        }
+        let file = Table::create()
+            .table(name("feed_file"))
+            .col(ColumnDef::new(name("publisher")).string().not_null())
+            .col(ColumnDef::new(name("name")).string().not_null())
+            .col(ColumnDef::new(name("bytes")).binary().not_null())
+            .primary_key(Index::create().col(name("publisher")).col(name("name")))
+            .to_owned();
+        manager.create_table(file).await?;
+        for (table, value) in [("counter", "last"), ("seen", "at")] {
+            let table = Table::create()
+                .table(name(table))
+                .col(ColumnDef::new(name("id")).string().not_null().primary_key())
+                .col(ColumnDef::new(name(value)).big_integer().not_null())
+                .to_owned();
+            manager.create_table(table).await?;
+        }
+        Ok(())
+    }
+}

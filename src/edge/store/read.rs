@@ -1,0 +1,218 @@
+//! Reading: every listing is ordered, so that what prints it prints the same twice.
+
+use super::commit::locked;
+use super::record::{Record, numbered, stored};
+use super::{DeploymentFilter, Enrolment, Feed, FeedFile, Result, Standing, Store, Stored, Token};
+use crate::model::alert::Alert;
+use crate::model::deployment::Deployment;
+use crate::model::fleet::Client;
+use crate::model::release::Release;
+use crate::model::report::ServerState;
+use crate::model::request::{Agreement, Request};
+use crate::model::version::Version;
+use chrono::{DateTime, Utc};
+use sea_orm::ConnectionTrait;
+use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, OnConflict, Order, Query, SelectStatement};
+use std::collections::BTreeMap;
+
+fn select_from(table: &str) -> SelectStatement {
+    Query::select()
+        .columns(["id", "rev", "body"].map(Alias::new))
+        .from(Alias::new(table))
+        .order_by(Alias::new("id"), Order::Asc)
+        .to_owned()
+}
+
+fn column(name: &str) -> Expr {
+    Expr::col(Alias::new(name))
+}
+
+impl Store {
+    async fn list<T: Record>(&self, condition: Condition) -> Result<Vec<Stored<T>>> {
+        let select = select_from(T::TABLE).cond_where(condition).to_owned();
+        self.db.query_all(&select).await?.iter().map(stored).collect()
+    }
+
+    async fn get<T: Record>(&self, id: &str) -> Result<Option<Stored<T>>> {
+        let select = select_from(T::TABLE).and_where(column("id").eq(id)).to_owned();
+        self.db.query_one(&select).await?.as_ref().map(stored).transpose()
+    }
+
+    pub async fn clients(&self) -> Result<Vec<Stored<Client>>> {
+        self.list(Condition::all()).await
+    }
+
+    pub async fn client(&self, id: &str) -> Result<Option<Stored<Client>>> {
+        self.get(id).await
+    }
+
+    /// The client whose fleet has the server.
+    pub async fn client_of_server(&self, server: &str) -> Result<Option<Stored<Client>>> {
+        Ok(self.clients().await?.into_iter().find(|c| c.servers.iter().any(|s| s.id == server)))
+    }
+
+    pub async fn state(&self, server: &str) -> Result<Option<Stored<(String, ServerState)>>> {
+        self.get(server).await
+    }
+
+    pub async fn states(&self) -> Result<Vec<Stored<(String, ServerState)>>> {
+        self.list(Condition::all()).await
+    }
+
+    pub async fn releases(&self) -> Result<Vec<Stored<Release>>> {
+        self.list(Condition::all()).await
+    }
+
+    /// The release of `product` whose version equals `version`, however it is written.
+    pub async fn release(&self, product: &str, version: &Version) -> Result<Option<Stored<Release>>> {
+        let all: Vec<Stored<Release>> = self.list(Condition::all().add(column("product").eq(product))).await?;
+        Ok(all.into_iter().find(|r| r.version() == version))
+    }
+
+    /// Deployments by slot, then id; the latest `limit` of them.
+    pub async fn deployments(&self, filter: &DeploymentFilter) -> Result<Vec<Stored<Deployment>>> {
+        let mut select = Query::select();
+        select.columns(["id", "rev", "body"].map(Alias::new)).from(Alias::new(Deployment::TABLE));
+        for (name, value) in [("client", &filter.client), ("server", &filter.server), ("product", &filter.product)] {
+            if let Some(value) = value {
+                select.and_where(column(name).eq(value.as_str()));
+            }
+        }
+        if !filter.states.is_empty() {
+            select.and_where(column("state").is_in(filter.states.iter().map(String::as_str)));
+        }
+        if let Some(action) = filter.action {
+            select.and_where(column("action").eq(action));
+        }
+        if let Some(since) = filter.since {
+            select.and_where(column("slot_start").gte(since.timestamp_millis()));
+        }
+        if let Some(until) = filter.until {
+            select.and_where(column("slot_start").lt(until.timestamp_millis()));
+        }
+        select.order_by(Alias::new("slot_start"), Order::Desc).order_by(Alias::new("id"), Order::Desc);
+        if let Some(limit) = filter.limit {
+            select.limit(limit);
+        }
+        let mut all = self.db.query_all(&select).await?.iter().map(stored).collect::<Result<Vec<_>>>()?;
+        all.reverse();
+        Ok(all)
+    }
+
+    pub async fn deployment(&self, id: i64) -> Result<Option<Stored<Deployment>>> {
+        self.get(&numbered(id)).await
+    }
+
+    /// The open (planned or running) deployments of one server: one indexed read, for idle polls.
+    pub async fn open_deployments(&self, server: &str) -> Result<Vec<Stored<Deployment>>> {
+        let open = column("state").is_in(["planned", "running"]);
+        self.list(Condition::all().add(column("server").eq(server)).add(open)).await
+    }
+
+    pub async fn requests(&self, client: Option<&str>) -> Result<Vec<Stored<Request>>> {
+        self.list(Condition::all().add_option(client.map(|c| column("client").eq(c)))).await
+    }
+
+    pub async fn request(&self, id: i64) -> Result<Option<Stored<Request>>> {
+        self.get(&numbered(id)).await
+    }
+
+    pub async fn agreements(&self) -> Result<Vec<Stored<Agreement>>> {
+        self.list(Condition::all()).await
+    }
+
+    /// Alerts that are not resolved, or all.
+    pub async fn alerts(&self, all: bool) -> Result<Vec<Stored<Alert>>> {
+        let open = (!all).then(|| column("state").ne("resolved"));
+        self.list(Condition::all().add_option(open)).await
+    }
+
+    pub async fn alert(&self, id: i64) -> Result<Option<Stored<Alert>>> {
+        self.get(&numbered(id)).await
+    }
+
+    /// The alert about `cause` that is not resolved.
+    pub async fn open_alert(&self, cause: &str) -> Result<Option<Stored<Alert>>> {
+        let open = Condition::all().add(column("cause").eq(cause)).add(column("state").ne("resolved"));
+        Ok(self.list(open).await?.into_iter().next())
+    }
+
+    pub async fn standings(&self) -> Result<Vec<Stored<Standing>>> {
+        self.list(Condition::all()).await
+    }
+
+    pub async fn feed(&self, publisher: &str) -> Result<Option<Stored<Feed>>> {
+        self.get(publisher).await
+    }
+
+    pub async fn feed_file(&self, publisher: &str, name: &str) -> Result<Option<Vec<u8>>> {
+        let select = Query::select()
+            .column(Alias::new("bytes"))
+            .from(Alias::new("feed_file"))
+            .and_where(column("publisher").eq(publisher))
+            .and_where(column("name").eq(name))
+            .to_owned();
+        Ok(self.db.query_one(&select).await?.map(|row| row.try_get("", "bytes")).transpose()?)
+    }
+
+    /// Names and bytes of a publisher's mirrored files whose name starts with `prefix`.
+    pub async fn feed_files(&self, publisher: &str, prefix: &str) -> Result<Vec<FeedFile>> {
+        let select = Query::select()
+            .columns(["name", "bytes"].map(Alias::new))
+            .from(Alias::new("feed_file"))
+            .and_where(column("publisher").eq(publisher))
+            .order_by(Alias::new("name"), Order::Asc)
+            .to_owned();
+        let mut files = Vec::new();
+        for row in self.db.query_all(&select).await? {
+            let name: String = row.try_get("", "name")?;
+            if name.starts_with(prefix) {
+                files.push(FeedFile { publisher: publisher.to_owned(), name, bytes: row.try_get("", "bytes")? });
+            }
+        }
+        Ok(files)
+    }
+
+    pub async fn token(&self, hash: &str) -> Result<Option<Stored<Token>>> {
+        self.get(hash).await
+    }
+
+    pub async fn tokens(&self) -> Result<Vec<Stored<Token>>> {
+        self.list(Condition::all()).await
+    }
+
+    pub async fn enrolment(&self, hash: &str) -> Result<Option<Stored<Enrolment>>> {
+        self.get(hash).await
+    }
+
+    /// Records that these servers were heard from; batched, without events. Server id → instant.
+    pub async fn seen(&self, servers: &BTreeMap<String, DateTime<Utc>>) -> Result<()> {
+        if servers.is_empty() {
+            return Ok(());
+        }
+        let tx = self.begin().await?;
+        for (server, at) in servers {
+            let upsert = Query::insert()
+                .into_table(Alias::new("seen"))
+                .columns(["id", "at"].map(Alias::new))
+                .values_panic([server.as_str().into(), at.timestamp_millis().into()])
+                .on_conflict(OnConflict::column(Alias::new("id")).update_column(Alias::new("at")).to_owned())
+                .to_owned();
+            tx.execute(&upsert).await.map_err(locked)?;
+        }
+        tx.commit().await.map_err(locked)
+    }
+
+    /// When each server was last heard from.
+    pub async fn last_seen(&self) -> Result<BTreeMap<String, DateTime<Utc>>> {
+        let select = Query::select().columns(["id", "at"].map(Alias::new)).from(Alias::new("seen")).to_owned();
+        let mut seen = BTreeMap::new();
+        for row in self.db.query_all(&select).await? {
+            let at: i64 = row.try_get("", "at")?;
+            if let Some(at) = DateTime::from_timestamp_millis(at) {
+                seen.insert(row.try_get("", "id")?, at);
+            }
+        }
+        Ok(seen)
+    }
+}
