@@ -5,4 +5,5 @@ pub mod clock;
 pub mod ddi_client;
 pub mod host;
 pub mod schedule_file;
+pub mod secret;
 pub mod store;

@@ -1,0 +1,210 @@
+//! What a polling server is offered, and how soon it should ask again.
+//!
+//! An installation is handed out inside its slot only, whole actions only, and only while everything it was planned
+//! on still stands: a recent backup (`backup-first`), nothing withdrawn, somebody of the staff for a manual update
+//! (`manual-slots`), time left for it and for going back. Outside, the client sees no deployment at all: a window
+//! that the client itself is asked to respect is no window. Only an agent that declared [`STAGE_AHEAD`] may look at
+//! an action early, to fetch it.
+
+use crate::model::deployment::{Deployment, DeploymentState};
+use crate::model::report::ServerState;
+use crate::model::slot::Slot;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Capability of an agent that fetches ahead and waits for the slot by itself.
+pub const STAGE_AHEAD: &str = "stage-ahead";
+/// Capability of an agent that reports what is installed.
+pub const INVENTORY: &str = "inventory";
+
+/// Pause between two polls of a server with nothing near, in seconds.
+const PAUSE_SECONDS: i64 = 300;
+/// Pause while an action is offered, in seconds.
+const PAUSE_BUSY_SECONDS: i64 = 60;
+/// Shortest pause, in seconds.
+const PAUSE_SECONDS_MIN: i64 = 5;
+/// Widest spread over which servers poll after their slot has begun, in seconds.
+const SPREAD_SECONDS: i64 = 30;
+
+/// What is known when a server polls.
+pub struct Asking<'a> {
+    pub now: DateTime<Utc>,
+    /// Its planned and running deployments.
+    pub open: &'a [Deployment],
+    pub state: &'a ServerState,
+    /// Oldest backup end that is recent enough now (`decide::notice::backup_not_before`).
+    pub backup_not_before: DateTime<Utc>,
+    /// Deployments whose release was withdrawn by its publisher.
+    pub retracted: &'a BTreeSet<i64>,
+    /// Deployment → minutes it needs, going back included.
+    pub minutes: &'a BTreeMap<i64, u32>,
+}
+
+/// What the server is offered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Offer {
+    Nothing,
+    /// To be installed now.
+    Install(Action),
+    /// To be fetched, not installed; why it is not yet to be installed.
+    Stage(Action, &'static str),
+    /// Handed out, its slot is over and it never closed: to be given up, if the client still can.
+    Stop(Action),
+}
+
+/// The deployments that install together, by position.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Action {
+    pub id: i64,
+    pub deployments: Vec<Deployment>,
+}
+
+impl Action {
+    /// The interval that every member allows.
+    pub fn slot(&self) -> Option<Slot> {
+        let start = self.deployments.iter().map(|d| d.slot.start).max()?;
+        let end = self.deployments.iter().map(|d| d.slot.end).min()?;
+        Slot::new(start, end)
+    }
+
+    /// Whether every member has been handed out.
+    pub fn is_running(&self) -> bool {
+        self.deployments.iter().all(|d| matches!(d.state, DeploymentState::Running { .. }))
+    }
+
+    fn is_planned(&self) -> bool {
+        self.deployments.iter().all(|d| d.state == DeploymentState::Planned)
+    }
+}
+
+/// The open deployments grouped into actions, the earliest slot first.
+pub fn actions(open: &[Deployment]) -> Vec<Action> {
+    let mut by_id: BTreeMap<i64, Vec<Deployment>> = BTreeMap::new();
+    for deployment in open.iter().filter(|d| d.state.is_open()) {
+        by_id.entry(deployment.action).or_default().push(deployment.clone());
+    }
+    let mut actions: Vec<Action> = by_id
+        .into_iter()
+        .map(|(id, mut deployments)| {
+            deployments.sort_by_key(|d| (d.position, d.id));
+            Action { id, deployments }
+        })
+        .collect();
+    actions.sort_by_key(|a| (!a.is_running(), a.deployments.iter().map(|d| d.slot).min(), a.id));
+    actions
+}
+
+/// The one thing a polling server is offered: what it was given and has not closed, else what its slot allows now,
+/// else what it may fetch ahead.
+pub fn offer(asking: &Asking) -> Offer {
+    let actions = actions(asking.open);
+    if let Some(given) = actions.iter().find(|a| !a.is_planned()) {
+        let inside = given.slot().is_some_and(|slot| slot.contains(asking.now));
+        return match (given.is_running(), inside) {
+            (true, true) => Offer::Install(given.clone()),
+            (true, false) => Offer::Stop(given.clone()),
+            // A group that is half closed is over; its rest is not started.
+            (false, _) => Offer::Nothing,
+        };
+    }
+    let mut early = None;
+    for action in actions {
+        match hindrance(asking, &action) {
+            None => return Offer::Install(action),
+            Some(hindrance) if hindrance.may_stage() => early = early.or(Some((action, hindrance.text()))),
+            Some(_) => {}
+        }
+    }
+    match early {
+        Some((action, why)) if asking.state.capabilities.contains(STAGE_AHEAD) => Offer::Stage(action, why),
+        _ => Offer::Nothing,
+    }
+}
+
+/// Why an action is not to be installed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hindrance {
+    NotYet,
+    SlotOver,
+    TooLate,
+    Retracted,
+    Unattended,
+    Backup,
+}
+
+impl Hindrance {
+    fn may_stage(self) -> bool {
+        match self {
+            Hindrance::NotYet | Hindrance::Unattended | Hindrance::Backup => true,
+            Hindrance::SlotOver | Hindrance::TooLate | Hindrance::Retracted => false,
+        }
+    }
+
+    /// One sentence for the log.
+    pub fn text(self) -> &'static str {
+        match self {
+            Hindrance::NotYet => "its slot has not begun",
+            Hindrance::SlotOver => "its slot is over",
+            Hindrance::TooLate => "what is left of its slot is too short to install and to go back",
+            Hindrance::Retracted => "its publisher withdrew it",
+            Hindrance::Unattended => "nobody of the staff attends it",
+            Hindrance::Backup => "the last backup failed or is too old",
+        }
+    }
+}
+
+/// The first reason why a planned action is not to be installed now; `None` when it is.
+pub fn hindrance(asking: &Asking, action: &Action) -> Option<Hindrance> {
+    if action.deployments.iter().any(|d| asking.retracted.contains(&d.id)) {
+        return Some(Hindrance::Retracted);
+    }
+    let Some(slot) = action.slot() else { return Some(Hindrance::SlotOver) };
+    if asking.now < slot.start {
+        return Some(Hindrance::NotYet);
+    }
+    if slot.end <= asking.now {
+        return Some(Hindrance::SlotOver);
+    }
+    let needed: u32 = action.deployments.iter().filter_map(|d| asking.minutes.get(&d.id)).sum();
+    if slot.end - asking.now < TimeDelta::minutes(needed.into()) {
+        return Some(Hindrance::TooLate);
+    }
+    if action.deployments.iter().any(|d| d.manual && d.attended_by.is_none()) {
+        return Some(Hindrance::Unattended);
+    }
+    let backup = asking.state.backup.as_ref();
+    if !backup.is_some_and(|b| b.succeeded && asking.backup_not_before <= b.finished_at) {
+        return Some(Hindrance::Backup);
+    }
+    None
+}
+
+/// How long a server should wait before it polls again.
+///
+/// Each server keeps one place in the spread, read from its id, so that a fleet does not poll at once and the answer
+/// of an idle poll stays the same. As a slot nears, the pause ends just after the slot has begun.
+pub fn pause(now: DateTime<Utc>, server: &str, open: &[Deployment], offer: &Offer) -> TimeDelta {
+    let place = place(server);
+    let usual = match offer {
+        Offer::Install(_) | Offer::Stop(_) => PAUSE_BUSY_SECONDS,
+        Offer::Nothing | Offer::Stage(..) => PAUSE_SECONDS + PAUSE_SECONDS * place / 5000,
+    };
+    let planned = open.iter().filter(|d| d.state == DeploymentState::Planned);
+    let next = planned.clone().map(|d| d.slot.start).filter(|start| now < *start).min();
+    let to_slot = next.map(|start| (start - now).num_seconds() + SPREAD_SECONDS * place / 1000 + 1);
+    // Inside the slot of something that is hindered now, what hinders it may go away any minute.
+    let waiting = planned.clone().any(|d| d.slot.contains(now)).then_some(PAUSE_BUSY_SECONDS);
+    let seconds = [Some(usual), to_slot, waiting].into_iter().flatten().min().unwrap_or(usual);
+    TimeDelta::seconds(seconds.max(PAUSE_SECONDS_MIN))
+}
+
+/// A server's place in the spread, 0 to 999.
+fn place(server: &str) -> i64 {
+    let sum = server.bytes().fold(17_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    // The multiplier (2³² over the golden ratio) tells apart ids that differ in their last digit only.
+    i64::from((sum.wrapping_mul(0x9E37_79B1) >> 16) % 1000)
+}
+
+#[cfg(test)]
+#[path = "handout_tests.rs"]
+mod tests;

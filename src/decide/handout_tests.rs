@@ -1,0 +1,152 @@
+use super::*;
+use crate::model::report::Backup;
+use crate::model::version::Change;
+
+fn at(text: &str) -> DateTime<Utc> {
+    format!("2026-04-{text}:00Z").parse().unwrap()
+}
+
+fn deployment(id: i64, action: i64, start: &str, end: &str) -> Deployment {
+    Deployment {
+        id,
+        action,
+        position: u32::try_from(id - action).unwrap(),
+        client: "cabinet".into(),
+        server: "srv-1".into(),
+        product: format!("p{id}"),
+        from: None,
+        to: "14.20.004".parse().unwrap(),
+        change: Change::Minor,
+        manual: false,
+        attended_by: None,
+        slot: Slot::new(at(start), at(end)).unwrap(),
+        published_at: at("29T15:00"),
+        deadline: None,
+        request: None,
+        attempt: 1,
+        reasons: Vec::new(),
+        state: DeploymentState::Planned,
+    }
+}
+
+struct World {
+    open: Vec<Deployment>,
+    state: ServerState,
+    retracted: BTreeSet<i64>,
+    minutes: BTreeMap<i64, u32>,
+}
+
+/// One action of two products in the night of the 29th, 30 minutes each, a good backup.
+fn world() -> World {
+    World {
+        open: vec![deployment(1, 1, "29T20:00", "30T05:00"), deployment(2, 1, "29T20:00", "30T05:00")],
+        state: ServerState {
+            backup: Some(Backup { finished_at: at("29T18:00"), succeeded: true }),
+            ..ServerState::default()
+        },
+        retracted: BTreeSet::new(),
+        minutes: BTreeMap::from([(1, 30), (2, 30)]),
+    }
+}
+
+impl World {
+    fn offer(&self, now: &str) -> Offer {
+        offer(&Asking {
+            now: at(now),
+            open: &self.open,
+            state: &self.state,
+            backup_not_before: at("28T18:00"),
+            retracted: &self.retracted,
+            minutes: &self.minutes,
+        })
+    }
+
+    #[track_caller]
+    fn check(&self, now: &str, want: &str) {
+        let got = match self.offer(now) {
+            Offer::Nothing => "nothing".to_owned(),
+            Offer::Install(action) => format!("install {} of {}", action.id, action.deployments.len()),
+            Offer::Stage(action, why) => format!("stage {}: {why}", action.id),
+            Offer::Stop(action) => format!("stop {}", action.id),
+        };
+        assert_eq!(got, want, "at {now}");
+    }
+}
+
+#[test]
+fn an_action_is_handed_out_inside_its_slot_only_and_whole() {
+    let world = world();
+    world.check("29T19:59", "nothing");
+    world.check("29T20:00", "install 1 of 2");
+    world.check("30T04:00", "install 1 of 2");
+    world.check("30T04:01", "nothing"); // 60 minutes no longer fit
+    world.check("30T05:00", "nothing");
+}
+
+#[test]
+fn what_hinders_an_installation_hides_it() {
+    let mut stale = world();
+    stale.state.backup = Some(Backup { finished_at: at("28T17:59"), succeeded: true });
+    stale.check("29T21:00", "nothing");
+    let mut failed = world();
+    failed.state.backup = Some(Backup { finished_at: at("29T18:00"), succeeded: false });
+    failed.check("29T21:00", "nothing");
+    let mut retracted = world();
+    retracted.retracted.insert(2);
+    retracted.check("29T21:00", "nothing");
+    let mut manual = world();
+    manual.open[1].manual = true;
+    manual.check("29T21:00", "nothing");
+    manual.open[1].attended_by = Some("Zoé".into());
+    manual.check("29T21:00", "install 1 of 2");
+}
+
+#[test]
+fn only_an_agent_that_stages_ahead_sees_an_action_early() {
+    let mut world = world();
+    world.state.capabilities.insert(STAGE_AHEAD.into());
+    world.check("29T10:00", "stage 1: its slot has not begun");
+    world.check("29T21:00", "install 1 of 2");
+    world.state.backup = None;
+    world.check("29T21:00", "stage 1: the last backup failed or is too old");
+    world.check("30T06:00", "nothing");
+    world.retracted.insert(1);
+    world.check("29T10:00", "nothing");
+}
+
+#[test]
+fn what_was_handed_out_is_offered_again_until_its_slot_ends_then_stopped() {
+    let mut world = world();
+    for deployment in &mut world.open {
+        deployment.state = DeploymentState::Running { started_at: at("29T20:01") };
+    }
+    world.state.backup = None;
+    world.check("30T04:59", "install 1 of 2");
+    world.check("30T05:00", "stop 1");
+    world.open[1].state = DeploymentState::Planned;
+    world.check("29T21:00", "nothing");
+}
+
+#[test]
+fn the_earliest_slot_goes_first() {
+    let mut world = world();
+    world.open.push(deployment(7, 7, "29T20:00", "29T23:00"));
+    world.check("29T21:00", "install 7 of 1");
+    world.check("29T23:30", "install 1 of 2");
+}
+
+#[test]
+fn the_pause_ends_just_after_the_slot_begins() {
+    let world = world();
+    let seconds = |now: &str| pause(at(now), "srv-1", &world.open, &world.offer(now)).num_seconds();
+    assert!((PAUSE_SECONDS..=PAUSE_SECONDS * 6 / 5).contains(&seconds("29T10:00")));
+    assert_eq!(seconds("29T10:00"), seconds("29T10:05"), "an idle answer stays the same");
+    for now in ["29T19:57", "29T19:59"] {
+        let polls = at(now) + TimeDelta::seconds(seconds(now));
+        assert!(at("29T20:00") < polls && polls <= at("29T20:01"), "{now}: {polls}");
+    }
+    assert_eq!(seconds("29T21:00"), PAUSE_BUSY_SECONDS);
+    let spread: BTreeSet<i64> =
+        (0..50).map(|n| pause(at("29T10:00"), &format!("srv-{n}"), &[], &Offer::Nothing).num_seconds()).collect();
+    assert!(spread.len() > 10, "{spread:?}");
+}
