@@ -19,8 +19,8 @@ use crate::model::slot::Slot;
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use compact_calendar::CompactCalendar;
 use opening_hours::{Context, ContextHolidays, OpeningHours, RuleKind};
+use opening_hours_syntax::rules::RuleSequence;
 use opening_hours_syntax::rules::day::{HolidayKind, WeekDayRange};
-use opening_hours_syntax::rules::{OpeningHoursExpression, RuleSequence};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
@@ -63,18 +63,20 @@ impl CompiledWindow {
     /// # Errors
     /// Everything that is wrong with it or would not do what it seems to say.
     pub fn compile(hours: &str) -> Result<CompiledWindow, Vec<Fault>> {
-        let expression = window_lint::parse(hours)?;
-        let window = CompiledWindow::of(&expression);
+        let parsed = window_lint::parse(hours)?;
+        let expression = parsed.get_expression();
+        let window = CompiledWindow::of(parsed);
         let faults = window_lint::lint(hours, &expression, &window);
         if faults.is_empty() { Ok(window) } else { Err(faults) }
     }
 
     /// Compiles what the lints have not looked at.
-    pub(super) fn of(expression: &OpeningHoursExpression) -> CompiledWindow {
-        let hours: OpeningHours =
-            expression.to_string().parse().expect("the parser reads back what it writes for an expression it read");
-        let days =
-            if expression.rules.iter().all(is_weekly) { DayRule::Weekly(table(&hours)) } else { DayRule::Dated(hours) };
+    pub(super) fn of(hours: OpeningHours) -> CompiledWindow {
+        let days = if hours.get_expression().rules.iter().all(is_weekly) {
+            DayRule::Weekly(table(&hours))
+        } else {
+            DayRule::Dated(hours)
+        };
         CompiledWindow { days }
     }
 

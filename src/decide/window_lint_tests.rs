@@ -72,6 +72,8 @@ fn what_is_sound_is_accepted() {
         "Su[-1] 06:00-14:00; PH off",
         "easter -2 days 08:00-12:00",
         "PH 10:00-12:00",
+        "PH +1 day 20:00-22:00",
+        "Mo-Fr 20:00-22:00; PH +1 day off",
     ] {
         assert_eq!(faults(hours), [], "{hours}");
     }
@@ -93,4 +95,23 @@ fn hours_too_long_are_not_read() {
     assert_eq!(faults(&fits), []);
     let long = format!("{fits}{}", ",10:00-11:00".repeat(2));
     assert!(long.len() > HOURS_BYTES_MAX && faults(&long)[0].1.contains("bytes long"));
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn whatever_is_written_is_read_or_refused(
+        hours in "((Mo|Fr|Su|PH|SH|week 5|Feb 29|Jan|easter|2027)[-, ]{0,2}){1,3} ?[0-9]{1,2}:[0-9]{2}-[0-9]{1,2}:[0-9]{2}( off)?(; (PH|Sa|Mo-Fr)( 22:00-07:00)?( off)?)?"
+    ) {
+        for (at, what, fix) in faults(&hours) {
+            proptest::prop_assert!(!what.is_empty() && !fix.is_empty() && hours.contains(&at));
+        }
+    }
+
+    #[test]
+    fn noise_is_read_or_refused_and_never_pointed_at_past_its_end(hours in "\\PC{0,40}") {
+        for (at, what, fix) in faults(&hours) {
+            proptest::prop_assert!(!what.is_empty() && !fix.is_empty() && hours.contains(&at));
+        }
+    }
 }

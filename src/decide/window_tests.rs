@@ -211,3 +211,36 @@ fn starting_from_counts_slots_not_yet_begun() {
     assert_eq!(slots.len(), 40);
     assert!(slots.windows(2).all(|pair| pair[0].end < pair[1].start));
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn slots_are_apart_in_order_and_the_same_from_wherever_one_asks(
+        hour in 0_i64..24 * 366 * 3,
+        length in 1_i64..200,
+        zone in proptest::sample::select(vec![
+            Tz::Europe__Paris, Tz::Indian__Reunion, Tz::America__Miquelon, Tz::Pacific__Noumea, Tz::America__Nuuk,
+            Tz::Australia__Lord_Howe,
+        ]),
+        hours in proptest::sample::select(vec![
+            NIGHT, MAINTENANCE, "24/7", "Mo-Fr 22:00-07:00; PH 22:00-07:00 off", "00:30-01:30,02:00-03:00,23:30-00:10",
+            "Sa[1] 08:00-16:00; PH off",
+        ]),
+    ) {
+        let (site, window) = (calendar(zone, "FR"), window(hours));
+        let from = at("2026-01-01T00:00:00Z") + TimeDelta::hours(hour);
+        let to = from + TimeDelta::hours(length);
+        let slots = window.slots(&site, from, to);
+        for pair in slots.windows(2) {
+            proptest::prop_assert!(pair[0].end <= pair[1].start);
+        }
+        let wider = window.slots(&site, from - TimeDelta::days(9), to + TimeDelta::days(9));
+        let within: Vec<Slot> = wider.into_iter().filter(|slot| slot.start < to && from < slot.end).collect();
+        proptest::prop_assert_eq!(&slots, &within);
+        for slot in slots {
+            proptest::prop_assert_eq!(window.slot_at(&site, slot.start), Some(slot));
+            proptest::prop_assert!(window.touches(&site, slot));
+            proptest::prop_assert!(slot.duration() <= TimeDelta::hours(48));
+        }
+    }
+}
