@@ -168,4 +168,14 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn national_days_are_those_that_others_list() {
+        use opening_hours::localization::Country;
+        let listed = Country::FR.holidays();
+        let (first, last) = (date("2020-01-01"), date("2035-12-31"));
+        for day in first.iter_days().take_while(|day| *day <= last) {
+            assert_eq!(listed.get_public().contains(day), holiday(Region::National, day).is_some(), "{day}");
+        }
+    }
 }
