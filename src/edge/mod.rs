@@ -2,8 +2,11 @@
 
 pub mod agent_file;
 pub mod clock;
+pub mod config;
 pub mod ddi_client;
 pub mod host;
+pub mod packages;
 pub mod schedule_file;
 pub mod secret;
 pub mod store;
+pub mod toml_errors;

@@ -133,20 +133,29 @@ fn judge<'a>(world: &World, client: &'a Client, demand: &Demand, now: DateTime<U
         targets
             .iter()
             .map(|server| {
-                let slot = world.with_facts(client, server, now, |facts| major::slot_for_request(facts, release, before).0);
+                let slot =
+                    world.with_facts(client, server, now, |facts| major::slot_for_request(facts, release, before).0);
                 slot.map(|slot| (*server, slot))
             })
             .collect()
     };
     let earliest = || {
-        count.earliest.iter_days().take_while(|d| *d <= count.earliest + Days::new(SEARCH_DAYS)).find(|d| slots(*d).is_some())
+        count
+            .earliest
+            .iter_days()
+            .take_while(|d| *d <= count.earliest + Days::new(SEARCH_DAYS))
+            .find(|d| slots(*d).is_some())
     };
     let found = if demand.before < count.earliest { None } else { slots(demand.before) };
     if let Some(slots) = found {
         return Ok(Accepted { release: release.clone(), slots, count });
     }
     let earliest = earliest();
-    let why = if demand.before < count.earliest { short_notice(world, client, demand, &count) } else { no_slot(demand, release) };
+    let why = if demand.before < count.earliest {
+        short_notice(world, client, demand, &count)
+    } else {
+        no_slot(demand, release)
+    };
     Err(Refusal { why, earliest, count: Some(count) })
 }
 
@@ -159,12 +168,8 @@ fn targets<'a>(
 ) -> Result<Vec<&'a Server>, Refusal> {
     let Demand { product, version, .. } = demand;
     let named = |s: &&Server| demand.servers.is_empty() || demand.servers.contains(&s.id);
-    let running: Vec<(&Server, &Version)> = client
-        .servers
-        .iter()
-        .filter(named)
-        .filter_map(|s| world.installed(&s.id, product).map(|v| (s, v)))
-        .collect();
+    let running: Vec<(&Server, &Version)> =
+        client.servers.iter().filter(named).filter_map(|s| world.installed(&s.id, product).map(|v| (s, v))).collect();
     if running.is_empty() {
         return Err(refuse(
             format!("no server of {} is known to run {product}", client.name),
@@ -183,7 +188,9 @@ fn targets<'a>(
     if major.is_empty() {
         return Err(refuse(
             format!("{product} {version} is a minor update: it is installed at night without a request (3.1.b.3)"),
-            format!("{product} {version} est une mise à jour mineure : elle est installée de nuit sans demande (3.1.b.3)"),
+            format!(
+                "{product} {version} est une mise à jour mineure : elle est installée de nuit sans demande (3.1.b.3)"
+            ),
         ));
     }
     Ok(major)
@@ -195,7 +202,10 @@ fn short_notice(world: &World, client: &Client, demand: &Demand, count: &NoticeC
     Text {
         en: Some(format!(
             "{} is under {days} working days away (3.1.b.4): the request counts as received on {}, and the working days after it are {}; the earliest admissible date is {}",
-            demand.before, count.counted_from, list("%a %-d %b"), count.earliest
+            demand.before,
+            count.counted_from,
+            list("%a %-d %b"),
+            count.earliest
         )),
         fr: format!(
             "le {} est à moins de {days} jours ouvrés (3.1.b.4) : la demande est réputée reçue le {}, et les jours ouvrés qui suivent sont les {} ; la première date recevable est le {}",
@@ -247,7 +257,9 @@ async fn accept(
         let by = format!("request {id}");
         let text = format!("request {} is superseded by request {id}", older.id);
         changes.events.push(
-            NewEvent::new(now, &client.id, EventKind::RequestCancelled, text).product(&request.product).request(older.id),
+            NewEvent::new(now, &client.id, EventKind::RequestCancelled, text)
+                .product(&request.product)
+                .request(older.id),
         );
         changes.rows.push(Row::Request(older.with(older.value.clone().cancel(now, by)?)));
     }
@@ -276,7 +288,12 @@ async fn accept(
             client: Some(client.id.clone()),
             server: None,
             deployment: None,
-            letter: Letter::MajorRequested { request: id, by: request.by.clone(), before: request.before, installation },
+            letter: Letter::MajorRequested {
+                request: id,
+                by: request.by.clone(),
+                before: request.before,
+                installation,
+            },
         });
     }
     changes.rows.push(Row::Request(Stored::new(request.clone())));
@@ -288,7 +305,8 @@ async fn accept(
 fn refused(client: &Client, demand: &Demand, refusal: &Refusal, now: DateTime<Utc>) -> Changes {
     let Demand { product, version, before, .. } = demand;
     let why = refusal.why.en.as_deref().unwrap_or(&refusal.why.fr);
-    let event = NewEvent::new(now, &client.id, EventKind::RequestRefused, format!("{product} {version} by {before}: {why}"));
+    let event =
+        NewEvent::new(now, &client.id, EventKind::RequestRefused, format!("{product} {version} by {before}: {why}"));
     Changes {
         rows: Vec::new(),
         events: vec![event.product(product)],

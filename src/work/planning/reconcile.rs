@@ -122,7 +122,8 @@ impl Site<'_> {
             reasons: decision.reasons.clone(),
             state: DeploymentState::Planned,
         };
-        let text = format!("{} {} planned in the slot that begins {}", deployment.product, deployment.to, plan.slot.start);
+        let text =
+            format!("{} {} planned in the slot that begins {}", deployment.product, deployment.to, plan.slot.start);
         let event = NewEvent::new(self.now, &self.client.id, EventKind::Planned, text);
         changes.events.push(event.about(&deployment).reasons(decision.reasons.clone()));
         let installation = self.installation(&deployment, release);
@@ -161,7 +162,12 @@ impl Site<'_> {
                 was: known.slot,
                 why: why(decision),
             };
-            self.notify(format!("moved/{}/{}", deployment.id, plan.slot.start.timestamp()), &deployment, letter, changes);
+            self.notify(
+                format!("moved/{}/{}", deployment.id, plan.slot.start.timestamp()),
+                &deployment,
+                letter,
+                changes,
+            );
         }
         changes.rows.push(Row::Deployment(known.with(deployment)));
     }
@@ -184,7 +190,12 @@ impl Site<'_> {
             (None, None, None) => "the product is no longer on the server".to_owned(),
         };
         let deployment = known.value.clone().cancel(self.now, text.clone())?;
-        let event = NewEvent::new(self.now, &self.client.id, EventKind::Cancelled, format!("{} {}: {text}", known.product, known.to));
+        let event = NewEvent::new(
+            self.now,
+            &self.client.id,
+            EventKind::Cancelled,
+            format!("{} {}: {text}", known.product, known.to),
+        );
         changes.events.push(event.about(&deployment));
         if let (Some(release), Some(retraction)) = (release, retraction) {
             let letter = Letter::Retracted {
@@ -216,7 +227,11 @@ impl Site<'_> {
         for decision in decisions {
             let version = decision.outcome.intent().map_or("-", |p| p.version.as_str());
             let rule = decision.reasons.last().map_or("", |r| r.rule.id());
-            let key = if after.contains_key(&decision.product) { format!("{}#2", decision.product) } else { decision.product.clone() };
+            let key = if after.contains_key(&decision.product) {
+                format!("{}#2", decision.product)
+            } else {
+                decision.product.clone()
+            };
             let value = format!("{} {rule} {version}", decision.outcome.name());
             if before.get(&key) != Some(&value) {
                 self.begin(o, decision, changes).await?;
@@ -227,7 +242,12 @@ impl Site<'_> {
             let ended = value.starts_with("held") || value.starts_with("late");
             if ended && after.get(key) != Some(value) {
                 let product = key.split('#').next().unwrap_or(key);
-                let event = NewEvent::new(self.now, &self.client.id, EventKind::Released, format!("{product}: no longer {value}"));
+                let event = NewEvent::new(
+                    self.now,
+                    &self.client.id,
+                    EventKind::Released,
+                    format!("{product}: no longer {value}"),
+                );
                 changes.events.push(event.server(&self.server.id).product(product));
                 let still = after.get(key).is_some_and(|v| v.split(' ').next() == value.split(' ').next());
                 if !still {
@@ -238,7 +258,9 @@ impl Site<'_> {
         }
         if before != after {
             let standing = Standing { server: self.server.id.clone(), outcomes: after };
-            changes.rows.push(Row::Standing(known.map_or_else(|| Stored::new(standing.clone()), |k| k.with(standing.clone()))));
+            changes
+                .rows
+                .push(Row::Standing(known.map_or_else(|| Stored::new(standing.clone()), |k| k.with(standing.clone()))));
         }
         Ok(())
     }
@@ -278,7 +300,10 @@ impl Site<'_> {
             return;
         }
         let newest = self.world.with_facts(self.client, self.server, self.now, |facts| {
-            facts.catalog.get(&decision.product).and_then(|all| all.iter().rev().find(|r| r.retracted.is_none()).cloned())
+            facts
+                .catalog
+                .get(&decision.product)
+                .and_then(|all| all.iter().rev().find(|r| r.retracted.is_none()).cloned())
         });
         let (Some(release), Some(calendar)) = (newest, self.world.calendar(&self.server.id)) else { return };
         let count = crate::decide::notice::count(self.world.terms_of(self.client), calendar, self.now);
@@ -341,7 +366,10 @@ pub(super) async fn expire(
     now: DateTime<Utc>,
 ) -> Result<Changes, PlanningError> {
     let mut changes = Changes::default();
-    let text = format!("request {} for {} {} was not carried out by {}", request.id, request.product, request.version, request.before);
+    let text = format!(
+        "request {} for {} {} was not carried out by {}",
+        request.id, request.product, request.version, request.before
+    );
     let event = NewEvent::new(now, &request.client, EventKind::RequestExpired, text.clone());
     changes.events.push(event.product(&request.product).request(request.id));
     let alert = NewAlert {

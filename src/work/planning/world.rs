@@ -63,8 +63,10 @@ impl World {
         for deployment in o.store.deployments(&DeploymentFilter::default()).await? {
             deployments.entry(deployment.server.clone()).or_default().push(deployment);
         }
-        let plain_deployments: BTreeMap<String, Vec<Deployment>> =
-            deployments.iter().map(|(server, all)| (server.clone(), all.iter().map(|d| d.value.clone()).collect())).collect();
+        let plain_deployments: BTreeMap<String, Vec<Deployment>> = deployments
+            .iter()
+            .map(|(server, all)| (server.clone(), all.iter().map(|d| d.value.clone()).collect()))
+            .collect();
         let requests = o.store.requests(None).await?;
         Ok(World {
             rollout: rollout(&clients, &states, &plain_deployments),
@@ -149,7 +151,11 @@ impl World {
         self.calendars.get(server)
     }
 
-    pub fn accepted_requests<'a>(&'a self, client: &'a str, product: &'a str) -> impl Iterator<Item = &'a Stored<Request>> {
+    pub fn accepted_requests<'a>(
+        &'a self,
+        client: &'a str,
+        product: &'a str,
+    ) -> impl Iterator<Item = &'a Stored<Request>> {
         self.requests
             .iter()
             .filter(move |r| r.client == client && r.product == product && matches!(r.state, RequestState::Accepted))
@@ -198,7 +204,10 @@ fn rollout(
     for server in clients.iter().flat_map(|c| &c.servers).filter(|s| s.ring == Ring::Canary) {
         let mut bad: BTreeSet<crate::model::release::ReleaseId> = BTreeSet::new();
         for deployment in deployments.get(&server.id).into_iter().flatten() {
-            let id = crate::model::release::ReleaseId { product: deployment.product.clone(), version: deployment.to.clone() };
+            let id = crate::model::release::ReleaseId {
+                product: deployment.product.clone(),
+                version: deployment.to.clone(),
+            };
             match deployment.state {
                 DeploymentState::RolledBack { .. } | DeploymentState::Failed { .. } => {
                     bad.insert(id);

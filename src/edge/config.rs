@@ -1,0 +1,211 @@
+//! `noctule.toml`: the orchestrator as its operator configures it. Relative paths are relative to the file.
+
+use super::toml_errors::{self, TomlError};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// The whole file. Unknown fields are errors.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address to listen on; loopback only, unless `[tls]` is there.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// What agents and clients call; the listening address when absent.
+    #[serde(default)]
+    pub public_url: Option<String>,
+    /// `sqlite:PATH` or `postgres://…`.
+    #[serde(default)]
+    pub database: Option<String>,
+    /// A file that holds the database's address, for one with a password.
+    #[serde(default)]
+    pub database_file: Option<PathBuf>,
+    /// Folder of mirrored packages.
+    pub packages: PathBuf,
+    /// Folder of contracts, one `*.toml` each.
+    pub schedules: PathBuf,
+    #[serde(default = "default_tenant")]
+    pub tenant: String,
+    #[serde(default)]
+    pub tls: Option<Tls>,
+    pub mail: Mail,
+    pub staff: Staff,
+    #[serde(default, rename = "publisher")]
+    pub publishers: Vec<Publisher>,
+    /// A clock that stands still, to look at a database as it was (the demo writes it).
+    #[serde(default)]
+    pub clock: Option<FrozenClock>,
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8420))
+}
+
+fn default_tenant() -> String {
+    "DEFAULT".to_owned()
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// PEM files.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FrozenClock {
+    pub at: DateTime<Utc>,
+}
+
+/// Where letters go and how they are signed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// `Name <address>`.
+    pub from: String,
+    #[serde(default)]
+    pub reply_to: Option<String>,
+    /// Right-hand side of Message-IDs.
+    pub domain: String,
+    /// Write `.eml` files here instead of sending.
+    #[serde(default)]
+    pub folder: Option<PathBuf>,
+    #[serde(default)]
+    pub smtp: Option<Smtp>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Smtp {
+    pub host: String,
+    #[serde(default)]
+    pub port: Option<u16>,
+    #[serde(default)]
+    pub security: SmtpSecurity,
+    #[serde(default)]
+    pub username: Option<String>,
+    /// A file whose first line is the password.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SmtpSecurity {
+    /// STARTTLS, required (port 587).
+    #[default]
+    Starttls,
+    /// TLS from the first byte (port 465).
+    Tls,
+    /// No encryption; loopback only.
+    None,
+}
+
+/// The provider's own people (annexe 3.A, 6.1.7).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Staff {
+    /// Who signs the letters, e.g. the team's name.
+    pub signature: String,
+    #[serde(default)]
+    pub phone: Option<String>,
+    /// Applications (*infogérance des applications*).
+    pub iah: String,
+    /// Hardware and systems.
+    pub noc: String,
+    /// Recipients of the escalation levels 1, 2 and 3.
+    #[serde(default)]
+    pub levels: Vec<String>,
+}
+
+/// A publisher whose releases are followed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Publisher {
+    pub name: String,
+    /// Base of the TUF repository: `<url>/metadata/` and `<url>/targets/`.
+    pub url: String,
+    /// The publisher's root.json, obtained out of band.
+    pub root: PathBuf,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error(transparent)]
+    Toml(#[from] TomlError),
+    #[error("{}: {what}", path.display())]
+    Value { path: PathBuf, what: String },
+}
+
+impl Config {
+    /// Reads and checks the file; relative paths become relative to its folder.
+    pub fn read(path: &Path) -> Result<Config, ConfigError> {
+        let mut config: Config = toml_errors::read(path)?;
+        let base = path.parent().unwrap_or(Path::new("")).to_owned();
+        let join = |p: &mut PathBuf| *p = base.join(&*p);
+        join(&mut config.packages);
+        join(&mut config.schedules);
+        config.database_file.iter_mut().for_each(join);
+        config.mail.folder.iter_mut().for_each(join);
+        if let Some(smtp) = &mut config.mail.smtp {
+            smtp.password_file.iter_mut().for_each(join);
+        }
+        for publisher in &mut config.publishers {
+            join(&mut publisher.root);
+        }
+        if let Some(tls) = &mut config.tls {
+            join(&mut tls.certificate);
+            join(&mut tls.key);
+        }
+        if let Some(file) = config.database.as_deref().and_then(|d| d.strip_prefix("sqlite:")) {
+            config.database = Some(format!("sqlite:{}", base.join(file).display()));
+        }
+        config.check(path)?;
+        Ok(config)
+    }
+
+    fn check(&self, path: &Path) -> Result<(), ConfigError> {
+        let wrong = |what: String| Err(ConfigError::Value { path: path.to_owned(), what });
+        if self.database.is_some() == self.database_file.is_some() {
+            return wrong("set either `database` or `database_file`".to_owned());
+        }
+        if self.tls.is_none() && !self.listen.ip().is_loopback() {
+            return wrong(format!("`listen` is {}: without [tls] only loopback addresses are allowed", self.listen));
+        }
+        if self.mail.folder.is_some() == self.mail.smtp.is_some() {
+            return wrong("[mail] needs either `folder` or `smtp`".to_owned());
+        }
+        for (i, publisher) in self.publishers.iter().enumerate() {
+            if self.publishers[..i].iter().any(|p| p.name == publisher.name) {
+                return wrong(format!("publisher {:?} is there twice", publisher.name));
+            }
+            if !publisher.root.is_file() {
+                return wrong(format!(
+                    "publisher {:?} has no root at {}; ask the publisher for its root.json",
+                    publisher.name,
+                    publisher.root.display()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The database's address, from the file where it is kept there.
+    pub fn database_url(&self) -> Result<String, ConfigError> {
+        match (&self.database, &self.database_file) {
+            (Some(url), _) => Ok(url.clone()),
+            (None, Some(file)) => Ok(toml_errors::read_text(file)?.trim().to_owned()),
+            (None, None) => Err(ConfigError::Value { path: PathBuf::new(), what: "no database".to_owned() }),
+        }
+    }
+
+    /// What agents and clients call.
+    pub fn base_url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", self.listen))
+    }
+}
