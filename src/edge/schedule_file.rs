@@ -3,15 +3,13 @@
 //! Reads and points; whether the terms make sense is decided elsewhere. [`ScheduleFile::point_at`] turns a place named
 //! by keys (`windows.night.hours`) back into a line of the file, so that whoever finds a problem can show it.
 
+use super::toml_errors::{self, TomlError};
 use crate::model::schedule::Schedule;
 use std::fmt::Write as _;
-use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
-/// Largest schedule file that is read, in bytes.
-pub const FILE_BYTES_MAX: u64 = 256 * 1024;
 /// Most schedules in one folder.
 pub const FILES_MAX: usize = 200;
 
@@ -27,23 +25,22 @@ pub struct ScheduleFile {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleFileError {
-    #[error("cannot read {path}: {source}")]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("{0} is larger than {FILE_BYTES_MAX} bytes; a schedule is a page or two")]
-    TooLarge(PathBuf),
-    #[error("{path}: {source}")]
-    Parse { path: PathBuf, source: toml::de::Error },
-    #[error("{0} holds no schedule; add one, such as pro-controle.toml")]
+    #[error("cannot read the schedules in {}: {source}", path.display())]
+    Folder { path: PathBuf, source: std::io::Error },
+    /// One file cannot be read or is no schedule; says which and where.
+    #[error(transparent)]
+    File(#[from] TomlError),
+    #[error("{} holds no schedule; add one, such as pro-controle.toml", .0.display())]
     Empty(PathBuf),
-    #[error("{0} holds more than {FILES_MAX} schedules; keep one per contract")]
+    #[error("{} holds more than {FILES_MAX} schedules; keep one per contract", .0.display())]
     TooMany(PathBuf),
-    #[error("the name of {0} is not text; use letters, digits and dashes")]
+    #[error("the name of {} is not text; use letters, digits and dashes", .0.display())]
     Name(PathBuf),
 }
 
 /// Reads every `*.toml` of a folder, by name.
 pub fn read_folder(folder: &Path) -> Result<Vec<ScheduleFile>, ScheduleFileError> {
-    let failed = |source| ScheduleFileError::Read { path: folder.to_owned(), source };
+    let failed = |source| ScheduleFileError::Folder { path: folder.to_owned(), source };
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -63,17 +60,10 @@ pub fn read_folder(folder: &Path) -> Result<Vec<ScheduleFile>, ScheduleFileError
 
 /// Reads one schedule.
 pub fn read(path: &Path) -> Result<ScheduleFile, ScheduleFileError> {
-    let failed = |source| ScheduleFileError::Read { path: path.to_owned(), source };
     let name =
         path.file_stem().and_then(|stem| stem.to_str()).ok_or_else(|| ScheduleFileError::Name(path.to_owned()))?;
-    let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(ScheduleFileError::TooLarge(path.to_owned()));
-    }
-    let schedule =
-        toml::from_str(&text).map_err(|source| ScheduleFileError::Parse { path: path.to_owned(), source })?;
+    let text = toml_errors::read_text(path)?;
+    let schedule = toml_errors::parse(path, &text)?;
     Ok(ScheduleFile { name: name.to_owned(), path: path.to_owned(), text, schedule })
 }
 
@@ -145,24 +135,20 @@ mod tests {
         assert!(missing.to_string().starts_with("cannot read /nowhere/x.toml: "), "{missing}");
         let empty = folder(&[("notes.txt", "")]);
         assert!(matches!(read_folder(empty.path()), Err(ScheduleFileError::Empty(_))));
-        let filler = "#".repeat(usize::try_from(FILE_BYTES_MAX).unwrap() - PRO_CONTROLE.len());
-        let edge = folder(&[("fits.toml", &format!("{PRO_CONTROLE}{filler}"))]);
-        assert!(read_folder(edge.path()).is_ok());
-        let large = folder(&[("large.toml", &format!("{PRO_CONTROLE}{filler}#"))]);
-        assert!(matches!(read_folder(large.path()), Err(ScheduleFileError::TooLarge(_))));
     }
 
     #[test]
     fn an_unknown_field_and_a_wrong_type_name_file_and_line() {
         for (from, to, said) in [
-            ("deadline_nights = 2", "deadline_night = 2", "deadline_night"),
+            ("deadline_nights = 2", "deadline_night = 2", "broken.toml:29:1: unknown field `deadline_night`"),
+            ("deadline_nights = 2", "deadline_night = 2", "did you mean `deadline_nights`?"),
             ("deadline_nights = 2", "deadline_nights = \"two\"", "invalid type"),
             ("deadline_nights = 2", "deadline_nights = -1", "invalid value"),
             ("deadline_nights = 2", "", "missing field `deadline_nights`"),
         ] {
             let broken = folder(&[("broken.toml", &PRO_CONTROLE.replace(from, to))]);
             let error = read_folder(broken.path()).unwrap_err().to_string();
-            assert!(error.contains("broken.toml") && error.contains(said) && error.contains("line "), "{error}");
+            assert!(error.contains("broken.toml:") && error.contains(said), "{error}");
         }
     }
 
