@@ -36,6 +36,8 @@ pub struct Asking<'a> {
     pub backup_not_before: DateTime<Utc>,
     /// Deployments whose release was withdrawn by its publisher.
     pub retracted: &'a BTreeSet<i64>,
+    /// Deployments that the planner holds for another reason than the backup.
+    pub held: &'a BTreeSet<i64>,
     /// Deployment → minutes it needs, going back included.
     pub minutes: &'a BTreeMap<i64, u32>,
 }
@@ -128,6 +130,7 @@ pub enum Hindrance {
     SlotOver,
     TooLate,
     Retracted,
+    Held,
     Unattended,
     Backup,
 }
@@ -135,7 +138,7 @@ pub enum Hindrance {
 impl Hindrance {
     fn may_stage(self) -> bool {
         match self {
-            Hindrance::NotYet | Hindrance::Unattended | Hindrance::Backup => true,
+            Hindrance::NotYet | Hindrance::Unattended | Hindrance::Backup | Hindrance::Held => true,
             Hindrance::SlotOver | Hindrance::TooLate | Hindrance::Retracted => false,
         }
     }
@@ -147,6 +150,7 @@ impl Hindrance {
             Hindrance::SlotOver => "its slot is over",
             Hindrance::TooLate => "what is left of its slot is too short to install and to go back",
             Hindrance::Retracted => "its publisher withdrew it",
+            Hindrance::Held => "the planner holds it",
             Hindrance::Unattended => "nobody of the staff attends it",
             Hindrance::Backup => "the last backup failed or is too old",
         }
@@ -168,6 +172,9 @@ pub fn hindrance(asking: &Asking, action: &Action) -> Option<Hindrance> {
     let needed: u32 = action.deployments.iter().filter_map(|d| asking.minutes.get(&d.id)).sum();
     if slot.end - asking.now < TimeDelta::minutes(needed.into()) {
         return Some(Hindrance::TooLate);
+    }
+    if action.deployments.iter().any(|d| asking.held.contains(&d.id)) {
+        return Some(Hindrance::Held);
     }
     if action.deployments.iter().any(|d| d.manual && d.attended_by.is_none()) {
         return Some(Hindrance::Unattended);

@@ -33,6 +33,7 @@ struct World {
     open: Vec<Deployment>,
     state: ServerState,
     retracted: BTreeSet<i64>,
+    held: BTreeSet<i64>,
     minutes: BTreeMap<i64, u32>,
 }
 
@@ -45,6 +46,7 @@ fn world() -> World {
             ..ServerState::default()
         },
         retracted: BTreeSet::new(),
+        held: BTreeSet::new(),
         minutes: BTreeMap::from([(1, 30), (2, 30)]),
     }
 }
@@ -57,6 +59,7 @@ impl World {
             state: &self.state,
             backup_not_before: at("28T18:00"),
             retracted: &self.retracted,
+            held: &self.held,
             minutes: &self.minutes,
         })
     }
@@ -94,6 +97,9 @@ fn what_hinders_an_installation_hides_it() {
     let mut retracted = world();
     retracted.retracted.insert(2);
     retracted.check("29T21:00", "nothing");
+    let mut held = world();
+    held.held.insert(1);
+    held.check("29T21:00", "nothing");
     let mut manual = world();
     manual.open[1].manual = true;
     manual.check("29T21:00", "nothing");

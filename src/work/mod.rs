@@ -5,8 +5,15 @@
 
 pub mod agent;
 pub mod alerts;
+pub mod checkin;
+pub mod enrol;
 pub mod planning;
+pub mod presence;
+pub mod report;
 pub mod requests;
+pub mod settle;
+pub mod tokens;
+pub mod views;
 
 use crate::decide::terms::Terms;
 use crate::edge::clock::Clock;

@@ -137,6 +137,11 @@ impl Store {
         Ok(self.list(open).await?.into_iter().next())
     }
 
+    /// What was last decided for one server.
+    pub async fn standing(&self, server: &str) -> Result<Option<Stored<Standing>>> {
+        self.get(server).await
+    }
+
     pub async fn standings(&self) -> Result<Vec<Stored<Standing>>> {
         self.list(Condition::all()).await
     }

@@ -1,0 +1,235 @@
+//! A server polls: what is it offered, and what happens when it takes it.
+//!
+//! A poll writes nothing, and an idle one reads one indexed row: what else it needs is remembered for a while. Taking
+//! an action is one commit that moves every one of its deployments to running, with their events; two takers at once
+//! get the same answer.
+
+use super::Orchestrator;
+use super::presence::{Presence, Remembered};
+use crate::decide::calendar::Calendar;
+use crate::decide::handout::{self, Action, Asking, Offer};
+use crate::decide::notice::backup_not_before;
+use crate::edge::store::{Changes, DeploymentFilter, Row, StoreError, Stored};
+use crate::model::deployment::{BadTransition, Deployment, DeploymentState};
+use crate::model::event::{EventKind, NewEvent};
+use crate::model::fleet::Client;
+use crate::model::release::Release;
+use crate::model::report::ServerState;
+use crate::model::rule::Rule;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Attributes are asked for again after this long (`hourly-checks`, 6.2.4), in minutes.
+const ATTRIBUTES_MINUTES: i64 = 50;
+/// Times a hand-out is tried when rows change under it.
+const TRIES_MAX: u32 = 3;
+
+#[derive(Debug, thiserror::Error)]
+pub enum CheckInError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("client {client} names schedule {schedule:?}, which is not in the schedules folder")]
+    NoSchedule { client: String, schedule: String },
+    #[error("client {client}: {source}")]
+    Region { client: String, source: crate::decide::calendar::UnknownRegion },
+    #[error(transparent)]
+    Transition(#[from] BadTransition),
+}
+
+/// The answer to a poll.
+#[derive(Clone, Debug)]
+pub struct CheckIn {
+    pub offer: Offer,
+    pub pause: TimeDelta,
+    pub wants_attributes: bool,
+    /// The action that was installed last.
+    pub installed: Option<i64>,
+}
+
+/// An action as a server may see it now.
+#[derive(Clone, Debug)]
+pub struct HandOut {
+    pub action: Action,
+    /// Whether it is to be installed now, or only fetched.
+    pub install: bool,
+    /// Deployment → its release.
+    pub releases: BTreeMap<i64, Release>,
+}
+
+/// Whether asking takes what is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    Look,
+    Take,
+}
+
+/// Answers a poll of `server`; `None` when the fleet has no such server.
+pub async fn poll(o: &Orchestrator, presence: &Presence, server: &str) -> Result<Option<CheckIn>, CheckInError> {
+    let now = o.clock.now();
+    let Some(known) = remembered(o, presence, server).await? else { return Ok(None) };
+    o.heard_from(server, now);
+    let open: Vec<Deployment> = o.store.open_deployments(server).await?.into_iter().map(|d| d.value).collect();
+    let near = known.stage_ahead || open.iter().any(|d| d.state != DeploymentState::Planned || d.slot.contains(now));
+    let offer = if open.is_empty() || !near {
+        Offer::Nothing
+    } else {
+        match World::load(o, server, &open).await? {
+            Some(world) => world.offer(now, &open),
+            None => return Ok(None),
+        }
+    };
+    let stale = known.reported_at.is_none_or(|at| at + TimeDelta::minutes(ATTRIBUTES_MINUTES) <= now);
+    Ok(Some(CheckIn {
+        pause: handout::pause(now, server, &open, &offer),
+        offer,
+        wants_attributes: stale,
+        installed: known.installed,
+    }))
+}
+
+/// What a server's polls need besides its open deployments; read when it is not remembered.
+pub async fn remembered(o: &Orchestrator, presence: &Presence, server: &str) -> Result<Option<Remembered>, StoreError> {
+    let now = o.clock.now();
+    if let Some(known) = presence.recall(server, now) {
+        return Ok(Some(known));
+    }
+    let Some(client) = o.store.client_of_server(server).await? else { return Ok(None) };
+    let state = o.store.state(server).await?.map(|s| s.value.1).unwrap_or_default();
+    let last = o
+        .store
+        .deployments(&DeploymentFilter {
+            server: Some(server.to_owned()),
+            states: vec!["installed".to_owned()],
+            limit: Some(1),
+            ..DeploymentFilter::default()
+        })
+        .await?;
+    let known = Remembered {
+        client: client.id.clone(),
+        stage_ahead: state.capabilities.contains(handout::STAGE_AHEAD),
+        reported_at: state.reported_at,
+        installed: last.last().map(|d| d.action),
+        read_at: now,
+    };
+    presence.remember(server, known.clone());
+    Ok(Some(known))
+}
+
+/// Shows `server` the action it is offered, and with [`Intent::Take`] starts what is to be installed; `None` when it
+/// is not offered this action.
+pub async fn hand_out(
+    o: &Orchestrator,
+    server: &str,
+    action: i64,
+    intent: Intent,
+) -> Result<Option<HandOut>, CheckInError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let now = o.clock.now();
+        let rows = o.store.open_deployments(server).await?;
+        let open: Vec<Deployment> = rows.iter().map(|d| d.value.clone()).collect();
+        let Some(world) = World::load(o, server, &open).await? else { return Ok(None) };
+        let (offered, install) = match world.offer(now, &open) {
+            Offer::Install(offered) if offered.id == action => (offered, true),
+            Offer::Stage(offered, _) if offered.id == action => (offered, false),
+            Offer::Install(_) | Offer::Stage(..) | Offer::Stop(_) | Offer::Nothing => return Ok(None),
+        };
+        if !install || intent == Intent::Look || offered.is_running() {
+            return Ok(Some(HandOut { action: offered, install, releases: world.releases }));
+        }
+        let (changes, started) = start(&rows, &offered, now)?;
+        match o.store.commit(changes).await {
+            Ok(()) => {
+                tracing::info!(server.id = server, action, "handed out");
+                return Ok(Some(HandOut { action: started, install, releases: world.releases }));
+            }
+            Err(StoreError::Conflict { .. }) if tries < TRIES_MAX => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Every deployment of `action` begins, or none does.
+fn start(rows: &[Stored<Deployment>], action: &Action, now: DateTime<Utc>) -> Result<(Changes, Action), BadTransition> {
+    let mut changes = Changes::default();
+    let mut started = Vec::new();
+    for row in rows.iter().filter(|row| row.action == action.id) {
+        let deployment = row.value.clone().start(now)?;
+        let text = format!("{} {} handed to the agent of {}", deployment.product, deployment.to, deployment.server);
+        changes.events.push(NewEvent::new(now, &deployment.client, EventKind::Started, text).about(&deployment));
+        started.push(deployment.clone());
+        changes.rows.push(Row::Deployment(row.with(deployment)));
+    }
+    started.sort_by_key(|d| (d.position, d.id));
+    Ok((changes, Action { id: action.id, deployments: started }))
+}
+
+/// What a hand-out to one server depends on.
+struct World {
+    state: ServerState,
+    backup_not_before: DateTime<Utc>,
+    releases: BTreeMap<i64, Release>,
+    held: BTreeSet<i64>,
+}
+
+impl World {
+    async fn load(o: &Orchestrator, server: &str, open: &[Deployment]) -> Result<Option<World>, CheckInError> {
+        let Some(client) = o.store.client_of_server(server).await? else { return Ok(None) };
+        let state = o.store.state(server).await?.map(|s| s.value.1).unwrap_or_default();
+        let mut releases = BTreeMap::new();
+        for deployment in open {
+            if let Some(release) = o.store.release(&deployment.product, &deployment.to).await? {
+                releases.insert(deployment.id, release.value);
+            }
+        }
+        let standing = o.store.standing(server).await?.map(|s| s.value.outcomes).unwrap_or_default();
+        let held =
+            open.iter().filter(|d| standing.iter().any(|(key, said)| holds(key, said, d))).map(|d| d.id).collect();
+        Ok(Some(World { state, backup_not_before: oldest_backup(o, &client, server)?, releases, held }))
+    }
+
+    fn offer(&self, now: DateTime<Utc>, open: &[Deployment]) -> Offer {
+        // A release that is no longer known cannot be handed out any more than one that was withdrawn.
+        let standing = |d: &&Deployment| self.releases.get(&d.id).is_some_and(|r| r.retracted.is_none());
+        let retracted: BTreeSet<i64> = open.iter().filter(|d| !standing(d)).map(|d| d.id).collect();
+        let minutes = self
+            .releases
+            .iter()
+            .map(|(id, r)| (*id, r.manifest().duration_minutes.saturating_add(r.manifest().rollback_minutes)))
+            .collect();
+        handout::offer(&Asking {
+            now,
+            open,
+            state: &self.state,
+            backup_not_before: self.backup_not_before,
+            retracted: &retracted,
+            held: &self.held,
+            minutes: &minutes,
+        })
+    }
+}
+
+/// Whether a line of the planner's standing (`held minor-night 14.20.004`) holds `deployment`. A hold for want of a
+/// backup is not counted: the backup itself is looked at again.
+fn holds(key: &str, said: &str, deployment: &Deployment) -> bool {
+    let mut words = said.split(' ');
+    let product = key.split('#').next() == Some(deployment.product.as_str());
+    let held = words.next() == Some("held");
+    let rule = words.next().is_some_and(|rule| rule != Rule::BackupFirst.id());
+    let version =
+        words.next().and_then(|v| v.parse().ok()).is_some_and(|v: crate::model::version::Version| v == deployment.to);
+    product && held && rule && version
+}
+
+fn oldest_backup(o: &Orchestrator, client: &Client, server: &str) -> Result<DateTime<Utc>, CheckInError> {
+    let terms = o
+        .terms
+        .get(&client.schedule)
+        .ok_or_else(|| CheckInError::NoSchedule { client: client.id.clone(), schedule: client.schedule.clone() })?;
+    let region =
+        client.holidays.parse().map_err(|source| CheckInError::Region { client: client.id.clone(), source })?;
+    let zone = client.servers.iter().find(|s| s.id == server).map_or(chrono_tz::UTC, |s| s.zone);
+    let calendar = Calendar::new(zone, region, client.closed.clone());
+    Ok(backup_not_before(terms, &calendar, o.clock.now()))
+}
