@@ -1,1 +1,10 @@
-//! TODO(module doc)
+//! Virtual time: the demo, and the world it plays in.
+//!
+//! Nothing here is a second implementation: publishing, serving, planning, agents and letters are the real ones, on
+//! loopback HTTP and a clock that the simulation moves.
+
+pub mod demo;
+mod packages;
+mod site;
+mod story;
+mod telling;

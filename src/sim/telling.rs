@@ -1,0 +1,67 @@
+//! The story as it is printed: what the history says happened, dated in the site's own time, with the rule.
+
+use crate::edge::store::{EventFilter, Store, StoreError};
+use crate::model::event::{Event, EventKind};
+use crate::model::fleet::Fleet;
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Reads new events and turns them into lines.
+pub(super) struct Telling {
+    zones: BTreeMap<String, Tz>,
+    told: BTreeSet<(String, i64)>,
+    since: Option<DateTime<Utc>>,
+    last_day: String,
+}
+
+impl Telling {
+    pub fn of(fleet: &Fleet) -> Telling {
+        let zones = fleet.clients.iter().flat_map(|c| c.servers.iter().map(|s| (s.id.clone(), s.zone))).collect();
+        Telling { zones, told: BTreeSet::new(), since: None, last_day: String::new() }
+    }
+
+    /// The lines of what was written since the last call.
+    pub async fn news(&mut self, store: &Store) -> Result<Vec<String>, StoreError> {
+        let filter = EventFilter { since: self.since, ..EventFilter::default() };
+        let mut lines = Vec::new();
+        for event in store.events(&filter).await? {
+            self.since = self.since.max(Some(event.body.at));
+            if self.told.insert((event.body.client.clone(), event.seq)) && worth_telling(event.body.kind) {
+                self.tell(&event, &mut lines);
+            }
+        }
+        Ok(lines)
+    }
+
+    fn tell(&mut self, event: &Event, lines: &mut Vec<String>) {
+        let body = &event.body;
+        let zone = body.server.as_ref().and_then(|s| self.zones.get(s)).copied().unwrap_or(chrono_tz::Europe::Paris);
+        let local = body.at.with_timezone(&zone);
+        let day = local.format("%A %-d %B %Y").to_string();
+        if day != self.last_day && zone == chrono_tz::Europe::Paris {
+            lines.push(format!("\n{day}"));
+            self.last_day = day;
+        }
+        let who = body.server.as_deref().unwrap_or(&body.client);
+        let rule = body.reasons.last().map_or_else(String::new, |reason| match reason.rule.clause() {
+            Some(clause) => format!("  [{} {clause}]", reason.rule),
+            None => format!("  [{}]", reason.rule),
+        });
+        let zone = if zone == chrono_tz::Europe::Paris { "" } else { " (site time)" };
+        lines.push(format!("  {} {:<18} {}{rule}{zone}", local.format("%H:%M"), who, body.text));
+    }
+}
+
+/// Progress and bookkeeping stay in the event log.
+fn worth_telling(kind: EventKind) -> bool {
+    !matches!(
+        kind,
+        EventKind::Progress
+            | EventKind::BackupReported
+            | EventKind::InventoryChanged
+            | EventKind::NoticeSent
+            | EventKind::Enrolled
+            | EventKind::Started
+    )
+}
