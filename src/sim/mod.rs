@@ -2,9 +2,3 @@
 //!
 //! Nothing here is a second implementation: publishing, serving, planning, agents and letters are the real ones, on
 //! loopback HTTP and a clock that the simulation moves.
-
-pub mod demo;
-mod packages;
-mod site;
-mod story;
-mod telling;
