@@ -81,6 +81,17 @@ pub enum Outcome {
     },
 }
 
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Outcome::Installed => f.write_str("installed"),
+            Outcome::RolledBack { why } => write!(f, "the old version runs: {why}"),
+            Outcome::Failed { why } => write!(f, "failed: {why}"),
+            Outcome::Cancelled { id } => write!(f, "cancelled by {id}"),
+        }
+    }
+}
+
 /// One line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case")]

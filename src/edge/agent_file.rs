@@ -3,14 +3,13 @@
 //! Durations carry their unit in the name. Everything has a default except where the server is, where the
 //! agent keeps its state, and where the products are.
 
+use crate::edge::toml_errors::{self, TomlError};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use url::Url;
 
-/// Largest agent.toml that is read, in bytes.
-const FILE_BYTES_MAX: u64 = 256 * 1024;
 /// Longest time-out that can be configured, in seconds.
 const TIMEOUT_SECONDS_MAX: u32 = 4 * 3600;
 
@@ -69,32 +68,51 @@ impl Default for DiskLimits {
     }
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "BackupFields")]
 pub struct BackupConfig {
-    #[serde(flatten)]
     pub probe: BackupProbe,
     /// Oldest last backup with which anything is installed, in hours. The orchestrator, which knows the working
     /// days, is stricter; this bound is the agent's own and spans a long week-end.
-    #[serde(default = "hours_max")]
     pub age_hours_max: u32,
+}
+
+/// How the last backup is found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BackupProbe {
+    /// A program that prints `<RFC 3339 instant> ok|failed`.
+    Command { command: Vec<String>, timeout_seconds: u32 },
+    /// A file that is written when a backup succeeded, or that holds such a line.
+    File { file: PathBuf },
+}
+
+/// `[backup]` as written: either `command` or `file`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BackupFields {
+    command: Option<Vec<String>>,
+    #[serde(default = "minute")]
+    timeout_seconds: u32,
+    file: Option<PathBuf>,
+    #[serde(default = "hours_max")]
+    age_hours_max: u32,
+}
+
+impl TryFrom<BackupFields> for BackupConfig {
+    type Error = &'static str;
+
+    fn try_from(fields: BackupFields) -> Result<BackupConfig, &'static str> {
+        let probe = match (fields.command, fields.file) {
+            (Some(command), None) => BackupProbe::Command { command, timeout_seconds: fields.timeout_seconds },
+            (None, Some(file)) => BackupProbe::File { file },
+            _ => return Err("[backup] needs either command or file"),
+        };
+        Ok(BackupConfig { probe, age_hours_max: fields.age_hours_max })
+    }
 }
 
 fn hours_max() -> u32 {
     100
-}
-
-/// How the last backup is found out.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum BackupProbe {
-    /// A program that prints `<RFC 3339 instant> ok|failed`.
-    Command {
-        command: Vec<String>,
-        #[serde(default = "minute")]
-        timeout_seconds: u32,
-    },
-    /// A file that is written when a backup succeeded, or that holds such a line.
-    File { file: PathBuf },
 }
 
 fn minute() -> u32 {
@@ -137,29 +155,20 @@ pub fn version_file() -> String {
 
 #[derive(Debug, thiserror::Error)]
 pub enum AgentFileError {
-    #[error("cannot read {}: {source}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("{} is larger than {FILE_BYTES_MAX} bytes", path.display())]
-    TooLarge { path: PathBuf },
-    #[error("{}: {source}", path.display())]
-    Parse { path: PathBuf, source: toml::de::Error },
+    #[error(transparent)]
+    Toml(#[from] TomlError),
     #[error("{}: {what}", path.display())]
     Value { path: PathBuf, what: String },
 }
 
 /// Reads and checks agent.toml.
 pub fn load(path: &Path) -> Result<AgentConfig, AgentFileError> {
-    let read = |source| AgentFileError::Read { path: path.to_path_buf(), source };
-    if std::fs::metadata(path).map_err(read)?.len() > FILE_BYTES_MAX {
-        return Err(AgentFileError::TooLarge { path: path.to_path_buf() });
-    }
-    parse(path, &std::fs::read_to_string(path).map_err(read)?)
+    parse(path, &toml_errors::read_text(path)?)
 }
 
 /// Parses the text of the agent.toml at `path`.
 pub fn parse(path: &Path, text: &str) -> Result<AgentConfig, AgentFileError> {
-    let mut config: AgentConfig =
-        toml::from_str(text).map_err(|source| AgentFileError::Parse { path: path.to_path_buf(), source })?;
+    let mut config: AgentConfig = toml_errors::parse(path, text)?;
     check(&config).map_err(|what| AgentFileError::Value { path: path.to_path_buf(), what })?;
     // Joining below a base needs the slash.
     if !config.server.path().ends_with('/') {
@@ -260,7 +269,9 @@ directory = "/opt/isacompta"
             ("https://noctule.example.net", "ftp://x", "has to be https"),
             ("name = \"isacompta\"", "name = \"../x\"", "a-z"),
             ("stop = [\"systemctl\", \"stop\", \"isacompta\"]", "stop = []", "need a program"),
-            ("state_dir", "state_dri", "unknown field"),
+            ("state_dir", "state_dri", "agent.toml:3:1: unknown field"),
+            ("file = \"/var", "fiel = \"/var", "did you mean `file`"),
+            ("file = \"/var/backups/last\"", "age_hours_max = 1", "either command or file"),
             ("14.20.002", "latest", "digit"),
             ("[backup]", "[poll]\nmin_seconds = 9\nmax_seconds = 8\n[backup]", "poll:"),
         ] {

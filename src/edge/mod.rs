@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod ddi_client;
 pub mod host;
+pub mod mirror;
 pub mod packages;
 pub mod schedule_file;
 pub mod secret;

@@ -1,5 +1,6 @@
 //! The one integration binary: each module tells one story.
 
+mod agent;
 mod databases;
 mod golden;
 mod schedules;

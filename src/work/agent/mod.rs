@@ -46,6 +46,8 @@ pub enum AgentError {
     NoCode,
     #[error("enrolment failed: {0}; ask for a new code if this one was used")]
     Enrol(#[source] DdiError),
+    #[error("the root of {publisher} from the enrolment cannot be used; enrol again")]
+    Root { publisher: String },
     #[error("the agent is not enrolled yet")]
     NotEnrolled,
     #[error(transparent)]
@@ -81,6 +83,16 @@ pub type Checkpoint = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 /// Makes the verifier once the agent knows who it is.
 pub type Sources = Arc<dyn Fn(&AgentConfig, &Enrolled) -> Result<Box<dyn ReleaseSource>, AgentError> + Send + Sync>;
 
+/// The exclusive use of a state folder.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock to a child process caught between fork and exec.
+        let _ = self.0.unlock();
+    }
+}
+
 /// The agent of one server.
 pub struct Agent {
     config: AgentConfig,
@@ -99,10 +111,16 @@ pub struct Agent {
     /// The action last staged, or that cannot be staged; staging is not tried again before its slot.
     staged_action: Option<(String, bool)>,
     /// Held for as long as the agent lives: one agent per state folder.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Agent {
+    /// Opens the agent's state; releases are verified from the roots pinned at enrolment.
+    pub async fn new(config: AgentConfig, clock: Clock) -> Result<Agent, AgentError> {
+        let sources: Sources = Arc::new(|config, enrolled| Ok(Box::new(source::Mirrors::new(config, enrolled)?)));
+        Agent::with(config, clock, sources, None).await
+    }
+
     /// Opens the agent's state with a verifier and, in tests, a checkpoint of the caller's.
     pub async fn with(
         config: AgentConfig,
@@ -138,7 +156,7 @@ impl Agent {
             told: None,
             version_files,
             staged_action: None,
-            _lock: lock,
+            _lock: Lock(lock),
             config,
             clock,
             sources,
