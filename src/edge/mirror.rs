@@ -8,7 +8,8 @@
 use crate::model::manifest::SignedManifest;
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
-use sigstore_tuf::{Error as TufError, FetchFuture, FileStore, MetadataStore, Repository, Updater, UpdaterConfig};
+use sigstore_tuf::transport::FetchFuture;
+use sigstore_tuf::{Error as TufError, FileStore, MetadataStore, Repository, Updater, UpdaterConfig};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

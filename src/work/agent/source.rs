@@ -70,9 +70,7 @@ impl ReleaseSource for Mirrors {
         };
         match mirror.manifest(target, now).await {
             Ok(mirrored) => Ok(Trusted { signed: mirrored.signed, retracted: mirrored.retracted }),
-            Err(error) if error.is_passing() => {
-                Err(SourceError::Unreachable { publisher, why: error.to_string() })
-            }
+            Err(error) if error.is_passing() => Err(SourceError::Unreachable { publisher, why: error.to_string() }),
             Err(error) => Err(SourceError::Refused { publisher, why: error.to_string() }),
         }
     }
