@@ -179,7 +179,39 @@ impl Config {
         if self.mail.folder.is_some() == self.mail.smtp.is_some() {
             return wrong("[mail] needs either `folder` or `smtp`".to_owned());
         }
+        let staff = [("staff.iah", &self.staff.iah), ("staff.noc", &self.staff.noc), ("mail.from", &self.mail.from)];
+        let levels = self.staff.levels.iter().map(|level| ("staff.levels", level));
+        let reply_to = self.mail.reply_to.iter().map(|address| ("mail.reply_to", address));
+        if let Some((place, address)) =
+            staff.into_iter().chain(levels).chain(reply_to).find(|(_, address)| !is_mailbox(address))
+        {
+            return wrong(format!("`{place}`: {address:?} is no e-mail address; write x@y or Name <x@y>"));
+        }
+        if self.staff.levels.len() > 3 {
+            return wrong("`staff.levels` names at most three recipients, one for each level of 6.1.7".to_owned());
+        }
+        if let Some(smtp) = &self.mail.smtp
+            && smtp.username.is_some() != smtp.password_file.is_some()
+        {
+            return wrong("[mail.smtp]: `username` and `password_file` go together".to_owned());
+        }
+        for url in self.public_url.iter().chain(self.publishers.iter().map(|p| &p.url)) {
+            if !url.parse::<url::Url>().is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+                return wrong(format!("{url:?} has to be a URL such as https://noctule.example.net"));
+            }
+        }
+        if let Some(database) = &self.database
+            && !(database.starts_with("sqlite:") || database.starts_with("postgres"))
+        {
+            return wrong("`database` is sqlite:PATH or postgres://user@host/name".to_owned());
+        }
+        if !is_segment(&self.tenant) {
+            return wrong(format!("`tenant` is {:?}; it is one path segment of letters, digits, - and _", self.tenant));
+        }
         for (i, publisher) in self.publishers.iter().enumerate() {
+            if !is_id(&publisher.name) {
+                return wrong(format!("publisher {:?}: a name is made of a-z, 0-9 and -", publisher.name));
+            }
             if self.publishers[..i].iter().any(|p| p.name == publisher.name) {
                 return wrong(format!("publisher {:?} is there twice", publisher.name));
             }
@@ -209,3 +241,21 @@ impl Config {
         self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", self.listen))
     }
 }
+
+/// Whether `name` can be an id: of a client, a server, a publisher.
+pub fn is_id(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
+/// Whether mail can be addressed to `text`: `x@y` or `Name <x@y>`.
+pub fn is_mailbox(text: &str) -> bool {
+    text.parse::<lettre::message::Mailbox>().is_ok()
+}
+
+fn is_segment(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -60,11 +60,16 @@ fn suggest(message: &str) -> String {
     let message = message.trim_end();
     let mut quoted = message.split('`').skip(1).step_by(2);
     let (true, Some(found)) = (message.starts_with("unknown "), quoted.next()) else { return message.to_owned() };
-    let nearest = quoted.map(|known| (strsim::damerau_levenshtein(found, known), known)).min();
-    match nearest.filter(|(distance, _)| *distance <= DISTANCE_MAX) {
-        Some((_, known)) => format!("{message}; did you mean `{known}`?"),
+    match nearest(found, quoted) {
+        Some(known) => format!("{message}; did you mean `{known}`?"),
         None => message.to_owned(),
     }
+}
+
+/// The word that was probably meant by `found`, if one is near enough.
+pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let nearest = known.into_iter().map(|known| (strsim::damerau_levenshtein(found, known), known)).min();
+    nearest.filter(|(distance, _)| *distance <= DISTANCE_MAX).map(|(_, known)| known)
 }
 
 #[cfg(test)]
