@@ -46,7 +46,12 @@ impl FleetFile {
     pub fn problems(&self) -> Vec<String> {
         let mut found = Vec::new();
         if self.fleet.clients.is_empty() {
-            found.push(self.point(&[], "there is no [[client]]; an empty fleet is not applied, because it would remove everyone"));
+            found.push(
+                self.point(
+                    &[],
+                    "there is no [[client]]; an empty fleet is not applied, because it would remove everyone",
+                ),
+            );
         }
         let mut clients = BTreeMap::new();
         let mut servers = BTreeMap::new();
@@ -75,7 +80,8 @@ impl FleetFile {
         }
         let line = self.line(place);
         match known.get(id) {
-            Some(first) => found.push(self.point(place, &format!("{what} {id:?} is there already, on line {first}; ids are unique"))),
+            Some(first) => found
+                .push(self.point(place, &format!("{what} {id:?} is there already, on line {first}; ids are unique"))),
             None => {
                 known.insert(id, line);
             }
@@ -99,16 +105,28 @@ impl FleetFile {
             }
         }
         if client.contacts.is_empty() || client.contacts.len() > CONTACTS_MAX {
-            say(&[Key("contacts")], format!("has {} contacts; name the main one first, then a deputy if there is one (annexe 3)", client.contacts.len()));
+            say(
+                &[Key("contacts")],
+                format!(
+                    "has {} contacts; name the main one first, then a deputy if there is one (annexe 3)",
+                    client.contacts.len()
+                ),
+            );
         }
         for (i, contact) in client.contacts.iter().enumerate() {
             if !is_mailbox(&contact.email) || contact.email.contains('<') {
-                say(&[Key("contacts"), At(i), Key("email")], format!("{:?} is no e-mail address; write x@y", contact.email));
+                say(
+                    &[Key("contacts"), At(i), Key("email")],
+                    format!("{:?} is no e-mail address; write x@y", contact.email),
+                );
             }
         }
         for (i, period) in client.closed.iter().enumerate() {
             if period.to < period.from {
-                say(&[Key("closed"), At(i)], format!("the closed period ends on {}, before it begins on {}; swap them", period.to, period.from));
+                say(
+                    &[Key("closed"), At(i)],
+                    format!("the closed period ends on {}, before it begins on {}; swap them", period.to, period.from),
+                );
             }
         }
         if client.servers.is_empty() {
@@ -191,12 +209,28 @@ zone = "Europe/Paris"
             ("\"rhin\"", "\"martin\"", "fleet.toml:15: client \"martin\" is there already, on line 2"),
             ("\"rhin\"", "\"Le Rhin\"", "fleet.toml:15: client id \"Le Rhin\" has to be made of"),
             ("m@rhin.example", "m.rhin.example", "fleet.toml:20: client \"rhin\": \"m.rhin.example\" is no e-mail"),
-            ("order = [\"isacompta\"]\n", "order = []\n", "fleet.toml:6: client \"martin\": the order names no product"),
-            ("order = [\"isacompta\"]", "order = [\"x\", \"x\"]", "fleet.toml:6: client \"martin\": the order names \"x\" twice"),
-            ("[{ name = \"M. Muller\", email = \"m@rhin.example\" }]", "[]", "fleet.toml:20: client \"rhin\": has 0 contacts"),
+            (
+                "order = [\"isacompta\"]\n",
+                "order = []\n",
+                "fleet.toml:6: client \"martin\": the order names no product",
+            ),
+            (
+                "order = [\"isacompta\"]",
+                "order = [\"x\", \"x\"]",
+                "fleet.toml:6: client \"martin\": the order names \"x\" twice",
+            ),
+            (
+                "[{ name = \"M. Muller\", email = \"m@rhin.example\" }]",
+                "[]",
+                "fleet.toml:20: client \"rhin\": has 0 contacts",
+            ),
             ("2026-12-31", "2026-12-23", "fleet.toml:8: client \"martin\": the closed period ends on 2026-12-23"),
             ("name = \"Cabinet Martin\"", "name = \" \"", "fleet.toml:3: client \"martin\": the name is empty"),
-            ("[[client.server]]\nid = \"rhin-1\"\nzone = \"Europe/Paris\"\n", "", "fleet.toml:14: client \"rhin\": has no"),
+            (
+                "[[client.server]]\nid = \"rhin-1\"\nzone = \"Europe/Paris\"\n",
+                "",
+                "fleet.toml:14: client \"rhin\": has no",
+            ),
         ] {
             assert!(GOOD.contains(from), "{from}");
             let found = problems(&GOOD.replacen(from, to, 1));

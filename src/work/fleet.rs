@@ -202,12 +202,7 @@ pub async fn apply(o: &Orchestrator, difference: Difference) -> Result<Applied, 
 }
 
 /// A server that left: its token ends, what was planned for it is given up.
-async fn retire(
-    o: &Orchestrator,
-    server: &str,
-    now: DateTime<Utc>,
-    changes: &mut Changes,
-) -> Result<(), FleetError> {
+async fn retire(o: &Orchestrator, server: &str, now: DateTime<Utc>, changes: &mut Changes) -> Result<(), FleetError> {
     for token in o.store.tokens().await? {
         if token.revoked_at.is_none() && matches!(&token.scope, Scope::Target { server: of } if of == server) {
             let revoked = Token { revoked_at: Some(now), ..token.value.clone() };
@@ -257,7 +252,11 @@ fn details(old: &Client, new: &Client) -> Vec<String> {
     field("contacts", contacts(old), contacts(new));
     let closed = |client: &Client| {
         let show = |p: &ClosedPeriod| format!("{} to {} ({})", p.from, p.to, p.reason);
-        if client.closed.is_empty() { "none".to_owned() } else { client.closed.iter().map(show).collect::<Vec<_>>().join(", ") }
+        if client.closed.is_empty() {
+            "none".to_owned()
+        } else {
+            client.closed.iter().map(show).collect::<Vec<_>>().join(", ")
+        }
     };
     field("closed", closed(old), closed(new));
     for server in &new.servers {

@@ -7,6 +7,7 @@ pub mod agent;
 pub mod alerts;
 pub mod checkin;
 pub mod enrol;
+pub mod fleet;
 pub mod planning;
 pub mod presence;
 pub mod report;
