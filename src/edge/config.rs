@@ -91,6 +91,9 @@ pub struct Smtp {
     /// A file whose first line is the password.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
+    /// The environment variable that holds the password.
+    #[serde(default)]
+    pub password_env: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

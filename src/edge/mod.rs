@@ -6,6 +6,7 @@ pub mod config;
 pub mod ddi_client;
 pub mod fleet_file;
 pub mod host;
+pub mod mail;
 pub mod mirror;
 pub mod packages;
 pub mod schedule_file;

@@ -19,6 +19,7 @@ pub mod views;
 use crate::decide::terms::Terms;
 use crate::edge::clock::Clock;
 use crate::edge::config::{Config, ConfigError, Publisher, Staff};
+use crate::edge::mail::{MailError, Mailer};
 use crate::edge::packages::{PackageError, Packages};
 use crate::edge::schedule_file::{self, ScheduleFileError};
 use crate::edge::store::{Store, StoreError};
@@ -40,6 +41,7 @@ pub struct Orchestrator {
     pub terms: BTreeMap<String, Arc<Terms>>,
     pub packages: Packages,
     pub publishers: Vec<Publisher>,
+    pub mailer: Mailer,
     /// For feeds and packages; limits are set per download.
     pub http: reqwest::Client,
     pub staff: Staff,
@@ -63,6 +65,8 @@ pub enum OpenError {
     Schedule(#[from] ScheduleFileError),
     #[error("{0}")]
     Terms(String),
+    #[error(transparent)]
+    Mail(#[from] MailError),
     #[error("cannot set up the HTTP client: {0}")]
     Http(#[from] reqwest::Error),
 }
@@ -81,6 +85,7 @@ impl Orchestrator {
             terms,
             packages: Packages::open(&config.packages)?,
             publishers: config.publishers.clone(),
+            mailer: Mailer::open(&config.mail)?,
             http: reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build()?,
             staff: config.staff.clone(),
             tenant: config.tenant.clone(),
