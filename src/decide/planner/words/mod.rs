@@ -29,4 +29,3 @@ fn span(facts: &Facts, slot: Slot) -> String {
 fn entre(facts: &Facts, slot: Slot) -> String {
     format!("du {} au {}", le(facts, slot.start), le(facts, slot.end))
 }
-

@@ -1,7 +1,7 @@
 //! Releases and requests in words: what is new, withdrawn, asked for, failed.
 
-use super::{at, le};
 use super::super::{Facts, Progress};
+use super::{at, le};
 use crate::model::decision::Reason;
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::fleet::Ring;
@@ -197,4 +197,3 @@ pub(in crate::decide::planner) fn requested_is_gone(request: &Request) -> Reason
         format!("la demande {} porte sur {} {}, qui n'est plus proposée", request.id, request.product, request.version),
     )
 }
-

@@ -1,7 +1,7 @@
 //! Slots in words: which fit, which do not, and what the backup says.
 
-use super::{at, le, span, entre};
 use super::super::Facts;
+use super::{at, entre, le, span};
 use crate::model::decision::Reason;
 use crate::model::fleet::ClosedPeriod;
 use crate::model::release::Release;
@@ -38,7 +38,12 @@ pub(in crate::decide::planner) fn maintenance_slot(facts: &Facts, slot: Slot) ->
     )
 }
 
-pub(in crate::decide::planner) fn major_slot(facts: &Facts, slot: Slot, spare: Option<Slot>, release: &Release) -> Reason {
+pub(in crate::decide::planner) fn major_slot(
+    facts: &Facts,
+    slot: Slot,
+    spare: Option<Slot>,
+    release: &Release,
+) -> Reason {
     let minutes = super::super::slots::need(release).num_minutes();
     let (text, fr) = match spare {
         Some(spare) => (
@@ -165,4 +170,3 @@ pub(in crate::decide::planner) fn backup_missing(facts: &Facts, not_before: Date
         format!("{trouve} ; {verbe}une sauvegarde réussie après le {}", le(facts, not_before)),
     )
 }
-

@@ -1,7 +1,7 @@
 //! Releases that need each other, in words.
 
-use super::{at, le, span, entre};
 use super::super::Facts;
+use super::{at, entre, le, span};
 use crate::model::decision::{Plan, Reason};
 use crate::model::manifest::{Companion, Requirement};
 use crate::model::release::Release;
