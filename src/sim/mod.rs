@@ -2,3 +2,10 @@
 //!
 //! Nothing here is a second implementation: publishing, serving, planning, agents and letters are the real ones, on
 //! loopback HTTP and a clock that the simulation moves.
+
+pub mod demo;
+mod feeds;
+mod packages;
+mod site;
+mod story;
+mod telling;

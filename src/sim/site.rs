@@ -3,6 +3,7 @@
 use super::story;
 use crate::edge::agent_file;
 use crate::edge::clock::Clock;
+use crate::model::fleet::Server;
 use crate::work::agent::{Agent, AgentError};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::path::{Path, PathBuf};
@@ -17,11 +18,13 @@ pub(super) struct Site {
     pub agent: Agent,
     backup: PathBuf,
     pub backups_run: bool,
+    pub zone: chrono_tz::Tz,
 }
 
 impl Site {
     /// Lays out the machine's folder and opens its agent, which enrols with `code` at its first poll.
-    pub async fn set_up(dir: &Path, server: &str, url: &str, code: &str, clock: &Clock) -> Result<Site, SiteError> {
+    pub async fn set_up(dir: &Path, server: &Server, url: &str, code: &str, clock: &Clock) -> Result<Site, SiteError> {
+        let (zone, server) = (server.zone, server.id.as_str());
         let home = dir.join("servers").join(server);
         let io = |source| SiteError::Io { path: home.clone(), source };
         std::fs::create_dir_all(&home).map_err(io)?;
@@ -49,7 +52,7 @@ impl Site {
             false
         });
         let agent = Agent::with(config, clock.clone(), crate::work::agent::tuf_sources(), Some(checkpoint)).await?;
-        Ok(Site { server: server.to_owned(), agent, backup, backups_run: true })
+        Ok(Site { server: server.to_owned(), agent, backup, backups_run: true, zone })
     }
 
     /// The backup software's report, as of `at`.
