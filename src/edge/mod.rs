@@ -4,6 +4,7 @@ pub mod agent_file;
 pub mod clock;
 pub mod config;
 pub mod ddi_client;
+pub mod feed;
 pub mod fleet_file;
 pub mod host;
 pub mod mail;

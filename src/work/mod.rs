@@ -8,6 +8,7 @@ pub mod alerts;
 pub mod checkin;
 pub mod enrol;
 pub mod fleet;
+pub mod intake;
 pub mod planning;
 pub mod presence;
 pub mod report;

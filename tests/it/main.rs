@@ -3,7 +3,9 @@
 mod agent;
 mod databases;
 mod golden;
+mod planning;
 mod schedules;
 mod store;
 mod tidy;
 mod versions;
+mod world;

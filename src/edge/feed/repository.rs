@@ -1,0 +1,138 @@
+//! What the TUF client stands on: bounded HTTP downloads, and a shelf in memory in place of a cache on disk.
+
+use crate::edge::store::FeedFile;
+use futures_util::StreamExt;
+use sigstore_tuf::transport::FetchFuture;
+use sigstore_tuf::{Error as TufError, MetadataStore, Repository};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use url::Url;
+
+/// Longest one file of metadata may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// `metadata/` and `targets/` below a base URL, every download bounded.
+pub struct HttpRepository {
+    http: reqwest::Client,
+    base: Url,
+}
+
+impl HttpRepository {
+    /// `base` ends with a slash; `http` carries what authorization there is.
+    pub fn new(http: reqwest::Client, base: Url) -> HttpRepository {
+        HttpRepository { http, base }
+    }
+
+    async fn get(&self, folder: &str, name: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, TufError> {
+        let failed = |e: reqwest::Error| TufError::transport_with_source(format!("cannot fetch {name}"), e);
+        let url = self
+            .base
+            .join(&format!("{folder}/{name}"))
+            .map_err(|e| TufError::transport_with_source("bad address", e))?;
+        let response = self.http.get(url).timeout(CALL_TIMEOUT).send().await.map_err(failed)?;
+        // Object stores answer 403 for what is not there.
+        if matches!(response.status(), reqwest::StatusCode::NOT_FOUND | reqwest::StatusCode::FORBIDDEN) {
+            return Ok(None);
+        }
+        if !response.status().is_success() {
+            return Err(TufError::transport(format!("{name}: the server answered {}", response.status())));
+        }
+        let mut bytes = Vec::new();
+        let mut body = response.bytes_stream();
+        while let Some(piece) = body.next().await {
+            bytes.extend_from_slice(&piece.map_err(failed)?);
+            if bytes.len() as u64 > bytes_max {
+                // Not a passing trouble: the length is part of what was signed.
+                return Err(TufError::IntegrityMismatch(format!("{name} is longer than {bytes_max} bytes")));
+            }
+        }
+        Ok(Some(bytes))
+    }
+}
+
+impl Repository for HttpRepository {
+    fn fetch_metadata<'a>(&'a self, name: &'a str, max_length: u64) -> FetchFuture<'a> {
+        Box::pin(self.get("metadata", name, max_length))
+    }
+
+    fn fetch_target<'a>(&'a self, path: &'a str, max_length: u64) -> FetchFuture<'a> {
+        Box::pin(self.get("targets", path, max_length))
+    }
+}
+
+/// The files of one publisher while a refresh runs, named as the mirror serves them. It cannot fail to keep one:
+/// what was verified is written afterwards, in the transaction that also writes the releases.
+#[derive(Clone, Default)]
+pub(super) struct Shelf {
+    files: Arc<Mutex<BTreeMap<String, (Vec<u8>, bool)>>>,
+}
+
+impl Shelf {
+    pub fn of(known: Vec<FeedFile>) -> Shelf {
+        let files = known.into_iter().map(|file| (file.name, (file.bytes, false))).collect();
+        Shelf { files: Arc::new(Mutex::new(files)) }
+    }
+
+    pub fn keep_root(&self, version: u64, bytes: &[u8]) {
+        let name = format!("metadata/{version}.root.json");
+        if self.read(&name).is_none() {
+            self.write(name, bytes.to_owned());
+        }
+    }
+
+    pub fn target(&self, file: &str) -> Option<Vec<u8>> {
+        self.read(&format!("targets/{file}"))
+    }
+
+    pub fn keep_target(&self, file: &str, bytes: Vec<u8>) {
+        self.write(format!("targets/{file}"), bytes);
+    }
+
+    /// What is new or changed since the shelf was filled.
+    pub fn news(&self, publisher: &str) -> Vec<FeedFile> {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = files.iter().filter(|(_, (_, new))| *new);
+        changed
+            .map(|(name, (bytes, _))| FeedFile {
+                publisher: publisher.to_owned(),
+                name: name.clone(),
+                bytes: bytes.clone(),
+            })
+            .collect()
+    }
+
+    fn read(&self, name: &str) -> Option<Vec<u8>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).get(name).map(|(bytes, _)| bytes.clone())
+    }
+
+    fn write(&self, name: String, bytes: Vec<u8>) {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = files.get(&name).is_some_and(|(known, _)| *known == bytes);
+        if !same {
+            files.insert(name, (bytes, true));
+        }
+    }
+
+    /// Where a name of the TUF client lies on the mirror; targets are kept by [`Shelf::keep_target`].
+    fn place(name: &str) -> Option<String> {
+        match name.strip_prefix("root_history/") {
+            Some(root) => Some(format!("metadata/{root}")),
+            None if name.starts_with("targets/") => None,
+            None => Some(format!("metadata/{name}")),
+        }
+    }
+}
+
+impl MetadataStore for Shelf {
+    fn load(&self, name: &str) -> Result<Option<Vec<u8>>, TufError> {
+        Ok(Shelf::place(name).and_then(|place| self.read(&place)))
+    }
+
+    fn store(&self, name: &str, bytes: &[u8]) -> Result<(), TufError> {
+        if let Some(place) = Shelf::place(name) {
+            self.write(place, bytes.to_owned());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,217 @@
+//! The fetching job: follow every publisher's feed, verify it, keep its releases.
+//!
+//! Metadata, manifests, releases and events of one refresh are one transaction. A feed that is refused is an event and
+//! an alert once, not at every try; what was verified before stays in force. A release whose package cannot be
+//! mirrored yet is left out and tried again.
+
+use super::{Orchestrator, alerts};
+use crate::edge::config::Publisher;
+use crate::edge::feed::{self, FeedError, Listed};
+use crate::edge::packages::PackageError;
+use crate::edge::store::{Changes, Feed, Row, StoreError, Stored};
+use crate::model::alert::{AlertClass, NewAlert};
+use crate::model::event::{EventKind, NewEvent, PROVIDER};
+use crate::model::release::Release;
+use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What one activation did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    pub feeds: usize,
+    pub refused: usize,
+    pub released: usize,
+    pub retracted: usize,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Refreshes every feed once. One feed's trouble does not stop the others.
+pub async fn run(o: &Orchestrator) -> Result<Report, IntakeError> {
+    let mut report = Report::default();
+    for publisher in &o.publishers {
+        report.feeds += 1;
+        let outcome = match refresh(o, publisher).await {
+            Ok(refreshed) => take(o, publisher, refreshed, &mut report).await,
+            Err(error) => {
+                report.refused += 1;
+                refuse(o, publisher, &error.to_string()).await
+            }
+        };
+        match outcome {
+            // Another replica took the same news; the next activation finds nothing left to do.
+            Ok(()) | Err(StoreError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(report)
+}
+
+#[derive(Debug, thiserror::Error)]
+enum RefreshError {
+    #[error("cannot read the pinned root: {0}")]
+    Root(std::io::Error),
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+async fn refresh(o: &Orchestrator, publisher: &Publisher) -> Result<feed::Refreshed, RefreshError> {
+    let root = tokio::fs::read(&publisher.root).await.map_err(RefreshError::Root)?;
+    let known = o.store.feed_files(&publisher.name, "").await?;
+    let source = feed::Source { publisher: &publisher.name, url: &publisher.url, root: &root };
+    Ok(feed::refresh(&o.http, &source, known, o.clock.now()).await?)
+}
+
+/// Keeps what a refresh brought.
+async fn take(
+    o: &Orchestrator,
+    publisher: &Publisher,
+    refreshed: feed::Refreshed,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    let now = o.clock.now();
+    let known: BTreeMap<String, Stored<Release>> =
+        o.store.releases().await?.into_iter().map(|r| (r.id().to_string(), r)).collect();
+    let mut changes = Changes::default();
+    let mut troubles: Vec<String> = refreshed.unusable.clone();
+    let listed: Vec<Listed> = refreshed.releases.into_iter().map(feed::Verified::into_inner).collect();
+    let cyclic = cycles(known.values().map(|r| &r.signed).chain(listed.iter().map(|l| &l.signed)));
+    for listed in listed {
+        let id = format!("{} {}", listed.signed.manifest.product, listed.signed.manifest.version);
+        match known.get(&id) {
+            Some(release) if release.signed.publisher != publisher.name => {
+                troubles.push(format!("{id}: {} is a product of {}", release.product(), release.signed.publisher));
+            }
+            Some(release) => {
+                if release.retracted.is_none() && listed.retracted.is_some() {
+                    retract(release, &listed, now, &mut changes);
+                    report.retracted += 1;
+                }
+            }
+            None if cyclic.contains(&listed.signed.manifest.product) => {
+                troubles.push(format!("{id}: products that require each other in a circle can never be installed"));
+            }
+            None => match mirror(o, publisher, &listed).await {
+                Ok(release) => {
+                    changes.events.push(published(&release, now));
+                    changes.rows.push(Row::Release(Stored::new(release)));
+                    report.released += 1;
+                }
+                Err(error) => troubles.push(format!("{id}: {error}")),
+            },
+        }
+    }
+    changes.rows.extend(refreshed.files.into_iter().map(Row::FeedFile));
+    settle(o, publisher, (!troubles.is_empty()).then(|| troubles.join("; ")), now, &mut changes).await?;
+    o.store.commit(changes).await
+}
+
+async fn mirror(o: &Orchestrator, publisher: &Publisher, listed: &Listed) -> Result<Release, PackageError> {
+    let url = format!("{}/targets/{}", publisher.url.trim_end_matches('/'), listed.package_file);
+    let digests = o.packages.mirror(&o.http, &url, listed.signed.size, &listed.signed.sha256).await?;
+    Ok(Release {
+        signed: listed.signed.clone(),
+        seen_at: o.clock.now(),
+        retracted: listed.retracted.clone(),
+        sha1: digests.sha1,
+        md5: digests.md5,
+    })
+}
+
+fn published(release: &Release, now: DateTime<Utc>) -> NewEvent {
+    let manual = if release.manifest().is_manual() { ", manual" } else { "" };
+    let change = match release.manifest().change {
+        crate::model::version::Change::Minor => "minor",
+        crate::model::version::Change::Major => "major",
+    };
+    let withdrawn = if release.retracted.is_some() { ", already withdrawn" } else { "" };
+    let text = format!("{} published by {} ({change}{manual}{withdrawn})", release.id(), release.signed.publisher);
+    NewEvent::new(now, PROVIDER, EventKind::ReleasePublished, text).product(release.product())
+}
+
+fn retract(known: &Stored<Release>, listed: &Listed, now: DateTime<Utc>, changes: &mut Changes) {
+    let reason = listed.retracted.as_ref().map_or("", |r| r.reason.as_str());
+    let text = format!("{} withdrawn by {}: {reason}", known.id(), known.signed.publisher);
+    changes.events.push(NewEvent::new(now, PROVIDER, EventKind::ReleaseRetracted, text).product(known.product()));
+    let release = Release { retracted: listed.retracted.clone(), ..known.value.clone() };
+    changes.rows.push(Row::Release(known.with(release)));
+}
+
+/// A whole feed was refused: what was verified before stays, and staff hear of it once.
+async fn refuse(o: &Orchestrator, publisher: &Publisher, why: &str) -> Result<(), StoreError> {
+    let mut changes = Changes::default();
+    settle(o, publisher, Some(why.to_owned()), o.clock.now(), &mut changes).await?;
+    o.store.commit(changes).await
+}
+
+/// Writes how the feed is doing, when that changed, with its event and alert.
+async fn settle(
+    o: &Orchestrator,
+    publisher: &Publisher,
+    error: Option<String>,
+    now: DateTime<Utc>,
+    changes: &mut Changes,
+) -> Result<(), StoreError> {
+    let known = o.store.feed(&publisher.name).await?;
+    let before = known.as_ref().and_then(|f| f.error.clone());
+    if known.is_some() && before == error && changes.is_empty() {
+        return Ok(());
+    }
+    let cause = format!("feed/{}", publisher.name);
+    match (&before, &error) {
+        (before, Some(why)) if before.as_ref() != Some(why) => {
+            let text = format!("feed of {} refused: {why}", publisher.name);
+            changes.events.push(NewEvent::new(now, PROVIDER, EventKind::FeedRefused, text.clone()));
+            let alert = NewAlert {
+                cause,
+                class: AlertClass::Applications,
+                client: None,
+                server: None,
+                product: None,
+                deployment: None,
+                title: format!("feed of {} refused", publisher.name),
+                text,
+            };
+            alerts::raise(o, changes, alert).await?;
+        }
+        (Some(_), None) => {
+            let text = format!("feed of {} is good again", publisher.name);
+            changes.events.push(NewEvent::new(now, PROVIDER, EventKind::FeedRecovered, text));
+            alerts::resolve_cause(o, changes, &cause, "the feed is good again").await?;
+        }
+        (None, None) | (_, Some(_)) => {}
+    }
+    let feed = Feed { publisher: publisher.name.clone(), fetched_at: Some(now), error };
+    changes.rows.push(Row::Feed(known.map_or_else(|| Stored::new(feed.clone()), |k| k.with(feed.clone()))));
+    Ok(())
+}
+
+/// Products that, over all their releases, require each other in a circle.
+fn cycles<'a>(releases: impl Iterator<Item = &'a crate::model::manifest::SignedManifest>) -> BTreeSet<String> {
+    let mut needs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for signed in releases {
+        let to = needs.entry(&signed.manifest.product).or_default();
+        to.extend(signed.manifest.requires.iter().map(|r| r.product.as_str()));
+    }
+    let reaches_itself = |start: &str| {
+        let (mut seen, mut todo) = (BTreeSet::new(), vec![start]);
+        while let Some(product) = todo.pop() {
+            for next in needs.get(product).into_iter().flatten() {
+                if *next == start {
+                    return true;
+                }
+                if seen.insert(*next) {
+                    todo.push(next);
+                }
+            }
+        }
+        false
+    };
+    needs.keys().filter(|product| reaches_itself(product)).map(|product| (*product).to_owned()).collect()
+}
