@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod alerts;
+pub mod attend;
 pub mod checkin;
 pub mod enrol;
 pub mod fleet;

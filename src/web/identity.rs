@@ -1,0 +1,105 @@
+//! Who asks: staff, a client's contact, a server's agent, a client's gateway.
+//!
+//! Each kind of token has its own scheme, so that one cannot be used as another. No handler reads a token itself.
+
+use super::App;
+use super::error::ApiError;
+use crate::edge::store::Scope;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+
+/// Who a request comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    Staff {
+        name: String,
+    },
+    /// An IT contact: sees and asks only for this client.
+    Client {
+        name: String,
+        client: String,
+    },
+    /// One server's agent.
+    Target {
+        server: String,
+    },
+    /// May act for the client's servers.
+    Gateway {
+        client: String,
+    },
+}
+
+impl Identity {
+    /// What history calls whoever asks.
+    pub fn name(&self) -> &str {
+        match self {
+            Identity::Staff { name } | Identity::Client { name, .. } => name,
+            Identity::Target { server } => server,
+            Identity::Gateway { client } => client,
+        }
+    }
+
+    pub(super) fn require_staff(&self) -> Result<(), ApiError> {
+        match self {
+            Identity::Staff { .. } => Ok(()),
+            Identity::Client { .. } | Identity::Target { .. } | Identity::Gateway { .. } => {
+                Err(ApiError::forbidden("this is for the provider's staff", "use a staff token"))
+            }
+        }
+    }
+
+    /// The client that an answer is limited to: the one asked for, and a client's own whatever it asks.
+    pub(super) fn limit(&self, asked: Option<&str>) -> Result<Option<String>, ApiError> {
+        match self {
+            Identity::Staff { .. } => Ok(asked.map(str::to_owned)),
+            Identity::Client { client, .. } if asked.is_none_or(|asked| asked == client) => Ok(Some(client.clone())),
+            Identity::Client { client, .. } => Err(foreign(client)),
+            Identity::Target { .. } | Identity::Gateway { .. } => {
+                Err(ApiError::forbidden("an agent's token does not open this", "use a staff or client token"))
+            }
+        }
+    }
+}
+
+/// A client asks for what is another's.
+pub(super) fn foreign(client: &str) -> ApiError {
+    ApiError::forbidden("this belongs to another client", format!("this token sees and asks only for {client}"))
+}
+
+/// Puts the [`Identity`] of whoever sent a token into the request; a token that is not valid ends it here.
+pub(super) async fn identify(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    if request.extensions().get::<Identity>().is_none()
+        && let Some(authorization) = request.headers().get(header::AUTHORIZATION)
+    {
+        let text = authorization.to_str().unwrap_or_default();
+        match known(&app, text).await {
+            Ok(identity) => drop(request.extensions_mut().insert(identity)),
+            Err(error) => return error.into_response(),
+        }
+    }
+    next.run(request).await
+}
+
+async fn known(app: &App, authorization: &str) -> Result<Identity, ApiError> {
+    let (scheme, secret) = authorization.split_once(' ').ok_or_else(ApiError::unauthenticated)?;
+    let token = app.tokens.identify(&app.o, secret.trim()).await?.ok_or_else(ApiError::unauthenticated)?;
+    let (wanted, identity) = match token.scope {
+        Scope::Staff => ("Bearer", Identity::Staff { name: token.name }),
+        Scope::Client { client } => ("Bearer", Identity::Client { name: token.name, client }),
+        Scope::Target { server } => ("TargetToken", Identity::Target { server }),
+        Scope::Gateway { client } => ("GatewayToken", Identity::Gateway { client }),
+    };
+    if scheme.eq_ignore_ascii_case(wanted) { Ok(identity) } else { Err(ApiError::unauthenticated()) }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Identity {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Identity, ApiError> {
+        parts.extensions.get::<Identity>().cloned().ok_or_else(ApiError::unauthenticated)
+    }
+}
