@@ -22,7 +22,7 @@ pub enum EnrolError {
     #[error(transparent)]
     Secret(#[from] NoRandomness),
     /// Which of the three is not said: a guesser would learn from it.
-    #[error("the enrolment code is unknown, used or expired; ask the provider for a fresh one")]
+    #[error("the enrolment code is unknown, used or expired")]
     BadCode,
 }
 
