@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod handout;
 pub mod holidays;
+pub mod letters;
 pub mod notice;
 pub mod planner;
 pub mod steps;

@@ -1,0 +1,180 @@
+//! From a letter's facts to the words its template takes.
+
+use super::Desk;
+use super::markup::{block, line};
+use super::when;
+use crate::model::fleet::Language;
+use crate::model::manifest::Manifest;
+use crate::model::notice::{Installation, Letter};
+use crate::model::rule::Rule;
+use minijinja::value::merge_maps;
+use minijinja::{Value, context};
+
+/// A product as its publisher writes it: the file name of ISACOMPTA is `isacompta`.
+pub fn product_name(product: &str) -> String {
+    line(product).to_uppercase()
+}
+
+/// The template of `letter` and the words for it.
+pub fn of(letter: &Letter, language: Language, desk: &Desk) -> (&'static str, Value) {
+    let installed = |installation: &Installation| installation_words(installation, language);
+    let failed = |installation: &Installation, why: &str, what: &str| {
+        merge_maps([context! { why => line(why), what => what }, installation_words(installation, language)])
+    };
+    let (update, major) = match language {
+        Language::Fr => ("mise à jour", "version majeure"),
+        Language::En => ("update", "major version"),
+    };
+    match letter {
+        Letter::MinorPlanned(it) => ("minor_planned", installed(it)),
+        Letter::MinorInstalled(it) | Letter::ManualInstalled(it) => ("minor_installed", installed(it)),
+        Letter::MinorFailed { installation, why } | Letter::ManualFailed { installation, why } => {
+            ("failed", failed(installation, why, update))
+        }
+        Letter::ManualPlanned(it) => ("manual_planned", installed(it)),
+        Letter::MajorAvailable { product, version, manifest, earliest } => {
+            let words = context! {
+                product => product_name(product),
+                version => line(version.as_str()),
+                earliest => when::day(language, *earliest),
+            };
+            ("major_available", merge_maps([words, manifest_words(manifest, language)]))
+        }
+        Letter::MajorRequested { request, by, before, installation } => {
+            let words = context! {
+                request => *request,
+                by => line(by),
+                before => when::day(language, *before),
+            };
+            ("major_requested", merge_maps([words, installed(installation)]))
+        }
+        Letter::MajorRefused { product, version, by, before, earliest, why } => (
+            "major_refused",
+            context! {
+                product => product_name(product),
+                version => line(version.as_str()),
+                by => line(by),
+                before => when::day(language, *before),
+                before_short => when::short_day(language, *before),
+                earliest => earliest.map(|date| when::day(language, date)),
+                why => block(why.get(language)),
+            },
+        ),
+        Letter::MajorPlanned(it) => ("major_planned", installed(it)),
+        Letter::MajorInstalled(it) => ("major_installed", installed(it)),
+        Letter::MajorFailed { installation, why } => ("failed", failed(installation, why, major)),
+        Letter::Degraded { installation, why } => ("degraded", failed(installation, why, update)),
+        Letter::Moved { installation, was, why } => {
+            let words = context! {
+                was => when::short_slot(language, *was, installation.zone),
+                why => block(why.get(language)),
+            };
+            ("moved", merge_maps([words, installed(installation)]))
+        }
+        Letter::Cancelled { installation, why } => {
+            ("cancelled", merge_maps([context! { why => block(why.get(language)) }, installed(installation)]))
+        }
+        Letter::Retracted { product, version, reason, installed_on } => (
+            "retracted",
+            context! {
+                product => product_name(product),
+                version => line(version.as_str()),
+                why => line(reason),
+                server => Option::<String>::None,
+                installed_on => (!installed_on.is_empty()).then(|| line(&installed_on.join(", "))),
+            },
+        ),
+        Letter::RequestCancelled { request, product, version, by } => (
+            "request_cancelled",
+            context! {
+                request => *request,
+                product => product_name(product),
+                version => line(version.as_str()),
+                by => line(by),
+            },
+        ),
+        Letter::Alert { alert, class: _, title, text, due, level } => (
+            "alert",
+            context! {
+                alert => *alert,
+                title => line(title),
+                why => reasons(text),
+                due => when::moment(language, *due, desk.zone),
+                level => u32::from(*level),
+            },
+        ),
+    }
+}
+
+/// Where the contract says so, for the small print; `None` for letters to staff.
+pub fn clauses(letter: &Letter, language: Language) -> Option<String> {
+    let rules: &[Rule] = match letter {
+        Letter::MinorPlanned(it) if it.manifest.closes_access => {
+            &[Rule::MinorNight, Rule::Concertation, Rule::ServersOnly]
+        }
+        Letter::MinorPlanned(_) | Letter::MinorInstalled(_) => &[Rule::MinorNight, Rule::ServersOnly],
+        Letter::ManualInstalled(_) => &[Rule::ManualSlots, Rule::ServersOnly],
+        Letter::MinorFailed { .. } | Letter::ManualFailed { .. } | Letter::MajorFailed { .. } => {
+            &[Rule::HealthAfter, Rule::Gti2h]
+        }
+        Letter::Degraded { .. } => &[Rule::HealthAfter, Rule::Gti2h, Rule::Escalation],
+        Letter::ManualPlanned(_) => &[Rule::ManualSlots, Rule::MaintenanceSlots, Rule::Concertation, Rule::ServersOnly],
+        Letter::MajorAvailable { .. } => &[Rule::MajorOnRequest, Rule::ServersOnly],
+        Letter::MajorRequested { .. } | Letter::MajorPlanned(_) => {
+            &[Rule::MajorOnRequest, Rule::MaintenanceSlots, Rule::Concertation, Rule::ServersOnly]
+        }
+        Letter::MajorInstalled(_) => &[Rule::MajorOnRequest, Rule::ServersOnly],
+        Letter::MajorRefused { .. } | Letter::RequestCancelled { .. } => &[Rule::MajorNotice],
+        Letter::Moved { .. } | Letter::Cancelled { .. } => &[Rule::Concertation],
+        Letter::Retracted { .. } => &[Rule::MinorContentNotice],
+        Letter::Alert { .. } => return None,
+    };
+    let clauses: Vec<&str> = rules.iter().filter_map(|rule| rule.clause()).collect();
+    let label = match language {
+        Language::Fr => "Références au contrat :",
+        Language::En => "Contract references:",
+    };
+    Some(format!("{label} {}.", clauses.join(" ; ")))
+        .map(|text| if language == Language::En { text.replace(" ; ", "; ") } else { text })
+}
+
+fn installation_words(it: &Installation, language: Language) -> Value {
+    let late = matches!((it.finished_at, it.deadline), (Some(finished), Some(deadline)) if finished > deadline);
+    let finished = it.finished_at.map(|at| at.with_timezone(&it.zone).date_naive());
+    let words = context! {
+        product => product_name(&it.product),
+        version => line(it.to.as_str()),
+        from => it.from.as_ref().map(|from| line(from.as_str())),
+        server => line(&it.server),
+        when => when::slot(language, it.slot, it.zone),
+        short => when::short_slot(language, it.slot, it.zone),
+        deadline => it.deadline.map(|at| when::moment(language, at, it.zone)),
+        finished => it.finished_at.map(|at| when::moment(language, at, it.zone)),
+        finished_day => finished.map(|date| when::short_day(language, date)),
+        late => late,
+    };
+    merge_maps([words, manifest_words(&it.manifest, language)])
+}
+
+fn manifest_words(manifest: &Manifest, language: Language) -> Value {
+    context! {
+        notes => block(manifest.notes.get(language)),
+        workstations => manifest.workstation_action.as_ref().map(|text| line(text.get(language))),
+        closes_access => manifest.closes_access,
+        duration => when::duration(language, manifest.duration_minutes),
+        legal_date => manifest.legal_date.map(|date| when::day(language, date)),
+    }
+}
+
+/// Lines of an alert as a list, when there are several.
+fn reasons(text: &str) -> String {
+    let text = block(text);
+    if text.lines().count() < 2 {
+        return text;
+    }
+    let lines = text.lines().filter(|text| !text.is_empty());
+    lines
+        .map(|text| if text.starts_with("- ") { text.to_owned() } else { format!("- {text}") })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
