@@ -1,15 +1,59 @@
 //! # Noctule
 //!
-//! Keeps the software of many customers up to date under a contract, at night, and can prove it.
+//! Keeps the software of many customers up to date under a contract, at night, and can prove it. A managed-service
+//! provider runs it for accounting firms: it follows the publishers' signed feeds, installs minor updates the night
+//! after publication, installs majors when the client has asked with five working days' notice, tells the client by
+//! letter, and keeps a history that says why, with the clause.
+//!
+//! ## The house
 //!
 //! ```text
-//! 4  cli   web   sim        faces
+//! 4  cli   web   sim        faces: commands · agent protocol and API · the demo
 //! 3  work                   load → decide → commit; one file per job
 //! 2  edge  ‖  decide        the world ‖ the thinking (siblings: neither sees the other)
 //! 1  model                  the nouns
 //! ```
 //!
-//! Imports go downward only; `tests/it/tidy.rs` enforces it.
+//! Imports go downward only; `tests/it/tidy.rs` enforces it, and that no file outgrows what one can hold in the head.
+//!
+//! ## The laws
+//!
+//! 1. No state change without its event and its notices in the same transaction: everything that changes goes through
+//!    [`edge::store::Store::commit`], which takes rows, events and notices together. Rows carry a revision, so a job that
+//!    lost a race writes nothing, and its next activation is the retry.
+//! 2. Only [`edge::clock`] reads the time, only [`edge::secret`] makes randomness; everything else is told.
+//! 3. Every "no" and "not yet" is data with a rule's id ([`model::rule::Rule`], the one place where a reader finds any
+//!    of the contract's rules), not a log line.
+//! 4. The network is never awaited inside a transaction.
+//! 5. What a machine *says* it runs after an installation is the truth, not that the installer returned 0.
+//!
+//! ## The data's way
+//!
+//! 1. **Manifest.** [`work::intake`] follows each feed (TUF), verifies, mirrors the package, and keeps metadata and
+//!    releases in one commit.
+//! 2. **Request.** [`work::requests`] answers a client: refused with the arithmetic, or accepted with its slot.
+//! 3. **Plan.** [`work::planning`] loads the world, asks [`decide::planner`] for each server, and writes what differs:
+//!    deployments, moves, cancellations, events, letters, alerts. Planning twice changes nothing.
+//! 4. **Check-in.** [`work::checkin`] hands an action out inside its slot only, after asking again whether it stands.
+//! 5. **Install.** [`work::agent`] verifies everything itself from the root it pinned, journals each dangerous step,
+//!    and finishes or restores after any interruption.
+//! 6. **Settle.** [`work::settle`] turns its report into transitions, events, letters and alerts.
+//! 7. **Post.** [`work::post`] sends what is in the outbox, outside any transaction, with a stable Message-ID.
+//! 8. The history, the plan and `explain` read the same rows and the same planner; there is no second logic.
+//!
+//! ## Decisions that differ from what one might expect
+//!
+//! - **One shape for all nouns.** Tables hold typed columns that are searched by and a JSON body that is the noun, so one
+//!   code path over SeaORM's query builder serves SQLite and PostgreSQL; what may be open only once is a partial unique
+//!   index on both.
+//! - **One deployment per attempt.** A retry is a new row and a new action: clients of the agent protocol close an
+//!   action for ever. Deployments that install together share an action and have positions in it.
+//! - **Held keeps its promise.** A deployment that is held near its slot stays planned: should the backup come at 02:00,
+//!   it goes at 02:05. Hand-out asks the planner again, so nothing held leaves.
+//! - **A newer minor never costs an older one its deadline**: the older goes first where both cannot be in time.
+//! - **What is attended never shares a slot with what is not**: a night update that needs a manual one follows it.
+//! - **The retry slot of a major** is kept by taking the last slot but one before the client's date: as much warning for
+//!   the users as the contract allows, and one slot to spare.
 #![forbid(unsafe_code)]
 
 pub mod cli;
