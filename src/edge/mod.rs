@@ -10,6 +10,7 @@ pub mod host;
 pub mod mail;
 pub mod mirror;
 pub mod packages;
+pub mod publish;
 pub mod schedule_file;
 pub mod secret;
 pub mod store;
