@@ -1,11 +1,38 @@
 //! Writing: rows, events and notices in one transaction, or nothing.
+//!
+//! Locks are taken in one order: rows as the job lists them, then chains by name, then the outbox's counter. Two jobs
+//! that still cross on rows are told apart by the database: one of them gets [`super::StoreError::Locked`].
 
+use super::error::StoreError;
 use super::record::Record;
-use super::{Changes, FeedFile, Result, Row, Sequence, Store, StoreError, Stored, chain, outbox};
+use super::{Changes, FeedFile, Result, Row, Sequence, Store, Stored, chain, outbox, servers};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, OnConflict, Query};
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnAcquireErr, ConnectionTrait, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
 };
+use std::collections::BTreeMap;
+use std::ops::Deref;
+
+/// A transaction that writes, and its turn to do so. Dropped without [`Writing::commit`] it changes nothing.
+pub(super) struct Writing {
+    tx: DatabaseTransaction,
+    /// Given up after the transaction: fields are dropped in this order.
+    _turn: Option<tokio::sync::OwnedMutexGuard<()>>,
+}
+
+impl Deref for Writing {
+    type Target = DatabaseTransaction;
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.tx
+    }
+}
+
+impl Writing {
+    pub(super) async fn commit(self) -> Result<()> {
+        Ok(self.tx.commit().await?)
+    }
+}
 
 impl Store {
     /// Writes everything or nothing. Notices whose key is already there are left as they are.
@@ -16,24 +43,32 @@ impl Store {
         if changes.is_empty() {
             return Ok(());
         }
-        let tx = self.begin().await?;
-        match write_all(&tx, changes).await {
-            Ok(()) => tx.commit().await.map_err(locked),
+        let writing = self.begin().await?;
+        match write_all(&writing, changes).await {
+            Ok(()) => writing.commit().await,
             Err(error) => {
                 // A failed rollback leaves the transaction to the dropped connection, which rolls it back.
-                let _ = tx.rollback().await;
+                let _ = writing.tx.rollback().await;
                 Err(error)
             }
         }
     }
 
     /// A transaction that writes: SQLite takes its write lock at once, so that it never has to give way half-way.
-    pub(super) async fn begin(&self) -> Result<DatabaseTransaction> {
+    pub(super) async fn begin(&self) -> Result<Writing> {
+        let turn = match &self.turn {
+            Some(turn) => Some(
+                tokio::time::timeout(self.acquire_timeout, turn.clone().lock_owned())
+                    .await
+                    .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?,
+            ),
+            None => None,
+        };
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        self.db.begin_with_options(options).await.map_err(locked)
+        Ok(Writing { tx: self.db.begin_with_options(options).await?, _turn: turn })
     }
 
     /// The first of `n` fresh ids. Gaps are harmless.
@@ -46,7 +81,7 @@ impl Store {
         };
         let tx = self.begin().await?;
         let first = take_ids(&tx, name, i64::from(n)).await?;
-        tx.commit().await.map_err(locked)?;
+        tx.commit().await?;
         Ok(first)
     }
 }
@@ -64,7 +99,7 @@ pub(super) async fn take_ids(tx: &DatabaseTransaction, name: &str, n: i64) -> Re
                 .to_owned(),
         )
         .to_owned();
-    tx.execute(&upsert).await.map_err(locked)?;
+    tx.execute(&upsert).await?;
     let read = Query::select().column(last).from(table).and_where(Expr::col(id).eq(name)).to_owned();
     let row = tx.query_one(&read).await?.ok_or_else(|| DbErr::RecordNotFound(name.to_owned()))?;
     let end: i64 = row.try_get("", "last")?;
@@ -72,9 +107,13 @@ pub(super) async fn take_ids(tx: &DatabaseTransaction, name: &str, n: i64) -> Re
 }
 
 async fn write_all(tx: &DatabaseTransaction, changes: Changes) -> Result<()> {
+    let mut fleet = BTreeMap::new();
     for row in changes.rows {
         match row {
-            Row::Client(row) => put(tx, row).await?,
+            Row::Client(row) => {
+                fleet.insert(row.id.clone(), row.servers.iter().map(|server| server.id.clone()).collect());
+                put(tx, row).await?;
+            }
             Row::RemoveClient(row) => remove(tx, row).await?,
             Row::State(row) => put(tx, row).await?,
             Row::Release(row) => put(tx, row).await?,
@@ -90,6 +129,7 @@ async fn write_all(tx: &DatabaseTransaction, changes: Changes) -> Result<()> {
             Row::Standing(row) => put(tx, row).await?,
         }
     }
+    servers::place(tx, fleet).await?;
     chain::append(tx, changes.events).await?;
     outbox::insert(tx, changes.notices).await
 }
@@ -102,20 +142,15 @@ async fn put<T: Record>(tx: &DatabaseTransaction, row: Stored<T>) -> Result<()> 
         source,
     })?;
     let columns = row.value.columns();
-    let conflict = || StoreError::Conflict { what: format!("{} {id}", T::TABLE) };
+    let what = || format!("{} {id}", T::TABLE);
     if row.rev == 0 {
         let names = ["id", "rev", "body"].into_iter().chain(columns.iter().map(|(name, _)| *name)).map(Alias::new);
         let values = [id.clone().into(), 1_i64.into(), body.into()]
             .into_iter()
             .chain(columns.iter().map(|(_, value)| Expr::value(value.clone())));
         let insert = Query::insert().into_table(Alias::new(T::TABLE)).columns(names).values_panic(values).to_owned();
-        return match tx.execute(&insert).await {
-            Ok(_) => Ok(()),
-            Err(error) if matches!(error.sql_err(), Some(sea_orm::SqlErr::UniqueConstraintViolation(_))) => {
-                Err(conflict())
-            }
-            Err(error) => Err(locked(error)),
-        };
+        tx.execute(&insert).await.map_err(|error| StoreError::about(error, what))?;
+        return Ok(());
     }
     let update = Query::update()
         .table(Alias::new(T::TABLE))
@@ -125,8 +160,8 @@ async fn put<T: Record>(tx: &DatabaseTransaction, row: Stored<T>) -> Result<()> 
         .and_where(Expr::col(Alias::new("id")).eq(id.as_str()))
         .and_where(Expr::col(Alias::new("rev")).eq(row.rev))
         .to_owned();
-    match tx.execute(&update).await.map_err(locked)?.rows_affected() {
-        0 => Err(conflict()),
+    match tx.execute(&update).await.map_err(|error| StoreError::about(error, what))?.rows_affected() {
+        0 => Err(StoreError::Conflict { what: what() }),
         _ => Ok(()),
     }
 }
@@ -137,7 +172,7 @@ async fn remove<T: Record>(tx: &DatabaseTransaction, row: Stored<T>) -> Result<(
         .and_where(Expr::col(Alias::new("id")).eq(row.value.id()))
         .and_where(Expr::col(Alias::new("rev")).eq(row.rev))
         .to_owned();
-    match tx.execute(&delete).await.map_err(locked)?.rows_affected() {
+    match tx.execute(&delete).await?.rows_affected() {
         0 => Err(StoreError::Conflict { what: format!("{} {}", T::TABLE, row.value.id()) }),
         _ => Ok(()),
     }
@@ -155,16 +190,6 @@ async fn put_file(tx: &DatabaseTransaction, file: FeedFile) -> Result<()> {
                 .to_owned(),
         )
         .to_owned();
-    tx.execute(&upsert).await.map_err(locked)?;
+    tx.execute(&upsert).await?;
     Ok(())
-}
-
-/// Tells a lock that was not given in time from everything else.
-pub(super) fn locked(error: DbErr) -> StoreError {
-    let text = error.to_string();
-    if text.contains("database is locked") || text.contains("lock timeout") || text.contains("could not serialize") {
-        StoreError::Locked(error)
-    } else {
-        StoreError::Database(error)
-    }
 }

@@ -1,7 +1,9 @@
 //! The tables. One change each, never edited after a release, the same for SQLite and PostgreSQL.
 //!
-//! A noun is a row of typed columns that are searched by, and a JSON body that is the noun itself.
+//! A noun is a row of typed columns that are searched by, and a JSON body that is the noun itself. Text is compared by
+//! its bytes on both databases, so that both list in the same order.
 
+use sea_orm::DatabaseBackend;
 use sea_orm_migration::prelude::*;
 
 pub struct Migrator;
@@ -53,6 +55,20 @@ fn name(text: &str) -> Alias {
     Alias::new(text)
 }
 
+/// A column of text. PostgreSQL would otherwise order it by the rules of the language the server was set up in.
+fn text(manager: &SchemaManager<'_>, column: &str) -> ColumnDef {
+    let mut column = ColumnDef::new(name(column));
+    column.string().not_null();
+    if manager.get_database_backend() == DatabaseBackend::Postgres {
+        column.extra("COLLATE \"C\"");
+    }
+    column
+}
+
+fn integer(column: &str) -> ColumnDef {
+    ColumnDef::new(name(column)).big_integer().not_null().to_owned()
+}
+
 #[async_trait::async_trait]
 impl MigrationTrait for M0001Nouns {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -60,13 +76,13 @@ impl MigrationTrait for M0001Nouns {
             let mut create = Table::create();
             create
                 .table(name(table))
-                .col(ColumnDef::new(name("id")).string().not_null().primary_key())
-                .col(ColumnDef::new(name("rev")).big_integer().not_null())
+                .col(text(manager, "id").primary_key())
+                .col(integer("rev"))
                 .col(ColumnDef::new(name("body")).text().not_null());
             for column in columns {
                 match column.strip_prefix("i:") {
-                    Some(integer) => create.col(ColumnDef::new(name(integer)).big_integer().not_null()),
-                    None => create.col(ColumnDef::new(name(column)).string().not_null()),
+                    Some(column) => create.col(integer(column)),
+                    None => create.col(text(manager, column)),
                 };
             }
             manager.create_table(create.to_owned()).await?;
@@ -92,15 +108,15 @@ impl MigrationTrait for M0001Nouns {
 }
 
 impl M0001Nouns {
-    /// Events, mirrored files, counters and last-seen times have shapes of their own.
+    /// History, where each server belongs, mirrored files, counters and last-seen times have shapes of their own.
     async fn others(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         let mut event = Table::create();
-        event.table(name("event")).col(ColumnDef::new(name("id")).string().not_null().primary_key());
-        for text in ["client", "server", "prev", "hash"] {
-            event.col(ColumnDef::new(name(text)).string().not_null());
+        event.table(name("event")).col(text(manager, "id").primary_key());
+        for column in ["client", "server", "prev", "hash"] {
+            event.col(text(manager, column));
         }
-        for integer in ["seq", "deployment", "at"] {
-            event.col(ColumnDef::new(name(integer)).big_integer().not_null());
+        for column in ["seq", "deployment", "at"] {
+            event.col(integer(column));
         }
         manager.create_table(event.col(ColumnDef::new(name("body")).text().not_null()).to_owned()).await?;
         for column in ["deployment", "at", "server"] {
@@ -108,10 +124,31 @@ impl M0001Nouns {
                 Index::create().name(format!("event_by_{column}")).table(name("event")).col(name(column)).to_owned();
             manager.create_index(index).await?;
         }
+        let chain = Table::create()
+            .table(name("chain"))
+            .col(text(manager, "client").primary_key())
+            .col(integer("seq"))
+            .col(text(manager, "hash"))
+            .to_owned();
+        manager.create_table(chain).await?;
+        let server = Table::create()
+            .table(name("server"))
+            .col(text(manager, "id").primary_key())
+            .col(text(manager, "client"))
+            .foreign_key(
+                ForeignKey::create()
+                    .from(name("server"), name("client"))
+                    .to(name("client"), name("id"))
+                    .on_delete(ForeignKeyAction::Cascade),
+            )
+            .to_owned();
+        manager.create_table(server).await?;
+        let index = Index::create().name("server_by_client").table(name("server")).col(name("client")).to_owned();
+        manager.create_index(index).await?;
         let file = Table::create()
             .table(name("feed_file"))
-            .col(ColumnDef::new(name("publisher")).string().not_null())
-            .col(ColumnDef::new(name("name")).string().not_null())
+            .col(text(manager, "publisher"))
+            .col(text(manager, "name"))
             .col(ColumnDef::new(name("bytes")).binary().not_null())
             .primary_key(Index::create().col(name("publisher")).col(name("name")))
             .to_owned();
@@ -119,8 +156,8 @@ impl M0001Nouns {
         for (table, value) in [("counter", "last"), ("seen", "at")] {
             let table = Table::create()
                 .table(name(table))
-                .col(ColumnDef::new(name("id")).string().not_null().primary_key())
-                .col(ColumnDef::new(name(value)).big_integer().not_null())
+                .col(text(manager, "id").primary_key())
+                .col(integer(value))
                 .to_owned();
             manager.create_table(table).await?;
         }

@@ -6,13 +6,18 @@
 
 mod chain;
 mod commit;
+mod error;
 mod migrations;
 mod open;
 mod outbox;
 mod read;
 mod record;
+mod servers;
+mod verify;
 
-pub use chain::ChainBreak;
+pub use error::StoreError;
+pub use open::Limits;
+pub use verify::ChainBreak;
 
 use crate::model::alert::Alert;
 use crate::model::deployment::Deployment;
@@ -23,7 +28,6 @@ use crate::model::release::Release;
 use crate::model::report::ServerState;
 use crate::model::request::{Agreement, Request};
 use chrono::{DateTime, Utc};
-use sea_orm::DatabaseConnection;
 use serde::{Deserialize, Serialize};
 
 /// A value and the revision it was read at.
@@ -52,7 +56,8 @@ impl<T> Stored<T> {
     }
 }
 
-/// A row to write, one variant for each noun that is kept: inserted when its revision is 0, else updated if the revision still stands.
+/// A row to write, one variant for each noun that is kept: inserted when its revision is 0, else updated if the
+/// revision still stands.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)] // short-lived, and a box would hide what it holds
 pub enum Row {
@@ -187,26 +192,13 @@ pub struct EventFilter {
     pub limit: Option<u64>,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    #[error("cannot open the database {url}: {source}; the address is sqlite:PATH or postgres://…")]
-    Open { url: String, source: sea_orm::DbErr },
-    #[error("cannot bring the database to this version's tables: {0}")]
-    Migrate(#[source] sea_orm::DbErr),
-    #[error("{what} changed meanwhile")]
-    Conflict { what: String },
-    #[error("{table} row {id} cannot be read: {source}")]
-    Corrupt { table: &'static str, id: String, source: serde_json::Error },
-    #[error("the database is busy or locked by another process: {0}")]
-    Locked(#[source] sea_orm::DbErr),
-    #[error("the database refused: {0}")]
-    Database(#[from] sea_orm::DbErr),
-}
-
 type Result<T> = std::result::Result<T, StoreError>;
 
 /// A handle to the database. Cloning shares the connections.
 #[derive(Clone)]
 pub struct Store {
-    db: DatabaseConnection,
+    db: sea_orm::DatabaseConnection,
+    /// SQLite has one writer at a time. In here they queue, which is fair; its own waiting is polling, which is not.
+    turn: Option<std::sync::Arc<tokio::sync::Mutex<()>>>,
+    acquire_timeout: std::time::Duration,
 }

@@ -1,6 +1,6 @@
 //! The outbox: notices wait here until the mail server has them.
 
-use super::commit::{locked, take_ids};
+use super::commit::take_ids;
 use super::record::{Record, numbered, stored};
 use super::{Result, Store, StoreError, Stored};
 use crate::model::notice::{NewNotice, Notice, NoticeState};
@@ -33,7 +33,7 @@ pub(super) async fn insert(tx: &DatabaseTransaction, notices: Vec<NewNotice>) ->
             .values_panic(values)
             .on_conflict(OnConflict::column(Alias::new("notice_key")).do_nothing().to_owned())
             .to_owned();
-        tx.execute(&insert).await.map_err(locked)?;
+        tx.execute(&insert).await?;
     }
     Ok(())
 }
@@ -72,10 +72,10 @@ impl Store {
                 .value(Alias::new("next_at"), lease_until.timestamp_millis())
                 .and_where(Expr::col(Alias::new("id")).eq(notice.value.id()))
                 .to_owned();
-            tx.execute(&update).await.map_err(locked)?;
+            tx.execute(&update).await?;
             leased.push(notice);
         }
-        tx.commit().await.map_err(locked)?;
+        tx.commit().await?;
         Ok(leased)
     }
 

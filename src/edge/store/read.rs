@@ -1,6 +1,5 @@
 //! Reading: every listing is ordered, so that what prints it prints the same twice.
 
-use super::commit::locked;
 use super::record::{Record, numbered, stored};
 use super::{DeploymentFilter, Enrolment, Feed, FeedFile, Result, Standing, Store, Stored, Token};
 use crate::model::alert::Alert;
@@ -11,8 +10,8 @@ use crate::model::report::ServerState;
 use crate::model::request::{Agreement, Request};
 use crate::model::version::Version;
 use chrono::{DateTime, Utc};
-use sea_orm::ConnectionTrait;
 use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, OnConflict, Order, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, QueryResult};
 use std::collections::BTreeMap;
 
 fn select_from(table: &str) -> SelectStatement {
@@ -38,27 +37,37 @@ impl Store {
         self.db.query_one(&select).await?.as_ref().map(stored).transpose()
     }
 
+    /// Every client, by id.
     pub async fn clients(&self) -> Result<Vec<Stored<Client>>> {
         self.list(Condition::all()).await
     }
 
+    /// One client, with its servers.
     pub async fn client(&self, id: &str) -> Result<Option<Stored<Client>>> {
         self.get(id).await
     }
 
     /// The client whose fleet has the server.
     pub async fn client_of_server(&self, server: &str) -> Result<Option<Stored<Client>>> {
-        Ok(self.clients().await?.into_iter().find(|c| c.servers.iter().any(|s| s.id == server)))
+        let client = Query::select()
+            .column(Alias::new("client"))
+            .from(Alias::new("server"))
+            .and_where(column("id").eq(server))
+            .to_owned();
+        Ok(self.list(Condition::all().add(column("id").in_subquery(client))).await?.into_iter().next())
     }
 
+    /// What a server's agent last reported.
     pub async fn state(&self, server: &str) -> Result<Option<Stored<(String, ServerState)>>> {
         self.get(server).await
     }
 
+    /// What every server's agent last reported, by server.
     pub async fn states(&self) -> Result<Vec<Stored<(String, ServerState)>>> {
         self.list(Condition::all()).await
     }
 
+    /// Every release, retracted ones too.
     pub async fn releases(&self) -> Result<Vec<Stored<Release>>> {
         self.list(Condition::all()).await
     }
@@ -99,6 +108,7 @@ impl Store {
         Ok(all)
     }
 
+    /// One deployment.
     pub async fn deployment(&self, id: i64) -> Result<Option<Stored<Deployment>>> {
         self.get(&numbered(id)).await
     }
@@ -109,14 +119,17 @@ impl Store {
         self.list(Condition::all().add(column("server").eq(server)).add(open)).await
     }
 
+    /// The requests of a client, or of everybody, by id.
     pub async fn requests(&self, client: Option<&str>) -> Result<Vec<Stored<Request>>> {
         self.list(Condition::all().add_option(client.map(|c| column("client").eq(c)))).await
     }
 
+    /// One request.
     pub async fn request(&self, id: i64) -> Result<Option<Stored<Request>>> {
         self.get(&numbered(id)).await
     }
 
+    /// Every agreement, by id.
     pub async fn agreements(&self) -> Result<Vec<Stored<Agreement>>> {
         self.list(Condition::all()).await
     }
@@ -127,6 +140,7 @@ impl Store {
         self.list(Condition::all().add_option(open)).await
     }
 
+    /// One alert.
     pub async fn alert(&self, id: i64) -> Result<Option<Stored<Alert>>> {
         self.get(&numbered(id)).await
     }
@@ -142,14 +156,17 @@ impl Store {
         self.get(server).await
     }
 
+    /// What was last decided for every server, by server.
     pub async fn standings(&self) -> Result<Vec<Stored<Standing>>> {
         self.list(Condition::all()).await
     }
 
+    /// How a publisher's feed is doing.
     pub async fn feed(&self, publisher: &str) -> Result<Option<Stored<Feed>>> {
         self.get(publisher).await
     }
 
+    /// One file of a publisher's mirrored repository.
     pub async fn feed_file(&self, publisher: &str, name: &str) -> Result<Option<Vec<u8>>> {
         let select = Query::select()
             .column(Alias::new("bytes"))
@@ -166,26 +183,32 @@ impl Store {
             .columns(["name", "bytes"].map(Alias::new))
             .from(Alias::new("feed_file"))
             .and_where(column("publisher").eq(publisher))
+            .and_where(column("name").gte(prefix))
+            .and_where(column("name").lt(format!("{prefix}{}", char::MAX)))
             .order_by(Alias::new("name"), Order::Asc)
             .to_owned();
-        let mut files = Vec::new();
-        for row in self.db.query_all(&select).await? {
-            let name: String = row.try_get("", "name")?;
-            if name.starts_with(prefix) {
-                files.push(FeedFile { publisher: publisher.to_owned(), name, bytes: row.try_get("", "bytes")? });
-            }
-        }
-        Ok(files)
+        let rows = self.db.query_all(&select).await?;
+        let file = |row: &QueryResult| {
+            Ok(FeedFile {
+                publisher: publisher.to_owned(),
+                name: row.try_get("", "name")?,
+                bytes: row.try_get("", "bytes")?,
+            })
+        };
+        rows.iter().map(file).collect()
     }
 
+    /// The bearer whose secret has this sha256.
     pub async fn token(&self, hash: &str) -> Result<Option<Stored<Token>>> {
         self.get(hash).await
     }
 
+    /// Every token, revoked ones too.
     pub async fn tokens(&self) -> Result<Vec<Stored<Token>>> {
         self.list(Condition::all()).await
     }
 
+    /// The enrolment code that has this sha256.
     pub async fn enrolment(&self, hash: &str) -> Result<Option<Stored<Enrolment>>> {
         self.get(hash).await
     }
@@ -203,9 +226,9 @@ impl Store {
                 .values_panic([server.as_str().into(), at.timestamp_millis().into()])
                 .on_conflict(OnConflict::column(Alias::new("id")).update_column(Alias::new("at")).to_owned())
                 .to_owned();
-            tx.execute(&upsert).await.map_err(locked)?;
+            tx.execute(&upsert).await?;
         }
-        tx.commit().await.map_err(locked)
+        tx.commit().await
     }
 
     /// When each server was last heard from.

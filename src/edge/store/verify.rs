@@ -1,0 +1,142 @@
+//! Proof that the history is what was written: every chain walked from its first event to its end.
+
+use super::chain::{GENESIS, hash_of};
+use super::{Result, Store};
+use crate::model::event::NewEvent;
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Order, Query};
+use sea_orm::{ConnectionTrait, QueryResult};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Events read at a time, so that a long history needs no more memory than a short one.
+const PAGE: u64 = 1_000;
+
+/// A place where the stored history is not what was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainBreak {
+    pub client: String,
+    /// The event at which it shows.
+    pub seq: i64,
+    pub what: String,
+}
+
+/// How far a walk has come.
+struct Walk {
+    client: String,
+    seq: i64,
+    hash: String,
+    breaks: Vec<ChainBreak>,
+}
+
+impl Store {
+    /// Walks the chains of `client` (or of everybody) and names every row that was changed, removed or reordered.
+    ///
+    /// A chain is read in pages while others may append to it; what arrives during the walk is part of it or not.
+    pub async fn verify_chain(&self, client: Option<&str>) -> Result<Vec<ChainBreak>> {
+        // Names before ends: an event and its chain's end are written together, so a name seen has its end.
+        let mut clients = BTreeSet::new();
+        let named = Query::select().distinct().column(Alias::new("client")).from(Alias::new("event")).to_owned();
+        for row in self.db.query_all(&named).await? {
+            clients.insert(row.try_get("", "client")?);
+        }
+        let mut ends: BTreeMap<String, (i64, String)> = BTreeMap::new();
+        let heads =
+            Query::select().columns(["client", "seq", "hash"].map(Alias::new)).from(Alias::new("chain")).to_owned();
+        for row in self.db.query_all(&heads).await? {
+            ends.insert(row.try_get("", "client")?, (row.try_get("", "seq")?, row.try_get("", "hash")?));
+        }
+        clients.extend(ends.keys().cloned());
+        let mut breaks = Vec::new();
+        for one in clients.into_iter().filter(|one: &String| client.is_none_or(|client| client == one)) {
+            // What is appended from here on only makes a chain longer.
+            let end = ends.remove(&one);
+            breaks.extend(self.walk(one, end).await?);
+        }
+        Ok(breaks)
+    }
+
+    async fn walk(&self, client: String, end: Option<(i64, String)>) -> Result<Vec<ChainBreak>> {
+        let mut walk = Walk { client, seq: 0, hash: GENESIS.to_owned(), breaks: Vec::new() };
+        let mut after = i64::MIN;
+        loop {
+            let page = Query::select()
+                .expr(Expr::cust("*"))
+                .from(Alias::new("event"))
+                .and_where(Expr::col(Alias::new("client")).eq(walk.client.as_str()))
+                .and_where(Expr::col(Alias::new("seq")).gt(after))
+                .order_by(Alias::new("seq"), Order::Asc)
+                .limit(PAGE)
+                .to_owned();
+            let rows = self.db.query_all(&page).await?;
+            for row in &rows {
+                walk.step(row)?;
+                if end.as_ref().is_some_and(|(seq, hash)| *seq == walk.seq && *hash != walk.hash) {
+                    walk.found(walk.seq, "is not the event the chain ends with".to_owned());
+                }
+            }
+            match rows.last() {
+                Some(last) => after = last.try_get("", "seq")?,
+                None => break,
+            }
+        }
+        match end {
+            Some((seq, _)) if walk.seq < seq => walk.found(seq, missing(walk.seq + 1, seq)),
+            // Appended since, by a commit that moved the end along; or added behind its back.
+            Some((seq, _)) if walk.seq > seq && self.end_of(&walk.client).await? < walk.seq => {
+                walk.found(walk.seq, "stands after the last event".to_owned());
+            }
+            Some(_) => {}
+            None => walk.found(walk.seq, "nothing says that the chain ends here".to_owned()),
+        }
+        Ok(walk.breaks)
+    }
+
+    async fn end_of(&self, client: &str) -> Result<i64> {
+        let end = Query::select()
+            .column(Alias::new("seq"))
+            .from(Alias::new("chain"))
+            .and_where(Expr::col(Alias::new("client")).eq(client))
+            .to_owned();
+        Ok(self.db.query_one(&end).await?.map(|row| row.try_get("", "seq")).transpose()?.unwrap_or(0))
+    }
+}
+
+impl Walk {
+    fn step(&mut self, row: &QueryResult) -> Result<()> {
+        let seq: i64 = row.try_get("", "seq")?;
+        let (prev, hash): (String, String) = (row.try_get("", "prev")?, row.try_get("", "hash")?);
+        let body: String = row.try_get("", "body")?;
+        if seq < self.seq + 1 {
+            self.found(seq, "stands before the first event".to_owned());
+        } else if seq > self.seq + 1 {
+            self.found(seq, missing(self.seq + 1, seq - 1));
+        } else if prev != self.hash {
+            self.found(seq, "does not follow the event before it".to_owned());
+        }
+        if hash_of(&prev, &body) != hash {
+            self.found(seq, "its content is not what was written".to_owned());
+        } else if !is_filed_right(row, &self.client, &body)? {
+            self.found(seq, "is filed under what it does not say".to_owned());
+        }
+        (self.seq, self.hash) = (seq, hash);
+        Ok(())
+    }
+
+    fn found(&mut self, seq: i64, what: String) {
+        self.breaks.push(ChainBreak { client: self.client.clone(), seq, what });
+    }
+}
+
+/// Whether the columns a listing filters by repeat the body: a row filed elsewhere would be as good as removed.
+fn is_filed_right(row: &QueryResult, client: &str, body: &str) -> Result<bool> {
+    let Ok(event) = serde_json::from_str::<NewEvent>(body) else { return Ok(false) };
+    let (server, deployment, at): (String, i64, i64) =
+        (row.try_get("", "server")?, row.try_get("", "deployment")?, row.try_get("", "at")?);
+    Ok(event.client == client
+        && event.server.as_deref().unwrap_or("") == server
+        && event.deployment.unwrap_or(0) == deployment
+        && event.at.timestamp_millis() == at)
+}
+
+fn missing(first: i64, last: i64) -> String {
+    if first == last { format!("event {first} is missing") } else { format!("events {first} to {last} are missing") }
+}
