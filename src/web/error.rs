@@ -93,9 +93,12 @@ impl From<StoreError> for ApiError {
                 tracing::warn!(%error, "a request met others at the same rows");
                 ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "others are writing the same", "try again in a moment")
             }
-            StoreError::Open { .. } | StoreError::Migrate(_) | StoreError::Corrupt { .. } | StoreError::Database(_) => {
-                ApiError::internal(&error)
-            }
+            StoreError::Open { .. }
+            | StoreError::Migrate(_)
+            | StoreError::Corrupt { .. }
+            | StoreError::ReadOnly(_)
+            | StoreError::Full(_)
+            | StoreError::Database(_) => ApiError::internal(&error),
         }
     }
 }
