@@ -1,11 +1,13 @@
 //! The thinking: pure functions, `now` is an argument. Knows nothing of the world.
 
 pub mod calendar;
+pub mod escalation;
 pub mod handout;
 pub mod holidays;
 pub mod letters;
 pub mod notice;
 pub mod planner;
+pub mod retry;
 pub mod steps;
 pub mod terms;
 pub mod window;

@@ -100,6 +100,32 @@ pub enum Letter {
     },
 }
 
+impl Letter {
+    /// What kind of letter it is, as files, events and logs name it: `minor-planned`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Letter::MinorPlanned(_) => "minor-planned",
+            Letter::MinorInstalled(_) => "minor-installed",
+            Letter::MinorFailed { .. } => "minor-failed",
+            Letter::ManualPlanned(_) => "manual-planned",
+            Letter::ManualInstalled(_) => "manual-installed",
+            Letter::ManualFailed { .. } => "manual-failed",
+            Letter::MajorAvailable { .. } => "major-available",
+            Letter::MajorRequested { .. } => "major-requested",
+            Letter::MajorRefused { .. } => "major-refused",
+            Letter::MajorPlanned(_) => "major-planned",
+            Letter::MajorInstalled(_) => "major-installed",
+            Letter::MajorFailed { .. } => "major-failed",
+            Letter::Degraded { .. } => "degraded",
+            Letter::Moved { .. } => "moved",
+            Letter::Cancelled { .. } => "cancelled",
+            Letter::Retracted { .. } => "retracted",
+            Letter::RequestCancelled { .. } => "request-cancelled",
+            Letter::Alert { .. } => "alert",
+        }
+    }
+}
+
 /// The facts every letter about one installation shares.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Installation {

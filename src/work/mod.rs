@@ -11,12 +11,14 @@ pub mod enrol;
 pub mod fleet;
 pub mod intake;
 pub mod planning;
+pub mod post;
 pub mod presence;
 pub mod report;
 pub mod requests;
 pub mod settle;
 pub mod tokens;
 pub mod views;
+pub mod watch;
 
 use crate::decide::terms::Terms;
 use crate::edge::clock::Clock;
@@ -51,6 +53,8 @@ pub struct Orchestrator {
     /// What agents and clients call, without a slash at its end.
     pub base_url: String,
     pub config: Config,
+    /// Before this nobody could be heard.
+    pub opened_at: DateTime<Utc>,
     /// Servers heard from since the watch job last wrote them down.
     pub seen: Mutex<BTreeMap<String, DateTime<Utc>>>,
 }
@@ -80,6 +84,7 @@ impl Orchestrator {
             Some(frozen) => Clock::stepped(frozen.at),
             None => Clock::System,
         });
+        let opened_at = clock.now();
         let terms = read_terms(&config)?;
         Ok(Orchestrator {
             store: Store::open(&config.database_url()?).await?,
@@ -93,6 +98,7 @@ impl Orchestrator {
             tenant: config.tenant.clone(),
             base_url: config.base_url().trim_end_matches('/').to_owned(),
             config,
+            opened_at,
             seen: Mutex::new(BTreeMap::new()),
         })
     }

@@ -390,7 +390,10 @@ async fn tell(
         manifest: Box::new(release.manifest().clone()),
     };
     let word = if why.is_some() { "failed" } else { "installed" };
+    // Only what was rolled back is known to run again.
+    let degraded = matches!(closed.state, DeploymentState::Failed { .. });
     let letter = match (closed.change, closed.manual, why) {
+        (Change::Major | Change::Minor, _, Some(why)) if degraded => Letter::Degraded { installation, why },
         (Change::Major, _, None) => Letter::MajorInstalled(installation),
         (Change::Major, _, Some(why)) => Letter::MajorFailed { installation, why },
         (Change::Minor, true, None) => Letter::ManualInstalled(installation),
