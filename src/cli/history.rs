@@ -1,0 +1,214 @@
+//! `noctule history`: every deployment with its times and reasons, as a table, JSON or CSV; `--events` shows the log.
+
+use super::access::Access;
+use super::api::{Client, EventRow, Query, ROWS_MAX};
+use super::args::{self, Format};
+use super::{Failure, Outcome, output};
+use crate::work::views::HistoryRow;
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use comfy_table::Cell;
+use std::collections::BTreeMap;
+
+#[derive(Debug, clap::Args)]
+pub struct HistoryArgs {
+    /// Only this client's
+    #[arg(long)]
+    client: Option<String>,
+    /// Only on this server
+    #[arg(long)]
+    server: Option<String>,
+    /// Only of this product
+    #[arg(long)]
+    product: Option<String>,
+    /// Only in these states: planned, running, installed, rolled_back, failed, cancelled
+    #[arg(long, value_name = "STATE,…", value_delimiter = ',', value_parser = ["planned", "running", "installed", "rolled_back", "failed", "cancelled"])]
+    state: Vec<String>,
+    /// Only slots that begin at or after this date or instant (UTC)
+    #[arg(long, value_name = "DATE", value_parser = args::instant)]
+    since: Option<DateTime<Utc>>,
+    /// Only slots that begin before this date or instant (UTC)
+    #[arg(long, value_name = "DATE", value_parser = args::instant)]
+    until: Option<DateTime<Utc>>,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Show what happened, step by step: of this deployment, or of all that the filters let through
+    #[arg(long, value_name = "DEPLOYMENT", num_args = 0..=1, default_missing_value = "0")]
+    events: Option<i64>,
+    #[command(flatten)]
+    access: Access,
+}
+
+pub async fn run(args: HistoryArgs) -> Outcome {
+    let client = Client::connect(&args.access).await?;
+    match args.events {
+        Some(id) => events(&client, &args, id).await,
+        None => deployments(&client, &args).await,
+    }
+}
+
+fn query(args: &HistoryArgs) -> Query<'static> {
+    let rfc3339 = |at: DateTime<Utc>| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    vec![
+        ("client", args.client.clone()),
+        ("server", args.server.clone()),
+        ("since", args.since.map(rfc3339)),
+        ("until", args.until.map(rfc3339)),
+        ("limit", Some(ROWS_MAX.to_string())),
+    ]
+}
+
+async fn deployments(client: &Client, args: &HistoryArgs) -> Outcome {
+    let mut query = query(args);
+    query.push(("product", args.product.clone()));
+    query.push(("state", (!args.state.is_empty()).then(|| args.state.join(","))));
+    let rows = client.history(&query).await?;
+    warn_if_cut(rows.len());
+    match args.format {
+        Format::Json => output::print_json(&rows),
+        Format::Csv => output::print(&csv(&rows)?),
+        Format::Table if rows.is_empty() => output::print("no deployment matches"),
+        Format::Table => output::print(&table(&rows)),
+    }
+}
+
+fn warn_if_cut(rows: usize) {
+    if rows >= ROWS_MAX {
+        eprintln!("warning: only the latest {ROWS_MAX} are shown; narrow with --client, --server, --since or --until");
+    }
+}
+
+/// `14.20.003 → 14.20.004`, or what is known of it.
+pub fn versions(row: &HistoryRow) -> String {
+    match (&row.from, &row.to) {
+        (Some(from), Some(to)) => format!("{from} → {to}"),
+        (None, Some(to)) => to.clone(),
+        (Some(from), None) => from.clone(),
+        (None, None) => String::new(),
+    }
+}
+
+/// `minor`, `major` or `manual`.
+pub fn kind(row: &HistoryRow) -> String {
+    if row.manual { "manual".to_owned() } else { row.change.clone().unwrap_or_default() }
+}
+
+fn table(rows: &[HistoryRow]) -> String {
+    let mut table = output::table(&["id", "server", "product", "version", "kind", "slot (site time)", "state"]);
+    for row in rows {
+        let zone = output::zone(&row.zone);
+        let slot = row.slot.as_ref().map_or_else(String::new, |slot| output::slot(slot.start, slot.end, zone));
+        let mut state = row.state.clone().unwrap_or_default();
+        if let Some(at) = row.finished_at.filter(|_| state != "cancelled") {
+            state = format!("{state} {}", at.with_timezone(&zone).format("%a %H:%M"));
+        }
+        if row.on_time == Some(false) {
+            state.push_str(", late");
+        }
+        table.add_row([
+            Cell::new(row.id.map_or_else(String::new, |id| id.to_string())),
+            Cell::new(&row.server),
+            Cell::new(&row.product),
+            Cell::new(versions(row)),
+            Cell::new(kind(row)),
+            Cell::new(slot),
+            output::state(&state),
+        ]);
+    }
+    output::text(&table)
+}
+
+fn csv(rows: &[HistoryRow]) -> Result<String, Failure> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record([
+        "id", "client", "server", "product", "from", "to", "change", "manual", "state", "zone", "published_at", "request",
+        "request_received_at", "request_before", "slot_start", "slot_end", "deadline", "started_at", "finished_at",
+        "attempts", "on_time", "reasons",
+    ])?;
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let time = |value: Option<DateTime<Utc>>| value.map_or_else(String::new, |at| at.to_rfc3339());
+    for row in rows {
+        let request = row.request.as_ref();
+        let reasons: Vec<String> = row.reasons.iter().map(|r| format!("{}: {}", r.rule, r.text)).collect();
+        csv.write_record([
+            row.id.map_or_else(String::new, |id| id.to_string()),
+            row.client.clone(),
+            row.server.clone(),
+            row.product.clone(),
+            text(&row.from),
+            text(&row.to),
+            text(&row.change),
+            row.manual.to_string(),
+            text(&row.state),
+            row.zone.clone(),
+            time(row.published_at),
+            request.map_or_else(String::new, |r| r.id.to_string()),
+            time(request.map(|r| r.received_at)),
+            request.map_or_else(String::new, |r| r.before.to_string()),
+            time(row.slot.as_ref().map(|s| s.start)),
+            time(row.slot.as_ref().map(|s| s.end)),
+            time(row.deadline),
+            time(row.started_at),
+            time(row.finished_at),
+            row.attempts.to_string(),
+            row.on_time.map_or_else(String::new, |on_time| on_time.to_string()),
+            reasons.join("\n"),
+        ])?;
+    }
+    Ok(String::from_utf8(csv.into_inner()?)?)
+}
+
+async fn events(client: &Client, args: &HistoryArgs, id: i64) -> Outcome {
+    let mut rows = if id > 0 { client.deployment_events(id).await? } else { client.events(&query(args)).await? };
+    if let Some(product) = &args.product {
+        rows.retain(|event| event.product.as_ref() == Some(product));
+    }
+    warn_if_cut(rows.len());
+    match args.format {
+        Format::Json => output::print_json(&rows),
+        Format::Csv => output::print(&events_csv(&rows)?),
+        Format::Table if rows.is_empty() => output::print("no event matches"),
+        Format::Table => {
+            let zones = client.fleet().await?.into_iter().map(|row| (row.server, output::zone(&row.zone))).collect();
+            output::print(&log(&rows, &zones))
+        }
+    }
+}
+
+/// The events as lines, in the time of the site each is about.
+fn log(rows: &[EventRow], zones: &BTreeMap<String, Tz>) -> String {
+    let mut text = String::new();
+    for event in rows {
+        let zone = event.server.as_ref().and_then(|server| zones.get(server));
+        let at = output::instant(event.at, zone.copied().unwrap_or(Tz::UTC));
+        let utc = if zone.is_none() { " UTC" } else { "" };
+        let about: Vec<&str> = [event.server.as_deref(), event.product.as_deref()].into_iter().flatten().collect();
+        let about = if about.is_empty() { event.client.clone() } else { about.join(" ") };
+        text.push_str(&format!("{at}{utc}  {about}  {}: {}\n", event.kind.replace('_', " "), event.text));
+        for reason in &event.reasons {
+            text.push_str(&format!("    {}: {}\n", reason.rule, reason.text));
+        }
+    }
+    text
+}
+
+fn events_csv(rows: &[EventRow]) -> Result<String, Failure> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record(["client", "seq", "at", "server", "product", "deployment", "request", "kind", "text", "hash"])?;
+    let number = |value: Option<i64>| value.map_or_else(String::new, |number| number.to_string());
+    for event in rows {
+        csv.write_record([
+            event.client.clone(),
+            event.seq.to_string(),
+            event.at.to_rfc3339(),
+            event.server.clone().unwrap_or_default(),
+            event.product.clone().unwrap_or_default(),
+            number(event.deployment),
+            number(event.request),
+            event.kind.clone(),
+            event.text.clone(),
+            event.hash.clone(),
+        ])?;
+    }
+    Ok(String::from_utf8(csv.into_inner()?)?)
+}

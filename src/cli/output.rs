@@ -1,0 +1,116 @@
+//! What commands print: tables that fit 100 columns, site-local times, colours only on a terminal.
+
+use super::Failure;
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use serde::Serialize;
+use std::io::{self, IsTerminal, Write};
+
+/// Width of a table that no terminal limits, in columns.
+const WIDTH: u16 = 100;
+
+/// Writes `text` to standard output, with a line's end.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') && !text.is_empty() {
+        out.write_all(b"\n")?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Writes `rows` as pretty JSON.
+pub fn print_json<T: Serialize + ?Sized>(rows: &T) -> Result<(), Failure> {
+    print(&serde_json::to_string_pretty(rows)?)
+}
+
+/// Whether the reader of our output went away, which is no error of ours.
+pub fn is_broken_pipe(failure: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(failure);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// A table without borders, in the width there is.
+pub fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    let bold = |title: &&str| if is_coloured() { Cell::new(title).add_attribute(Attribute::Bold) } else { Cell::new(title) };
+    table.set_header(header.iter().map(bold));
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    if !io::stdout().is_terminal() {
+        table.set_width(WIDTH);
+    }
+    table
+}
+
+/// The table's text without spaces at the ends of its lines.
+pub fn text(table: &Table) -> String {
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+/// A state or decision, coloured by what it asks of the reader.
+pub fn state(name: &str) -> Cell {
+    let cell = Cell::new(name.replace('_', " "));
+    if !is_coloured() {
+        return cell;
+    }
+    match name.split(' ').next().unwrap_or_default() {
+        "installed" | "up_to_date" | "accepted" | "done" => cell.fg(Color::Green),
+        "failed" | "late" | "open" => cell.fg(Color::Red),
+        "rolled_back" | "held" => cell.fg(Color::Yellow),
+        "running" => cell.fg(Color::Cyan),
+        _ => cell,
+    }
+}
+
+fn is_coloured() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// A site's zone by its name; UTC for a server that left the fleet.
+pub fn zone(name: &str) -> Tz {
+    name.parse().unwrap_or(Tz::UTC)
+}
+
+/// `Wed 29 Apr 2026 22:00`, site time.
+pub fn instant(at: DateTime<Utc>, zone: Tz) -> String {
+    at.with_timezone(&zone).format("%a %-d %b %Y %H:%M").to_string()
+}
+
+/// `Wed 29 Apr 22:00–07:00`, site time; the second day is named when more than a night is between them.
+pub fn slot(start: DateTime<Utc>, end: DateTime<Utc>, zone: Tz) -> String {
+    let (from, to) = (start.with_timezone(&zone), end.with_timezone(&zone));
+    let end = if end - start < TimeDelta::hours(24) { to.format("%H:%M") } else { to.format("%a %-d %b %H:%M") };
+    format!("{}–{end}", from.format("%a %-d %b %H:%M"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_the_sites_own() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let (start, end) = (at("2026-04-29T20:00:00Z"), at("2026-04-30T05:00:00Z"));
+        assert_eq!(slot(start, end, zone("Europe/Paris")), "Wed 29 Apr 22:00–07:00");
+        assert_eq!(slot(start, end, zone("Indian/Reunion")), "Thu 30 Apr 00:00–09:00");
+        assert_eq!(slot(start, start + TimeDelta::hours(24), zone("nowhere")), "Wed 29 Apr 20:00–Thu 30 Apr 20:00");
+        assert_eq!(instant(start, zone("Europe/Paris")), "Wed 29 Apr 2026 22:00");
+    }
+
+    #[test]
+    fn a_closed_pipe_is_told_from_other_errors() {
+        let of = |kind: io::ErrorKind| Failure::from(io::Error::from(kind));
+        assert!(is_broken_pipe(of(io::ErrorKind::BrokenPipe).as_ref()));
+        assert!(!is_broken_pipe(of(io::ErrorKind::NotFound).as_ref()));
+    }
+}

@@ -1,0 +1,156 @@
+//! `noctule request PRODUCT VERSION --before DATE`, `request list`, `request cancel ID`.
+
+use super::access::Access;
+use super::api::{Accepted, Client, Counting, Refused, RequestRow};
+use super::args;
+use super::{Failure, Outcome, Usage, output};
+use chrono::NaiveDate;
+use comfy_table::Cell;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct RequestArgs {
+    #[command(subcommand)]
+    command: Option<RequestCommand>,
+    #[command(flatten)]
+    ask: AskArgs,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum RequestCommand {
+    /// The requests there are
+    List {
+        /// Only this client's
+        #[arg(long)]
+        client: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        access: Access,
+    },
+    /// Withdraw a request
+    Cancel {
+        id: i64,
+        #[command(flatten)]
+        access: Access,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct AskArgs {
+    /// Product of the client's order
+    #[arg(required = true)]
+    product: Option<String>,
+    /// Version that is asked for
+    #[arg(required = true)]
+    version: Option<String>,
+    /// Latest date, at the site, on which the installation may end
+    #[arg(long, value_name = "DATE", value_parser = args::date, required = true)]
+    before: Option<NaiveDate>,
+    /// For which client; a client's own token needs not say
+    #[arg(long)]
+    client: Option<String>,
+    /// Only on these servers
+    #[arg(long, value_name = "SERVER,…", value_delimiter = ',')]
+    server: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    access: Access,
+}
+
+pub async fn run(args: RequestArgs) -> Outcome {
+    match args.command {
+        None => ask(args.ask).await,
+        Some(RequestCommand::List { client, json, access }) => list(client, json, &access).await,
+        Some(RequestCommand::Cancel { id, access }) => {
+            let row = Client::connect(&access).await?.cancel_request(id).await?;
+            output::print(&format!("request {id} ({} {}) is cancelled", row.product, row.version))
+        }
+    }
+}
+
+async fn ask(args: AskArgs) -> Outcome {
+    let (Some(product), Some(version), Some(before)) = (args.product, args.version, args.before) else {
+        return Err(Usage("a request is PRODUCT VERSION --before DATE".to_owned()).into());
+    };
+    let body = json!({
+        "client": args.client, "product": product, "version": version, "before": before, "servers": args.server,
+    });
+    let client = Client::connect(&args.access).await?;
+    match client.request(&body).await {
+        Ok(accepted) if args.json => output::print_json(&accepted),
+        Ok(accepted) => {
+            let zones: BTreeMap<String, String> =
+                client.fleet().await?.into_iter().map(|row| (row.server, row.zone)).collect();
+            output::print(&told(&accepted, &zones))
+        }
+        Err(failure) => Err(with_counting(failure)),
+    }
+}
+
+fn told(accepted: &Accepted, zones: &BTreeMap<String, String>) -> String {
+    let Accepted { id, product, version, before, .. } = accepted;
+    let mut text = format!("request {id} accepted: {product} {version} by {before}\n");
+    for planned in &accepted.slots {
+        let zone = output::zone(zones.get(&planned.server).map_or("UTC", String::as_str));
+        let slot = output::slot(planned.slot.start, planned.slot.end, zone);
+        let _ = writeln!(text, "  {}: planned {slot} ({zone})", planned.server);
+    }
+    text.push_str(&counting(&accepted.counting));
+    text
+}
+
+/// How the notice was counted, one line.
+fn counting(counting: &Counting) -> String {
+    let days: Vec<String> = counting.days.iter().map(|day| day.format("%a %-d %b").to_string()).collect();
+    format!(
+        "  notice (3.1.b.4): counts as received {}, then {} working days: {}; earliest date {}\n",
+        counting.counted_from.format("%a %-d %b"),
+        counting.days.len(),
+        days.join(", "),
+        counting.earliest
+    )
+}
+
+/// A refusal under the contract is told with its arithmetic.
+fn with_counting(failure: Failure) -> Failure {
+    let Some(refused) = failure.downcast_ref::<Refused>() else { return failure };
+    if refused.body.get("accepted").is_none() {
+        return failure;
+    }
+    let mut text = format!("refused: {}\n  {}", refused.error, refused.hint);
+    if let Ok(count) = serde_json::from_value::<Counting>(refused.body["counting"].clone()) {
+        let _ = write!(text, "\n{}", self::counting(&count).trim_end());
+    }
+    text.into()
+}
+
+async fn list(client: Option<String>, json: bool, access: &Access) -> Outcome {
+    let rows = Client::connect(access).await?.requests(&vec![("client", client)]).await?;
+    if json {
+        return output::print_json(&rows);
+    }
+    if rows.is_empty() {
+        return output::print("there is no request");
+    }
+    let mut table = output::table(&["id", "client", "product", "version", "before", "received (UTC)", "by", "state"]);
+    for RequestRow { id, client, product, version, received_at, by, before, state, .. } in rows {
+        table.add_row([
+            Cell::new(id),
+            Cell::new(client),
+            Cell::new(product),
+            Cell::new(version),
+            Cell::new(before),
+            Cell::new(output::instant(received_at, chrono_tz::Tz::UTC)),
+            Cell::new(by),
+            output::state(&state),
+        ]);
+    }
+    output::print(&output::text(&table))
+}
