@@ -79,20 +79,17 @@ impl Access {
             let file: ClientFile = toml_errors::read(client)?;
             return there(file.api, &file.token_file);
         }
-        Err(Usage(
-            "which orchestrator? give --config noctule.toml, or --api URL with --token-file FILE".to_owned(),
-        )
-        .into())
+        Err(Usage("which orchestrator? give --config noctule.toml, or --api URL with --token-file FILE".to_owned())
+            .into())
     }
 
     /// The orchestrator of a `noctule.toml`, for what only its operator may do.
     pub async fn open(&self) -> Result<Arc<Orchestrator>, Failure> {
         match self.find()? {
             Found::Here(path) => open(&path).await,
-            Found::There { .. } => Err(Usage(
-                "this is done where the orchestrator runs: give --config noctule.toml".to_owned(),
-            )
-            .into()),
+            Found::There { .. } => {
+                Err(Usage("this is done where the orchestrator runs: give --config noctule.toml".to_owned()).into())
+            }
         }
     }
 }
@@ -110,7 +107,9 @@ fn there(api: Url, file: &Path) -> Result<Found, Failure> {
         None => false,
     };
     if api.scheme() != "https" && !(api.scheme() == "http" && loopback) {
-        return Err(Usage(format!("{api} has to be https (http only on loopback): the token would cross in clear")).into());
+        return Err(
+            Usage(format!("{api} has to be https (http only on loopback): the token would cross in clear")).into()
+        );
     }
     let token = std::fs::read_to_string(file)
         .map_err(|error| format!("cannot read the token file {}: {error}", file.display()))?;

@@ -216,8 +216,9 @@ impl Client {
             Way::There { http, api, token } => there(http, api, token, method, &path, body).await?,
         };
         if status.is_success() {
-            return serde_json::from_slice(&bytes)
-                .map_err(|error| format!("the answer to {path} cannot be read: {error}; is it the same version of noctule?").into());
+            return serde_json::from_slice(&bytes).map_err(|error| {
+                format!("the answer to {path} cannot be read: {error}; is it the same version of noctule?").into()
+            });
         }
         Err(refused(status, &bytes).into())
     }
@@ -247,7 +248,8 @@ async fn there(
     path: &str,
     body: Vec<u8>,
 ) -> Result<(StatusCode, Vec<u8>), Failure> {
-    let unreachable = |error: reqwest::Error| format!("cannot reach the orchestrator at {api}: {}", error.without_url());
+    let unreachable =
+        |error: reqwest::Error| format!("cannot reach the orchestrator at {api}: {}", error.without_url());
     let mut base = api.clone();
     if !base.path().ends_with('/') {
         base.set_path(&format!("{}/", base.path()));

@@ -70,7 +70,7 @@ async fn apply(path: PathBuf, yes: bool, dry_run: bool, access: &Access) -> Outc
     if !yes && !confirmed()? {
         return output::print("nothing was changed");
     }
-    let applied = fleet::apply(&o, difference).await?;
+    let applied = fleet::commit(&o, difference).await?;
     let mut text = "applied\n".to_owned();
     if !applied.codes.is_empty() {
         let _ = writeln!(text, "\none-time enrolment codes, valid {CODE_DAYS} days and shown only now:");

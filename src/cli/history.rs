@@ -121,9 +121,28 @@ fn table(rows: &[HistoryRow]) -> String {
 fn csv(rows: &[HistoryRow]) -> Result<String, Failure> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record([
-        "id", "client", "server", "product", "from", "to", "change", "manual", "state", "zone", "published_at", "request",
-        "request_received_at", "request_before", "slot_start", "slot_end", "deadline", "started_at", "finished_at",
-        "attempts", "on_time", "reasons",
+        "id",
+        "client",
+        "server",
+        "product",
+        "from",
+        "to",
+        "change",
+        "manual",
+        "state",
+        "zone",
+        "published_at",
+        "request",
+        "request_received_at",
+        "request_before",
+        "slot_start",
+        "slot_end",
+        "deadline",
+        "started_at",
+        "finished_at",
+        "attempts",
+        "on_time",
+        "reasons",
     ])?;
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let time = |value: Option<DateTime<Utc>>| value.map_or_else(String::new, |at| at.to_rfc3339());

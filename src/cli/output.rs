@@ -41,7 +41,8 @@ pub fn is_broken_pipe(failure: &(dyn std::error::Error + 'static)) -> bool {
 pub fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    let bold = |title: &&str| if is_coloured() { Cell::new(title).add_attribute(Attribute::Bold) } else { Cell::new(title) };
+    let bold =
+        |title: &&str| if is_coloured() { Cell::new(title).add_attribute(Attribute::Bold) } else { Cell::new(title) };
     table.set_header(header.iter().map(bold));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));

