@@ -8,6 +8,7 @@ pub mod feed;
 pub mod fleet_file;
 pub mod host;
 pub mod mail;
+pub mod manifest_file;
 pub mod mirror;
 pub mod packages;
 pub mod publish;
