@@ -31,7 +31,7 @@ pub struct Problem {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum ManifestFileError {
+pub enum ManifestError {
     #[error(transparent)]
     Toml(#[from] TomlError),
     /// One line per problem, each with the file's name and line.
@@ -42,7 +42,7 @@ pub enum ManifestFileError {
 }
 
 /// Reads and checks one manifest.
-pub fn read(path: &Path) -> Result<Manifest, ManifestFileError> {
+pub fn read(path: &Path) -> Result<Manifest, ManifestError> {
     let text = toml_errors::read_text(path)?;
     let manifest: Manifest = toml_errors::parse(path, &text)?;
     let found = problems(&manifest);
@@ -50,7 +50,7 @@ pub fn read(path: &Path) -> Result<Manifest, ManifestFileError> {
         return Ok(manifest);
     }
     let shown = |p: Problem| format!("{}:{}: `{}`: {}", path.display(), line_of(&text, &p.place), p.place, p.what);
-    Err(ManifestFileError::Problems(found.into_iter().map(shown).collect()))
+    Err(ManifestError::Problems(found.into_iter().map(shown).collect()))
 }
 
 /// Everything wrong with a manifest; empty when it is sound.
