@@ -4,6 +4,7 @@ mod agent;
 mod api;
 mod databases;
 mod ddi;
+mod foreign_client;
 mod golden;
 mod planning;
 mod schedules;
