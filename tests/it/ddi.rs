@@ -1,5 +1,7 @@
 //! The agent protocol, call by call: what is offered when, what a report does, how a package is fetched.
 
+#![allow(clippy::unwrap_used)] // a story that cannot go on has failed
+
 use super::site::{Answer, PACKAGE, Site};
 use noctule::edge::store::{DeploymentFilter, EventFilter};
 use noctule::model::event::EventKind;

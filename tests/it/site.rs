@@ -1,5 +1,7 @@
 //! The service as callers meet it: the router in-process, a database in a folder, a clock that is stepped.
 
+#![allow(clippy::unwrap_used)] // a story that cannot go on has failed
+
 use super::world::{commit_fleet, manifest, orchestrator, paris, report};
 use axum::Router;
 use axum::body::Body;
