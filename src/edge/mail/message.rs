@@ -69,8 +69,7 @@ pub(super) fn build(stamp: &Stamp, letter: &Outgoing, people: &[Mailbox]) -> Res
 
 fn part(kind: header::ContentType, text: &str) -> SinglePart {
     let text = text.to_owned();
-    let body =
-        Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable).unwrap_or_else(|text| Body::new(text));
+    let body = Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable).unwrap_or_else(Body::new);
     SinglePart::builder().header(kind).body(body)
 }
 
