@@ -24,7 +24,9 @@ impl MigrationName for M0001Nouns {
 }
 
 /// Table, columns that are searched by (an `i:` prefix marks an integer), indexes over them.
-const NOUNS: [(&str, &[&str], &[&[&str]]); 12] = [
+type Noun = (&'static str, &'static [&'static str], &'static [&'static [&'static str]]);
+
+const NOUNS: [Noun; 12] = [
     ("client", &[], &[]),
     ("server_state", &[], &[]),
     ("release", &["product"], &[&["product"]]),

@@ -36,6 +36,34 @@ async fn concurrent_events_never_fork_the_chain() {
 }
 
 #[tokio::test]
+async fn processes_that_share_a_database_share_its_chain() {
+    databases::each_url(|url| async move {
+        // Two handles that know nothing of each other, as two processes have.
+        let stores = [Store::open(&url).await.unwrap(), Store::open(&url).await.unwrap()];
+        let writers: Vec<_> = stores
+            .iter()
+            .map(|store| {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    for n in 0..20 {
+                        write(&store, vec![event(&n.to_string())]).await;
+                    }
+                })
+            })
+            .collect();
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        assert_eq!(texts(&stores[0]).await.len(), 40);
+        assert_eq!(stores[1].verify_chain(None).await.unwrap(), []);
+        for store in stores {
+            store.close().await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn writers_of_the_same_two_chains_do_not_wait_in_a_circle() {
     databases::each(|store| async move {
         let writers: Vec<_> = (0..6)
@@ -75,8 +103,10 @@ async fn a_long_chain_is_walked_to_its_end() {
     .await;
 }
 
-/// What somebody with the database's password did, and where it has to show.
-const TAMPERINGS: [(&str, &[&str], &[(&str, i64)]); 11] = [
+/// What it is called, what somebody with the database's password did, and the client and event where it has to show.
+type Tampering = (&'static str, &'static [&'static str], &'static [(&'static str, i64)]);
+
+const TAMPERINGS: [Tampering; 12] = [
     ("nothing", &[], &[]),
     (
         "changed",
@@ -102,6 +132,12 @@ const TAMPERINGS: [(&str, &[&str], &[(&str, i64)]); 11] = [
         "moved to another client",
         &["UPDATE event SET client = 'other', seq = 5 WHERE id = 'martin/4'"],
         &[("martin", 4), ("other", 5), ("other", 5), ("other", 5)],
+    ),
+    (
+        "added at the end",
+        &["INSERT INTO event (id, client, server, prev, hash, seq, deployment, at, body) \
+             SELECT 'martin/5', client, server, prev, hash, 5, deployment, at, body FROM event WHERE id = 'martin/4'"],
+        &[("martin", 5), ("martin", 5)],
     ),
     (
         "cut, the end removed with it",

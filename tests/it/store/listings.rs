@@ -81,7 +81,8 @@ async fn text_is_ordered_by_its_bytes() {
         let read = store.standings().await.unwrap();
         assert_eq!(read.iter().map(|s| s.server.as_str()).collect::<Vec<_>>(), expected);
 
-        let names = ["targets/é.json", "targets-old/a", "targets/a.json", "metadata/1.root.json", "Targets/b"];
+        let names =
+            ["targets/é.json", "targets-old/a", "targets/a.json", "metadata/1.root.json", "Targets/b", "targets0"];
         let file = |name: &str| {
             Row::FeedFile(FeedFile { publisher: "agiris".into(), name: name.into(), bytes: b"x".to_vec() })
         };
