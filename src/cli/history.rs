@@ -183,6 +183,7 @@ async fn events(client: &Client, args: &HistoryArgs, id: i64) -> Outcome {
         rows.retain(|event| event.product.as_ref() == Some(product));
     }
     warn_if_cut(rows.len());
+    rows.sort_by(|a, b| (a.at, &a.client, a.seq).cmp(&(b.at, &b.client, b.seq)));
     match args.format {
         Format::Json => output::print_json(&rows),
         Format::Csv => output::print(&events_csv(&rows)?),

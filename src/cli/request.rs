@@ -4,6 +4,7 @@ use super::access::Access;
 use super::api::{Accepted, Client, Counting, Refused, RequestRow};
 use super::args;
 use super::{Failure, Outcome, Usage, output};
+use axum::http::StatusCode;
 use chrono::NaiveDate;
 use comfy_table::Cell;
 use serde_json::json;
@@ -121,6 +122,9 @@ fn counting(counting: &Counting) -> String {
 /// A refusal under the contract is told with its arithmetic.
 fn with_counting(failure: Failure) -> Failure {
     let Some(refused) = failure.downcast_ref::<Refused>() else { return failure };
+    if refused.status == StatusCode::BAD_REQUEST && refused.error.contains("for which client") {
+        return Usage("for which client? give --client CLIENT".to_owned()).into();
+    }
     if refused.body.get("accepted").is_none() {
         return failure;
     }

@@ -56,7 +56,9 @@ pub async fn check(o: &Orchestrator, file: &FleetFile) -> Result<Findings, Store
         if let Err(unknown) = client.holidays.parse::<Region>() {
             findings.errors.push(file.point(&place("holidays"), &format!("client {:?}: {unknown}", client.id)));
         }
-        for (i, product) in client.order.iter().enumerate().filter(|(_, p)| !products.contains(*p)) {
+        // Before the first intake nothing is known, and every product would be warned of.
+        let unknown = |product: &String| !products.is_empty() && !products.contains(product);
+        for (i, product) in client.order.iter().enumerate().filter(|(_, product)| unknown(product)) {
             let fix = nearest(product, products.iter().map(String::as_str))
                 .map_or_else(String::new, |known| format!("; did you mean {known:?}?"));
             let message = format!("client {:?}: no release of {product:?} is known yet{fix}", client.id);
@@ -179,7 +181,8 @@ pub async fn commit(o: &Orchestrator, difference: Difference) -> Result<Applied,
     for change in difference.changes {
         match change {
             ClientChange::Added(client) => {
-                let text = format!("client added with {} servers under {}", client.servers.len(), client.schedule);
+                let servers: Vec<&str> = client.servers.iter().map(|server| server.id.as_str()).collect();
+                let text = format!("client added under {}, with {}", client.schedule, servers.join(", "));
                 changes.events.push(NewEvent::new(now, &client.id, EventKind::FleetChanged, text));
                 changes.rows.push(Row::Client(Stored::new(client)));
             }

@@ -71,7 +71,10 @@ async fn silence(o: &Orchestrator, clients: &[Stored<Client>], report: &mut Repo
     let now = o.clock.now();
     let seen = o.store.last_seen().await?;
     let open = causes(o.store.alerts(false).await?);
-    for (client, server) in clients.iter().flat_map(|c| c.servers.iter().map(move |s| (&c.value, s))) {
+    // Collected, because the iterator itself may not be kept across an await in a task.
+    let sites: Vec<(&Client, &Server)> =
+        clients.iter().flat_map(|c| c.servers.iter().map(move |s| (&c.value, s))).collect();
+    for (client, server) in sites {
         let (Some(last), Some(schedule)) = (seen.get(&server.id), schedule_of(o, client)) else { continue };
         let limit = TimeDelta::minutes(schedule.agents.silent_after_minutes.into());
         let cause = format!("silent/{}", server.id);

@@ -2,6 +2,7 @@
 
 mod agent;
 mod api;
+mod cli;
 mod databases;
 mod ddi;
 mod foreign_client;
