@@ -1,3 +1,5 @@
+//! The hand-out, instant by instant: what is offered, hidden, staged or stopped.
+
 use super::*;
 use crate::model::report::Backup;
 use crate::model::version::Change;
