@@ -1,1 +1,11 @@
 //! Virtual time: the demo, and the world it plays in.
+//!
+//! Nothing here is a second implementation: publishing, serving, planning, agents and letters are the real ones, on
+//! loopback HTTP and a clock that the simulation moves.
+
+pub mod demo;
+mod feeds;
+mod packages;
+mod site;
+mod story;
+mod telling;

@@ -51,7 +51,7 @@ impl Site {
             hands.advance_to(hands.now() + STEP);
             false
         });
-        let agent = Agent::with(config, clock.clone(), crate::work::agent::tuf_sources(), Some(checkpoint)).await?;
+        let agent = Agent::with(config, clock.clone(), crate::work::agent::source::mirrors(), Some(checkpoint)).await?;
         Ok(Site { server: server.to_owned(), agent, backup, backups_run: true, zone })
     }
 
