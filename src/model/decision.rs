@@ -56,7 +56,7 @@ pub struct Plan {
     /// Products of one group share it: one slot, in this order, all or nothing.
     /// Position of this product in the group's order; 0 for a product on its own.
     pub position: u32,
-    /// The product whose plan leads the group; itself for a product on its own.
+    /// The release whose plan leads the group (`isacompta 14.20.004`); itself for a release on its own.
     pub leader: String,
 }
 

@@ -10,7 +10,7 @@ use crate::edge::store::StoreError;
 use crate::model::fleet::Fleet;
 use crate::work::requests::{self, Demand, RequestError};
 use crate::work::{OpenError, Orchestrator};
-use crate::work::{alerts, attend, fleet, jobs, tokens};
+use crate::work::{alerts, attend, fleet, intake, planning};
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -23,8 +23,6 @@ const FLEET: &str = include_str!("fleet.toml");
 const SCHEDULE: &str = include_str!("../../schedules/pro-controle.toml");
 /// Time between two activations of everything.
 const TICK: TimeDelta = TimeDelta::minutes(60);
-/// How long an enrolment code of the demo is good for.
-const CODE_VALID: TimeDelta = TimeDelta::hours(1);
 
 /// Everything that goes on when the story has been told.
 pub struct Demo {
@@ -81,13 +79,14 @@ pub async fn set_up(dir: &Path) -> Result<Demo, DemoError> {
     let config = Config::read(&dir.join("noctule.toml"))?;
     let orchestrator = Arc::new(Orchestrator::open(config, Some(clock.clone())).await?);
     let fleet: Fleet = toml::from_str(FLEET).map_err(work)?;
-    fleet::apply(&orchestrator, &fleet).await.map_err(work)?;
+    let difference = fleet::compare(&orchestrator, &fleet).await?;
+    let applied = fleet::apply(&orchestrator, difference).await.map_err(work)?;
     let router = crate::web::router(orchestrator.clone());
     tokio::spawn(async move { axum::serve(listener, router).await });
     let mut sites = Vec::new();
     for server in fleet.clients.iter().flat_map(|c| &c.servers) {
-        let code = tokens::issue_enrolment(&orchestrator, &server.id, CODE_VALID).await.map_err(work)?;
-        sites.push(Site::set_up(&dir, server, &format!("http://{address}"), &code, &clock).await?);
+        let code = applied.codes.iter().find(|code| code.server == server.id).map_or("", |code| code.code.as_str());
+        sites.push(Site::set_up(&dir, server, &format!("http://{address}"), code, &clock).await?);
     }
     Ok(Demo { telling: Telling::of(&fleet), dir, orchestrator, address, sites, publishers })
 }
@@ -106,7 +105,13 @@ fn clear(dir: &Path) -> Result<(), DemoError> {
     std::fs::write(dir.join(MARK), "a demo of noctule; a new demo in this folder replaces it\n").map_err(io)
 }
 
-fn noctule_toml(dir: &Path, address: SocketAddr, feeds: SocketAddr, publishers: &Publishers, ends: DateTime<Utc>) -> String {
+fn noctule_toml(
+    dir: &Path,
+    address: SocketAddr,
+    feeds: SocketAddr,
+    publishers: &Publishers,
+    ends: DateTime<Utc>,
+) -> String {
     let mut text = format!(
         r#"# The orchestrator of the demo. Every command takes it: noctule history --config {config}
 listen = "{address}"
@@ -155,7 +160,7 @@ impl Demo {
                 self.perform(act).await?;
             }
             self.orchestrator.clock.advance_to(at);
-            self.nightly_backups(at, false)?;
+            self.daily_routine(at).await?;
             self.tick().await?;
             for line in self.telling.news(&self.orchestrator.store).await? {
                 tell(&line);
@@ -169,11 +174,25 @@ impl Demo {
 
     /// One activation of every job, then every agent's poll, then the jobs again on what the agents said.
     async fn tick(&mut self) -> Result<(), DemoError> {
-        jobs::run_all_once(&self.orchestrator).await.map_err(work)?;
+        self.jobs().await?;
         for site in &mut self.sites {
             site.agent.run_once().await.map_err(SiteError::Agent)?;
         }
-        jobs::run_all_once(&self.orchestrator).await.map_err(work)
+        self.jobs().await
+    }
+
+    async fn jobs(&self) -> Result<(), DemoError> {
+        intake::run(&self.orchestrator).await.map_err(work)?;
+        planning::run(&self.orchestrator).await.map_err(work)?;
+        Ok(())
+    }
+
+    /// What happens every day without anybody: publishers keep their metadata fresh, servers back up.
+    async fn daily_routine(&self, at: DateTime<Utc>) -> Result<(), DemoError> {
+        if at.hour() == 3 {
+            self.publishers.resign().await?;
+        }
+        self.nightly_backups(at, false)
     }
 
     /// Backups run at 20:00 site time on working evenings; the demo's servers report them in a file.
@@ -217,7 +236,11 @@ impl Demo {
                     }
                 }
             }
-            Act::Tamper { product, version } => self.flip_a_byte(product, version).await?,
+            Act::Tamper { product, version } => {
+                // Before any agent downloads it ahead of its slot.
+                intake::run(o).await.map_err(work)?;
+                self.flip_a_byte(product, version).await?;
+            }
             Act::Mend { product, version } => self.flip_a_byte(product, version).await?,
             Act::Acknowledge { by } => {
                 for alert in o.store.alerts(false).await? {

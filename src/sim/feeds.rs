@@ -92,7 +92,8 @@ async fn file(
     UrlPath((publisher, folder, file)): UrlPath<(String, String, String)>,
 ) -> Response {
     let plain = |name: &str| !name.contains(['/', '\\']) && !name.starts_with('.');
-    if !PUBLISHERS.contains(&publisher.as_str()) || !["metadata", "targets"].contains(&folder.as_str()) || !plain(&file) {
+    if !PUBLISHERS.contains(&publisher.as_str()) || !["metadata", "targets"].contains(&folder.as_str()) || !plain(&file)
+    {
         return StatusCode::NOT_FOUND.into_response();
     }
     match tokio::fs::read(dir.join(publisher).join("repository").join(folder).join(file)).await {

@@ -28,7 +28,11 @@ pub fn build(folder: &Path, manifest: &Manifest, health: Health) -> std::io::Res
     };
     for file in check_files(manifest) {
         zip.start_file(file.as_str(), program)?;
-        write!(zip, "#!/bin/sh\n# {} {}: opens the normalised test company.\n{verdict}\n", manifest.product, manifest.version)?;
+        write!(
+            zip,
+            "#!/bin/sh\n# {} {}: opens the normalised test company.\n{verdict}\n",
+            manifest.product, manifest.version
+        )?;
     }
     for file in manifest.health.files.iter().filter(|f| **f != manifest.detect.version_file) {
         if check_files(manifest).contains(file) {
@@ -48,7 +52,11 @@ pub fn build(folder: &Path, manifest: &Manifest, health: Health) -> std::io::Res
 /// The program of the health command, relative to the tree, when the package brings it.
 fn check_files(manifest: &Manifest) -> Vec<String> {
     let program = manifest.health.command.first();
-    program.and_then(|p| p.strip_prefix("./").or_else(|| p.strip_prefix("{dir}/"))).map(str::to_owned).into_iter().collect()
+    program
+        .and_then(|p| p.strip_prefix("./").or_else(|| p.strip_prefix("{dir}/")))
+        .map(str::to_owned)
+        .into_iter()
+        .collect()
 }
 
 /// 16 kB that differ by product, version and part, without any randomness.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Time that each step of an installation takes in the demo.
-const STEP: TimeDelta = TimeDelta::seconds(100);
+const STEP: TimeDelta = TimeDelta::seconds(15);
 
 /// One machine of the demo.
 pub(super) struct Site {
@@ -51,7 +51,7 @@ impl Site {
             hands.advance_to(hands.now() + STEP);
             false
         });
-        let agent = Agent::with(config, clock.clone(), crate::work::agent::source::mirrors(), Some(checkpoint)).await?;
+        let agent = Agent::new(config, clock.clone()).await?.checked_by(checkpoint);
         Ok(Site { server: server.to_owned(), agent, backup, backups_run: true, zone })
     }
 

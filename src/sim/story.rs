@@ -7,19 +7,47 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     /// A publisher signs and publishes a manifest of `manifests/`.
-    Publish { manifest: &'static str, health: Health },
-    Retract { publisher: &'static str, product: &'static str, version: &'static str, reason: &'static str },
+    Publish {
+        manifest: &'static str,
+        health: Health,
+    },
+    Retract {
+        publisher: &'static str,
+        product: &'static str,
+        version: &'static str,
+        reason: &'static str,
+    },
     /// A client's IT contact asks for a major version.
-    Request { client: &'static str, product: &'static str, version: &'static str, before: NaiveDate },
+    Request {
+        client: &'static str,
+        product: &'static str,
+        version: &'static str,
+        before: NaiveDate,
+    },
     /// A technician will be there for the manual update of `product` on `server`.
-    Attend { server: &'static str, product: &'static str, by: &'static str },
+    Attend {
+        server: &'static str,
+        product: &'static str,
+        by: &'static str,
+    },
     /// The nightly backups of a server stop, or run again from now on.
-    Backups { server: &'static str, running: bool },
+    Backups {
+        server: &'static str,
+        running: bool,
+    },
     /// Somebody flips a byte of a mirrored package, or puts the right one back.
-    Tamper { product: &'static str, version: &'static str },
-    Mend { product: &'static str, version: &'static str },
+    Tamper {
+        product: &'static str,
+        version: &'static str,
+    },
+    Mend {
+        product: &'static str,
+        version: &'static str,
+    },
     /// Staff take note of the open alerts.
-    Acknowledge { by: &'static str },
+    Acknowledge {
+        by: &'static str,
+    },
 }
 
 /// When the story begins and ends, Paris time.
@@ -64,13 +92,23 @@ pub(super) fn acts() -> Vec<(DateTime<Utc>, Act)> {
         // The major: refused for short notice, then accepted.
         (
             paris("2026-04-30 10:00"),
-            Act::Request { client: "cabinet-martin", product: "isacompta", version: "15.00.001", before: day("2026-05-07") },
+            Act::Request {
+                client: "cabinet-martin",
+                product: "isacompta",
+                version: "15.00.001",
+                before: day("2026-05-07"),
+            },
         ),
         (
             paris("2026-04-30 10:20"),
-            Act::Request { client: "cabinet-martin", product: "isacompta", version: "15.00.001", before: day("2026-05-16") },
+            Act::Request {
+                client: "cabinet-martin",
+                product: "isacompta",
+                version: "15.00.001",
+                before: day("2026-05-16"),
+            },
         ),
-        (paris("2026-05-01 00:30"), Act::Acknowledge { by: "equipe-iah" }),
+        (paris("2026-04-30 19:00"), Act::Acknowledge { by: "équipe IAH" }),
         (paris("2026-05-01 01:00"), Act::Backups { server: "bocage-srv1", running: true }),
         // A faulty release: its health check fails on the canary, it is rolled back, then withdrawn.
         (paris("2026-05-04 11:00"), Act::Publish { manifest: "agiris/isaflux-5.3.1", health: Health::Bad }),
@@ -89,7 +127,7 @@ pub(super) fn acts() -> Vec<(DateTime<Utc>, Act)> {
         (paris("2026-05-05 15:20"), good("eic/eic-11.0A")),
         // A tampered package: the agent refuses it; the next night the right one is back.
         (paris("2026-05-06 14:00"), good("agiris/isapedi-7.1.1")),
-        (paris("2026-05-06 14:30"), Act::Tamper { product: "isapedi", version: "7.1.1" }),
+        (paris("2026-05-06 14:00"), Act::Tamper { product: "isapedi", version: "7.1.1" }),
         (paris("2026-05-07 09:00"), Act::Mend { product: "isapedi", version: "7.1.1" }),
         // A manual update in a staffed slot.
         (paris("2026-05-10 10:00"), good("agiris/isacompta-14.20.005")),

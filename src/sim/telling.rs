@@ -1,7 +1,7 @@
 //! The story as it is printed: what the history says happened, dated in the site's own time, with the rule.
 
 use crate::edge::store::{EventFilter, Store, StoreError};
-use crate::model::event::{Event, EventKind};
+use crate::model::event::{Event, EventKind, PROVIDER};
 use crate::model::fleet::Fleet;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -25,7 +25,10 @@ impl Telling {
     pub async fn news(&mut self, store: &Store) -> Result<Vec<String>, StoreError> {
         let filter = EventFilter { since: self.since, ..EventFilter::default() };
         let mut lines = Vec::new();
-        for event in store.events(&filter).await? {
+        let mut events = store.events(&filter).await?;
+        // What the publishers did comes before what follows from it.
+        events.sort_by_key(|event| (event.body.at, event.body.client != PROVIDER));
+        for event in events {
             self.since = self.since.max(Some(event.body.at));
             if self.told.insert((event.body.client.clone(), event.seq)) && worth_telling(event.body.kind) {
                 self.tell(&event, &mut lines);

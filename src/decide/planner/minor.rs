@@ -118,14 +118,7 @@ fn manual(facts: &Facts, release: &Release, reasons: &mut Vec<Reason>) -> Outcom
 }
 
 pub(super) fn plan_of(release: &Release, slot: Slot, deadline: Option<DateTime<Utc>>, request: Option<i64>) -> Plan {
-    Plan {
-        version: release.version().clone(),
-        slot,
-        deadline,
-        request,
-        position: 0,
-        leader: release.product().to_owned(),
-    }
+    Plan { version: release.version().clone(), slot, deadline, request, position: 0, leader: release.id().to_string() }
 }
 
 /// `backup-first`: near the slot, no recent successful backup holds the installation.
@@ -137,11 +130,14 @@ pub(super) fn with_backup(
 ) -> Outcome {
     let not_before = notice::backup_not_before(facts.terms, facts.calendar, plan.slot.start);
     let recent = facts.state.backup.as_ref().is_some_and(|b| b.succeeded && b.finished_at >= not_before);
-    if recent {
-        reasons.push(words::backup_good(facts, not_before));
-        return outcome(plan);
-    }
     let near = facts.now >= plan.slot.start - BACKUP_LEAD;
-    reasons.push(words::backup_missing(facts, not_before, near));
-    if near { Outcome::Held { plan: Some(plan) } } else { outcome(plan) }
+    if !recent && near {
+        reasons.push(words::backup_missing(facts, not_before, near));
+        return Outcome::Held { plan: Some(plan) };
+    }
+    let backup =
+        if recent { words::backup_good(facts, not_before) } else { words::backup_missing(facts, not_before, near) };
+    // The slot is what settles it, so its reason stays last.
+    reasons.insert(reasons.len().saturating_sub(1), backup);
+    outcome(plan)
 }

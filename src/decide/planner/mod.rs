@@ -128,9 +128,9 @@ fn draft(facts: &Facts, product: &str, installed: &Version) -> Vec<Draft> {
     match (minor, major) {
         // A product that only waits for a request needs no second line when a minor is on its way.
         (Some(minor), Some(major)) if major.outcome.intent().is_none() => {
-            let mut minor = minor;
-            minor.reasons.extend(major.reasons);
-            vec![minor]
+            // The last reason is the one that settled it: that stays the minor's.
+            let reasons = major.reasons.into_iter().chain(minor.reasons).collect();
+            vec![Draft { reasons, ..minor }]
         }
         (Some(minor), Some(major)) => vec![minor, major],
         (Some(minor), None) => vec![minor],

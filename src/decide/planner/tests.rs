@@ -356,7 +356,7 @@ fn what_is_required_goes_first_in_the_same_slot() {
         .iter()
         .filter_map(|d| d.outcome.plan().map(|p| (d.product.clone(), p.position, p.leader.clone())))
         .collect();
-    let leader = "isacompta".to_owned();
+    let leader = "isacompta 14.20.004".to_owned();
     assert_eq!(plans, [("isacompta".into(), 0, leader.clone()), ("isapaye".into(), 1, leader)]);
 }
 

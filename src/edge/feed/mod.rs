@@ -98,6 +98,7 @@ pub async fn refresh(
     // Agents start from the root they pinned, so the mirror serves the whole chain from the first.
     shelf.keep_root(updater.trusted().root().version, source.root);
     updater.refresh(at).await.map_err(judge)?;
+    shelf.keep_targets_version(updater.trusted().targets_role("targets").map_or(0, |role| role.version));
     let targets: BTreeMap<String, TargetFile> =
         updater.trusted().targets_role("targets").map(|role| role.targets.clone()).unwrap_or_default();
     if targets.len() > RELEASES_MAX * 2 {

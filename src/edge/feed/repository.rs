@@ -81,6 +81,13 @@ impl Shelf {
         }
     }
 
+    /// The client keeps the targets role without its version; agents ask for it with.
+    pub fn keep_targets_version(&self, version: u64) {
+        if let Some(bytes) = self.read("metadata/targets.json") {
+            self.write(format!("metadata/{version}.targets.json"), bytes);
+        }
+    }
+
     pub fn target(&self, file: &str) -> Option<Vec<u8>> {
         self.read(&format!("targets/{file}"))
     }

@@ -121,6 +121,12 @@ impl Agent {
         Agent::with(config, clock, sources, None).await
     }
 
+    /// The same agent, with `checkpoint` called at every named point.
+    pub fn checked_by(mut self, checkpoint: Checkpoint) -> Agent {
+        self.checkpoint = Some(checkpoint);
+        self
+    }
+
     /// Opens the agent's state with a verifier and, in tests, a checkpoint of the caller's.
     pub async fn with(
         config: AgentConfig,

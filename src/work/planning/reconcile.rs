@@ -122,8 +122,7 @@ impl Site<'_> {
             reasons: decision.reasons.clone(),
             state: DeploymentState::Planned,
         };
-        let text =
-            format!("{} {} planned in the slot that begins {}", deployment.product, deployment.to, plan.slot.start);
+        let text = format!("{} {} planned for {}", deployment.product, deployment.to, self.when(plan.slot));
         let event = NewEvent::new(self.now, &self.client.id, EventKind::Planned, text);
         changes.events.push(event.about(&deployment).reasons(decision.reasons.clone()));
         let installation = self.installation(&deployment, release);
@@ -152,8 +151,8 @@ impl Site<'_> {
             reasons: decision.reasons.clone(),
             ..known.value.clone()
         };
-        let what = if moved { "moved to the slot that begins" } else { "stays, regrouped, in the slot that begins" };
-        let text = format!("{} {} {what} {}", deployment.product, deployment.to, plan.slot.start);
+        let what = if moved { "moved to" } else { "stays, regrouped, on" };
+        let text = format!("{} {} {what} {}", deployment.product, deployment.to, self.when(plan.slot));
         let event = NewEvent::new(self.now, &self.client.id, EventKind::Moved, text);
         changes.events.push(event.about(&deployment).reasons(decision.reasons.clone()));
         if moved && let Some(release) = self.world.release(&deployment.product, &deployment.to) {
@@ -320,6 +319,12 @@ impl Site<'_> {
                 earliest: count.earliest,
             },
         });
+    }
+
+    /// A slot in the site's own time: "Wed 29 Apr 22:00 to Thu 30 Apr 07:00".
+    fn when(&self, slot: Slot) -> String {
+        let local = |at: DateTime<Utc>| at.with_timezone(&self.server.zone).format("%a %-d %b %H:%M").to_string();
+        format!("{} to {}", local(slot.start), local(slot.end))
     }
 
     fn installation(&self, deployment: &Deployment, release: &Release) -> Installation {
