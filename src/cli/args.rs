@@ -1,7 +1,7 @@
 //! The commands and their arguments.
 
 use super::trace::LogFormat;
-use super::{agent, alerts, attend, explain, fleet, history, plan, request, schedule, serve, tokens};
+use super::{agent, alerts, attend, demo, explain, fleet, history, plan, request, schedule, serve, tokens};
 use chrono::{DateTime, NaiveDate, Utc};
 
 /// Keeps other people's servers up to date under a contract, at night, and can prove it.
@@ -41,6 +41,8 @@ pub enum Command {
     Alerts(alerts::AlertsArgs),
     /// Say who attends a manual update
     Attend(attend::AttendArgs),
+    /// See the whole service at work: two weeks in under a minute, on real parts and a stepped clock
+    Demo(demo::DemoArgs),
 }
 
 impl Command {
@@ -57,7 +59,8 @@ impl Command {
             | Command::Explain(_)
             | Command::Schedule(_)
             | Command::Alerts(_)
-            | Command::Attend(_) => false,
+            | Command::Attend(_)
+            | Command::Demo(_) => false,
         }
     }
 }

@@ -28,6 +28,12 @@ pub async fn run(args: ExplainArgs) -> Outcome {
     if args.json { output::print_json(&explanation) } else { output::print(&text(&explanation, args.fr)) }
 }
 
+/// Prints the reasons about one server.
+pub async fn show(client: &Client, server: &str, product: Option<&str>) -> Outcome {
+    let query = vec![("server", Some(server.to_owned())), ("product", product.map(str::to_owned))];
+    output::print(&text(&client.explain(&query).await?, false))
+}
+
 fn text(explanation: &Explanation, fr: bool) -> String {
     let zone = output::zone(&explanation.zone);
     let Explanation { server, client, at, .. } = explanation;

@@ -47,6 +47,12 @@ pub async fn run(args: HistoryArgs) -> Outcome {
     }
 }
 
+/// Prints the whole history as a table.
+pub async fn show(client: &Client) -> Outcome {
+    let rows = client.history(&vec![("limit", Some(ROWS_MAX.to_string()))]).await?;
+    output::print(&table(&rows))
+}
+
 fn query(args: &HistoryArgs) -> Query<'static> {
     let rfc3339 = |at: DateTime<Utc>| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     vec![

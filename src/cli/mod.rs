@@ -10,6 +10,7 @@ mod alerts;
 mod api;
 mod args;
 mod attend;
+mod demo;
 mod explain;
 mod fleet;
 mod history;
@@ -62,6 +63,7 @@ async fn run(command: Command) -> Outcome {
         Command::Schedule(args) => schedule::run(args),
         Command::Alerts(args) => alerts::run(args).await,
         Command::Attend(args) => attend::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
     }
 }
 

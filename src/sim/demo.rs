@@ -10,7 +10,7 @@ use crate::edge::store::StoreError;
 use crate::model::fleet::Fleet;
 use crate::work::requests::{self, Demand, RequestError};
 use crate::work::{OpenError, Orchestrator};
-use crate::work::{alerts, attend, fleet, intake, planning};
+use crate::work::{alerts, attend, fleet, intake, jobs};
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -79,8 +79,7 @@ pub async fn set_up(dir: &Path) -> Result<Demo, DemoError> {
     let config = Config::read(&dir.join("noctule.toml"))?;
     let orchestrator = Arc::new(Orchestrator::open(config, Some(clock.clone())).await?);
     let fleet: Fleet = toml::from_str(FLEET).map_err(work)?;
-    let difference = fleet::compare(&orchestrator, &fleet).await?;
-    let applied = fleet::apply(&orchestrator, difference).await.map_err(work)?;
+    let applied = fleet::apply(&orchestrator, &fleet).await.map_err(work)?;
     let router = crate::web::router(orchestrator.clone());
     tokio::spawn(async move { axum::serve(listener, router).await });
     let mut sites = Vec::new();
@@ -150,7 +149,7 @@ levels = ["responsable.iah@prestataire.example", "responsable.infogerance@presta
 
 impl Demo {
     /// Plays the story to its end; every line was read back from the history.
-    pub async fn play(&mut self, tell: &mut (dyn FnMut(&str) + Send)) -> Result<(), DemoError> {
+    pub async fn play(&mut self, tell: &mut (dyn FnMut(&str) -> Result<(), String> + Send)) -> Result<(), DemoError> {
         let (begins, ends) = story::span();
         let mut acts = story::acts().into_iter().peekable();
         let mut at = begins;
@@ -163,7 +162,7 @@ impl Demo {
             self.daily_routine(at).await?;
             self.tick().await?;
             for line in self.telling.news(&self.orchestrator.store).await? {
-                tell(&line);
+                tell(&line).map_err(DemoError::Work)?;
             }
             let next_act = acts.peek().map(|(when, _)| *when);
             at = next_act.unwrap_or(at + TICK).clamp(at + TimeDelta::minutes(1), at + TICK);
@@ -174,17 +173,11 @@ impl Demo {
 
     /// One activation of every job, then every agent's poll, then the jobs again on what the agents said.
     async fn tick(&mut self) -> Result<(), DemoError> {
-        self.jobs().await?;
+        jobs::run_all_once(&self.orchestrator).await.map_err(work)?;
         for site in &mut self.sites {
             site.agent.run_once().await.map_err(SiteError::Agent)?;
         }
-        self.jobs().await
-    }
-
-    async fn jobs(&self) -> Result<(), DemoError> {
-        intake::run(&self.orchestrator).await.map_err(work)?;
-        planning::run(&self.orchestrator).await.map_err(work)?;
-        Ok(())
+        jobs::run_all_once(&self.orchestrator).await.map_err(work)
     }
 
     /// What happens every day without anybody: publishers keep their metadata fresh, servers back up.
@@ -264,6 +257,11 @@ impl Demo {
             *last ^= 1;
         }
         std::fs::write(&path, bytes).map_err(io)
+    }
+
+    /// How many letters were written.
+    pub fn letters(&self) -> usize {
+        std::fs::read_dir(self.dir.join("outbox")).map_or(0, Iterator::count)
     }
 
     /// Goes on: the clock stands at the story's end, agents keep polling, until `shutdown` resolves.

@@ -58,7 +58,7 @@ impl Publishers {
         let parsed = manifest_file::read(&path)?;
         let package =
             packages::build(&folder, &parsed, health).map_err(|source| FeedsError::Io { path: folder, source })?;
-        publish::publish(&self.dir.join(publisher), &parsed, &package, self.clock.now()).await?;
+        publish::publish(&self.dir.join(publisher), &path, &package, self.clock.now()).await?;
         Ok(())
     }
 
@@ -109,7 +109,7 @@ pub enum FeedsError {
     #[error(transparent)]
     Publish(#[from] publish::PublishError),
     #[error(transparent)]
-    Manifest(#[from] manifest_file::ManifestFileError),
+    Manifest(#[from] manifest_file::ManifestError),
     #[error(transparent)]
     Version(crate::model::version::VersionError),
 }
