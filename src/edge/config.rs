@@ -252,7 +252,7 @@ pub fn is_id(name: &str) -> bool {
 
 /// Whether mail can be addressed to `text`: `x@y` or `Name <x@y>`.
 pub fn is_mailbox(text: &str) -> bool {
-    text.parse::<lettre::message::Mailbox>().is_ok()
+    super::mail::parse_mailbox(text).is_ok()
 }
 
 fn is_segment(name: &str) -> bool {

@@ -93,7 +93,7 @@ impl Orchestrator {
             terms,
             packages: Packages::open(&config.packages)?,
             publishers: config.publishers.clone(),
-            mailer: Mailer::open(&config.mail)?,
+            mailer: open_mailer(&config)?,
             http: reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build()?,
             staff: config.staff.clone(),
             tenant: config.tenant.clone(),
@@ -109,6 +109,13 @@ impl Orchestrator {
         let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         seen.insert(server.to_owned(), at);
     }
+}
+
+/// Letters say "reply to this message": where nothing else is set, the reply goes to the applications desk.
+fn open_mailer(config: &Config) -> Result<Mailer, MailError> {
+    let mut mail = config.mail.clone();
+    mail.reply_to.get_or_insert_with(|| config.staff.iah.clone());
+    Mailer::open(&mail)
 }
 
 /// Reads and compiles every contract of the folder; all problems at once, each on its line.

@@ -7,7 +7,7 @@
 use super::{Orchestrator, alerts};
 use crate::decide::letters::{self, Desk, LetterError, Reader};
 use crate::decide::retry::{self, Next, Patience};
-use crate::edge::mail::{Outgoing, Person, Receipt, SendError};
+use crate::edge::mail::{Outgoing, Person, Receipt, SendError, parse_mailbox};
 use crate::edge::store::{Changes, Row, StoreError, Stored};
 use crate::model::alert::{AlertClass, NewAlert};
 use crate::model::event::{EventKind, NewEvent, PROVIDER};
@@ -104,7 +104,7 @@ async fn write(o: &Orchestrator, notice: &Notice) -> Result<Outgoing, Failure> {
     };
     let desk = Desk {
         provider: o.staff.signature.clone(),
-        email: o.staff.iah.clone(),
+        email: parse_mailbox(&o.staff.iah).map_or_else(|_| o.staff.iah.clone(), |it| it.email.to_string()),
         phone: o.staff.phone.clone(),
         zone: chrono_tz::Europe::Paris,
     };

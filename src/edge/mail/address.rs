@@ -44,9 +44,12 @@ pub(super) fn accept(people: &[Person]) -> Result<(Vec<Mailbox>, Vec<String>), S
     let mut accepted: Vec<Mailbox> = Vec::new();
     let mut refused = Vec::new();
     for person in people.iter().take(RECIPIENTS_MAX) {
-        match parse_address(&person.email) {
-            Ok(address) if accepted.iter().any(|known| known.email == address) => {}
-            Ok(address) => accepted.push(Mailbox::new(person.name.as_deref().and_then(display_name), address)),
+        match parse_mailbox(&person.email) {
+            Ok(found) if accepted.iter().any(|known| known.email == found.email) => {}
+            Ok(found) => {
+                let name = person.name.as_deref().and_then(display_name).or(found.name);
+                accepted.push(Mailbox::new(name, found.email));
+            }
             Err(error) => refused.push(format!("{}: {error}", mask(&person.email))),
         }
     }

@@ -37,7 +37,9 @@ pub struct Outgoing {
 /// A recipient as configuration names it; checked when the letter leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
+    /// Goes before a name that `email` brings.
     pub name: Option<String>,
+    /// `name@example.fr` or `Name <name@example.fr>`.
     pub email: String,
 }
 

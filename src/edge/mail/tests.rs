@@ -66,6 +66,8 @@ async fn a_dead_deputy_does_not_keep_the_letter_from_the_main_contact() {
     let receipt = mailer.send(&letter).await.unwrap();
     assert_eq!(receipt.refused.len(), 1);
     assert!(receipt.refused[0].starts_with("l…@"), "{receipt:?}");
+    letter.to[1].email = "Luc P. <l.petit@morel.example>".to_owned();
+    assert!(mailer.send(&letter).await.unwrap().refused.is_empty());
     letter.to.truncate(0);
     assert!(matches!(mailer.send(&letter).await, Err(SendError::Refused(_))));
 }
