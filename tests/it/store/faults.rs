@@ -67,14 +67,14 @@ async fn a_commit_abandoned_at_any_moment_is_whole_or_absent_and_blocks_nobody()
 }
 
 #[tokio::test]
-async fn a_power_cut_at_any_byte_leaves_whole_commits() {
+async fn a_log_cut_short_leaves_whole_commits() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("noctule.db");
     let store = Store::open(&format!("sqlite:{}", file.display())).await.unwrap();
     for n in 1..=4 {
         store.commit(job(n)).await.unwrap();
     }
-    // The log holds everything since the tables were made; the disk kept some part of it.
+    // The log holds everything since the tables were made; a power cut left the disk some first part of it.
     let base = std::fs::read(&file).unwrap();
     let log = std::fs::read(dir.path().join("noctule.db-wal")).unwrap();
     assert_eq!(whole_jobs(&store).await, [1, 2, 3, 4]);
@@ -90,7 +90,7 @@ async fn a_power_cut_at_any_byte_leaves_whole_commits() {
     store.close().await.unwrap();
 }
 
-/// How many of the jobs 1, 2, 3… a database opened after a power cut still has: the first ones, each whole.
+/// How many of the jobs 1, 2, 3… a database opened with part of its log still has: the first ones, each whole.
 async fn survivors(file: &Path) -> usize {
     let store = Store::open(&format!("sqlite:{}", file.display())).await.unwrap();
     let jobs = whole_jobs(&store).await;
