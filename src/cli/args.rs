@@ -1,7 +1,7 @@
 //! The commands and their arguments.
 
 use super::trace::LogFormat;
-use super::{agent, alerts, attend, demo, explain, fleet, history, plan, request, schedule, serve, tokens};
+use super::{agent, alerts, attend, demo, explain, fleet, history, plan, release, request, schedule, serve, tokens};
 use chrono::{DateTime, NaiveDate, Utc};
 
 /// Keeps other people's servers up to date under a contract, at night, and can prove it.
@@ -21,6 +21,8 @@ pub enum Command {
     Serve(serve::ServeArgs),
     /// Run the agent of this server
     Agent(agent::AgentArgs),
+    /// Sign and publish releases, as their publisher
+    Release(release::ReleaseArgs),
     /// Make the database match fleet.toml, or show the fleet
     Fleet(fleet::FleetArgs),
     /// Make a one-time code that enrols a server's agent
@@ -50,7 +52,8 @@ impl Command {
     pub fn is_service(&self) -> bool {
         match self {
             Command::Serve(_) | Command::Agent(_) => true,
-            Command::Fleet(_)
+            Command::Release(_)
+            | Command::Fleet(_)
             | Command::Enrol(_)
             | Command::Token(_)
             | Command::Request(_)

@@ -16,6 +16,7 @@ mod fleet;
 mod history;
 mod output;
 mod plan;
+pub mod release;
 mod request;
 mod schedule;
 mod serve;
@@ -53,6 +54,7 @@ async fn run(command: Command) -> Outcome {
     match command {
         Command::Serve(args) => serve::run(args).await,
         Command::Agent(args) => Ok(agent::run(args).await?),
+        Command::Release(args) => Ok(release::run(args, crate::edge::clock::Clock::System).await?),
         Command::Fleet(args) => fleet::run(args).await,
         Command::Enrol(args) => tokens::enrol(args).await,
         Command::Token(args) => tokens::run(args).await,

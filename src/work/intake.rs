@@ -4,16 +4,24 @@
 //! an alert once, not at every try; what was verified before stays in force. A release whose package cannot be
 //! mirrored yet is left out and tried again.
 
+mod judge;
+
 use super::{Orchestrator, alerts};
 use crate::edge::config::Publisher;
-use crate::edge::feed::{self, FeedError, Listed};
+use crate::edge::feed::{self, Listed};
 use crate::edge::packages::PackageError;
-use crate::edge::store::{Changes, Feed, Row, StoreError, Stored};
+use crate::edge::store::{Changes, Feed, FeedFile, Row, StoreError, Stored};
 use crate::model::alert::{AlertClass, NewAlert};
 use crate::model::event::{EventKind, NewEvent, PROVIDER};
-use crate::model::release::Release;
+use crate::model::manifest::SignedManifest;
+use crate::model::release::{Release, ReleaseId};
+use crate::model::version::Change;
 use chrono::{DateTime, Utc};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Longest one package may take to download; it is tried again from its start.
+const PACKAGE_TIMEOUT: Duration = Duration::from_secs(4 * 3600);
 
 /// What one activation did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +47,7 @@ pub async fn run(o: &Orchestrator) -> Result<Report, IntakeError> {
             Ok(refreshed) => take(o, publisher, refreshed, &mut report).await,
             Err(error) => {
                 report.refused += 1;
-                refuse(o, publisher, &error.to_string()).await
+                refuse(o, publisher, error).await
             }
         };
         match outcome {
@@ -56,7 +64,7 @@ enum RefreshError {
     #[error("cannot read the pinned root: {0}")]
     Root(std::io::Error),
     #[error(transparent)]
-    Feed(#[from] FeedError),
+    Feed(#[from] feed::Failed),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -76,35 +84,41 @@ async fn take(
     report: &mut Report,
 ) -> Result<(), StoreError> {
     let now = o.clock.now();
-    let known: BTreeMap<String, Stored<Release>> =
-        o.store.releases().await?.into_iter().map(|r| (r.id().to_string(), r)).collect();
+    let known: BTreeMap<ReleaseId, Stored<Release>> =
+        o.store.releases().await?.into_iter().map(|r| (r.id(), r)).collect();
     let mut changes = Changes::default();
-    let mut troubles: Vec<String> = refreshed.unusable.clone();
-    let listed: Vec<Listed> = refreshed.releases.into_iter().map(feed::Verified::into_inner).collect();
-    let cyclic = cycles(known.values().map(|r| &r.signed).chain(listed.iter().map(|l| &l.signed)));
-    for listed in listed {
-        let id = format!("{} {}", listed.signed.manifest.product, listed.signed.manifest.version);
-        match known.get(&id) {
-            Some(release) if release.signed.publisher != publisher.name => {
-                troubles.push(format!("{id}: {} is a product of {}", release.product(), release.signed.publisher));
+    let mut troubles = refreshed.unusable;
+    let mut listed: Vec<Listed> = refreshed.releases.into_iter().map(feed::Verified::into_inner).collect();
+    listed.sort_by_key(|l| l.signed.published_at);
+    // What is known, and what this refresh adds to it.
+    let mut taken: Vec<SignedManifest> = known.values().map(|r| r.signed.clone()).collect();
+    let everything: Vec<&SignedManifest> =
+        known.values().map(|r| &r.signed).chain(listed.iter().map(|l| &l.signed)).collect();
+    let circular = judge::circular(&everything);
+    for listed in &listed {
+        let id = judge::id(&listed.signed);
+        if let Some(why) = judge::objection(&listed.signed, taken.iter(), now) {
+            troubles.push(format!("{id}: {why}"));
+        } else if let Some(release) = known.get(&id) {
+            if release.retracted.is_none() && listed.retracted.is_some() {
+                retract(release, listed, now, &mut changes);
+                report.retracted += 1;
             }
-            Some(release) => {
-                if release.retracted.is_none() && listed.retracted.is_some() {
-                    retract(release, &listed, now, &mut changes);
-                    report.retracted += 1;
-                }
-            }
-            None if cyclic.contains(&listed.signed.manifest.product) => {
-                troubles.push(format!("{id}: products that require each other in a circle can never be installed"));
-            }
-            None => match mirror(o, publisher, &listed).await {
+        } else if taken.contains(&listed.signed) {
+            // Listed twice under two spellings of one version.
+        } else if circular.contains(&id) {
+            troubles.push(format!("{id}: what it requires requires it in turn, so it can never be installed"));
+        } else {
+            match mirror(o, publisher, listed).await {
                 Ok(release) => {
-                    changes.events.push(published(&release, now));
+                    let contradiction = judge::contradiction(&release.signed, taken.iter());
+                    changes.events.push(published(&release, contradiction, now));
+                    taken.push(release.signed.clone());
                     changes.rows.push(Row::Release(Stored::new(release)));
                     report.released += 1;
                 }
-                Err(error) => troubles.push(format!("{id}: {error}")),
-            },
+                Err(why) => troubles.push(format!("{id}: {why}")),
+            }
         }
     }
     changes.rows.extend(refreshed.files.into_iter().map(Row::FeedFile));
@@ -112,9 +126,14 @@ async fn take(
     o.store.commit(changes).await
 }
 
-async fn mirror(o: &Orchestrator, publisher: &Publisher, listed: &Listed) -> Result<Release, PackageError> {
+/// Fetches the package; only then is the release one.
+async fn mirror(o: &Orchestrator, publisher: &Publisher, listed: &Listed) -> Result<Release, String> {
     let url = format!("{}/targets/{}", publisher.url.trim_end_matches('/'), listed.package_file);
-    let digests = o.packages.mirror(&o.http, &url, listed.signed.size, &listed.signed.sha256).await?;
+    let download = o.packages.mirror(&o.http, &url, listed.signed.size, &listed.signed.sha256);
+    let digests = match tokio::time::timeout(PACKAGE_TIMEOUT, download).await {
+        Ok(digests) => digests.map_err(|error: PackageError| error.to_string())?,
+        Err(_) => return Err(format!("{url} was not there after {} hours", PACKAGE_TIMEOUT.as_secs() / 3600)),
+    };
     Ok(Release {
         signed: listed.signed.clone(),
         seen_at: o.clock.now(),
@@ -124,14 +143,19 @@ async fn mirror(o: &Orchestrator, publisher: &Publisher, listed: &Listed) -> Res
     })
 }
 
-fn published(release: &Release, now: DateTime<Utc>) -> NewEvent {
-    let manual = if release.manifest().is_manual() { ", manual" } else { "" };
-    let change = match release.manifest().change {
-        crate::model::version::Change::Minor => "minor",
-        crate::model::version::Change::Major => "major",
+fn published(release: &Release, contradiction: Option<Change>, now: DateTime<Utc>) -> NewEvent {
+    let name = |change| match change {
+        Change::Minor => "minor",
+        Change::Major => "major",
     };
+    let change = name(release.manifest().change);
+    let manual = if release.manifest().is_manual() { ", manual" } else { "" };
     let withdrawn = if release.retracted.is_some() { ", already withdrawn" } else { "" };
-    let text = format!("{} published by {} ({change}{manual}{withdrawn})", release.id(), release.signed.publisher);
+    let doubt = contradiction
+        .map(|said| format!("; its number says {}, so it is treated as major", name(said)))
+        .unwrap_or_default();
+    let text =
+        format!("{} published by {} ({change}{manual}{withdrawn}){doubt}", release.id(), release.signed.publisher);
     NewEvent::new(now, PROVIDER, EventKind::ReleasePublished, text).product(release.product())
 }
 
@@ -143,10 +167,18 @@ fn retract(known: &Stored<Release>, listed: &Listed, now: DateTime<Utc>, changes
     changes.rows.push(Row::Release(known.with(release)));
 }
 
-/// A whole feed was refused: what was verified before stays, and staff hear of it once.
-async fn refuse(o: &Orchestrator, publisher: &Publisher, why: &str) -> Result<(), StoreError> {
+/// A whole feed was refused: what was verified before stays, newer roots count, and staff hear of it once.
+async fn refuse(o: &Orchestrator, publisher: &Publisher, error: RefreshError) -> Result<(), StoreError> {
     let mut changes = Changes::default();
-    settle(o, publisher, Some(why.to_owned()), o.clock.now(), &mut changes).await?;
+    let why = error.to_string();
+    match error {
+        RefreshError::Store(error) => return Err(error),
+        RefreshError::Feed(failed) => {
+            changes.rows.extend(failed.roots.into_iter().map(|file: FeedFile| Row::FeedFile(file)));
+        }
+        RefreshError::Root(_) => {}
+    }
+    settle(o, publisher, Some(why), o.clock.now(), &mut changes).await?;
     o.store.commit(changes).await
 }
 
@@ -190,28 +222,4 @@ async fn settle(
     let feed = Feed { publisher: publisher.name.clone(), fetched_at: Some(now), error };
     changes.rows.push(Row::Feed(known.map_or_else(|| Stored::new(feed.clone()), |k| k.with(feed.clone()))));
     Ok(())
-}
-
-/// Products that, over all their releases, require each other in a circle.
-fn cycles<'a>(releases: impl Iterator<Item = &'a crate::model::manifest::SignedManifest>) -> BTreeSet<String> {
-    let mut needs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for signed in releases {
-        let to = needs.entry(&signed.manifest.product).or_default();
-        to.extend(signed.manifest.requires.iter().map(|r| r.product.as_str()));
-    }
-    let reaches_itself = |start: &str| {
-        let (mut seen, mut todo) = (BTreeSet::new(), vec![start]);
-        while let Some(product) = todo.pop() {
-            for next in needs.get(product).into_iter().flatten() {
-                if *next == start {
-                    return true;
-                }
-                if seen.insert(*next) {
-                    todo.push(next);
-                }
-            }
-        }
-        false
-    };
-    needs.keys().filter(|product| reaches_itself(product)).map(|product| (*product).to_owned()).collect()
 }

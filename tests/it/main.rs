@@ -5,6 +5,7 @@ mod api;
 mod cli;
 mod databases;
 mod ddi;
+mod feed;
 mod foreign_client;
 mod golden;
 mod mail;

@@ -15,7 +15,6 @@ use chrono::{DateTime, Utc};
 use repository::Shelf;
 use sigstore_tuf::{Error as TufError, TargetFile, Updater, UpdaterConfig};
 use std::collections::BTreeMap;
-use url::Url;
 
 /// Largest manifest target, in bytes.
 pub const MANIFEST_BYTES_MAX: u64 = 1 << 20;
@@ -72,6 +71,21 @@ pub struct Source<'a> {
     pub root: &'a [u8],
 }
 
+/// A refresh that failed, and what it nevertheless proved.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Failed {
+    pub error: FeedError,
+    /// Roots that are newer than those known: they are in force whatever came after them (TUF 5.3.8).
+    pub roots: Vec<FeedFile>,
+}
+
+impl From<FeedError> for Failed {
+    fn from(error: FeedError) -> Failed {
+        Failed { error, roots: Vec::new() }
+    }
+}
+
 /// Refreshes a feed as of `now`. `known` are the files mirrored before; an unchanged feed costs two requests.
 ///
 /// # Errors
@@ -82,27 +96,23 @@ pub async fn refresh(
     source: &Source<'_>,
     known: Vec<FeedFile>,
     now: DateTime<Utc>,
-) -> Result<Refreshed, FeedError> {
-    let at =
-        jiff::Timestamp::from_millisecond(now.timestamp_millis()).map_err(|e| FeedError::Refused(e.to_string()))?;
-    let base = base_url(source.url)?;
-    let shelf = Shelf::of(known);
+) -> Result<Refreshed, Failed> {
+    let repository = HttpRepository::new(http.clone(), source.url)?;
     let mut config = UpdaterConfig::default();
     config.target_max_length = MANIFEST_BYTES_MAX;
     // No delegations: one visit is the top-level role.
     config.max_delegations = 1;
-    let mut updater = Updater::new(HttpRepository::new(http.clone(), base), source.root)
-        .map_err(judge)?
-        .with_config(config)
-        .with_store(shelf.clone());
-    // Agents start from the root they pinned, so the mirror serves the whole chain from the first.
-    shelf.keep_root(updater.trusted().root().version, source.root);
-    updater.refresh(at).await.map_err(judge)?;
-    shelf.keep_targets_version(updater.trusted().targets_role("targets").map_or(0, |role| role.version));
+    let mut session = Session::open(repository, source.root, Shelf::of(known), config)?;
+    if let Err(error) = session.refresh(now).await {
+        let mut roots = session.shelf.news(source.publisher);
+        roots.retain(|file| file.name.ends_with(".root.json"));
+        return Err(Failed { error, roots });
+    }
+    let Session { updater, shelf, .. } = session;
     let targets: BTreeMap<String, TargetFile> =
         updater.trusted().targets_role("targets").map(|role| role.targets.clone()).unwrap_or_default();
     if targets.len() > RELEASES_MAX * 2 {
-        return Err(FeedError::Refused(format!("{} targets, at most {}", targets.len(), RELEASES_MAX * 2)));
+        return Err(FeedError::Refused(format!("{} targets, at most {}", targets.len(), RELEASES_MAX * 2)).into());
     }
     let mut refreshed = Refreshed::default();
     for (name, target) in &targets {
@@ -113,7 +123,14 @@ pub async fn refresh(
         let file = format!("{}.{name}", target.hashes.get("sha256").map_or("", String::as_str));
         let bytes = match shelf.target(&file) {
             Some(bytes) if verified(&bytes, target) => bytes,
-            Some(_) | None => updater.download_target(target, name).await.map_err(judge)?,
+            Some(_) | None => match updater.download_target(target, name).await {
+                Ok(bytes) => bytes,
+                // One missing manifest holds up neither the others nor a retraction.
+                Err(error) => {
+                    refreshed.unusable.push(format!("{name}: {}", judge(error)));
+                    continue;
+                }
+            },
         };
         match listed(source.publisher, name, &bytes, custom, &targets) {
             Ok(release) => refreshed.releases.push(Verified(release)),
@@ -125,9 +142,71 @@ pub async fn refresh(
     Ok(refreshed)
 }
 
-fn base_url(url: &str) -> Result<Url, FeedError> {
-    let slashed = if url.ends_with('/') { url.to_owned() } else { format!("{url}/") };
-    Url::parse(&slashed).map_err(|e| FeedError::Refused(format!("{url} is not a URL: {e}")))
+/// One client of one repository: the TUF workflow on files in memory. What it verified stays in memory until the caller
+/// has written it; forgetting it would lose the protection against rollback.
+pub struct Session {
+    updater: Updater,
+    shelf: Shelf,
+}
+
+impl Session {
+    /// Starts from a root and from `known` metadata by name (`timestamp.json`, `2.root.json`, …).
+    pub fn start(
+        repository: HttpRepository,
+        root: &[u8],
+        known: BTreeMap<String, Vec<u8>>,
+    ) -> Result<Session, FeedError> {
+        Session::open(repository, root, Shelf::named(known), UpdaterConfig::default())
+    }
+
+    fn open(
+        repository: HttpRepository,
+        root: &[u8],
+        shelf: Shelf,
+        config: UpdaterConfig,
+    ) -> Result<Session, FeedError> {
+        let updater = Updater::new(repository, root).map_err(judge)?;
+        // Agents start from the root they pinned, so the mirror serves the whole chain from the first.
+        shelf.keep_root(updater.trusted().root().version, root);
+        Ok(Session { updater: updater.with_config(config).with_store(shelf.clone()), shelf })
+    }
+
+    /// Brings the metadata up to date as of `now`: root, timestamp, snapshot, targets.
+    pub async fn refresh(&mut self, now: DateTime<Utc>) -> Result<(), FeedError> {
+        self.updater.refresh(instant(now)?).await.map_err(judge)?;
+        let trusted = self.updater.trusted();
+        let versions = trusted.snapshot().map(|s| s.version).zip(trusted.targets_role("targets").map(|t| t.version));
+        if let Some((snapshot, targets)) = versions.filter(|_| trusted.root().consistent_snapshot) {
+            self.shelf.name_versions([("snapshot", snapshot), ("targets", targets)]);
+        }
+        Ok(())
+    }
+
+    /// The bytes of a target, verified as of `now`; `held` are bytes that the caller has, which spare the download when
+    /// they are the ones. Requires a refresh.
+    pub async fn target(
+        &mut self,
+        name: &str,
+        held: Option<Vec<u8>>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<u8>, FeedError> {
+        let info = self.updater.get_target_info(name, instant(now)?).await.map_err(judge)?;
+        let info = info.ok_or_else(|| FeedError::Refused(format!("{name} is no target of this repository")))?;
+        match held.filter(|bytes| verified(bytes, &info)) {
+            Some(bytes) => Ok(bytes),
+            None => self.updater.download_target(&info, name).await.map_err(judge),
+        }
+    }
+
+    /// The metadata verified so far, by name; also after a refresh that failed half-way.
+    pub fn metadata(&self) -> BTreeMap<String, Vec<u8>> {
+        let files = self.shelf.all().into_iter();
+        files.filter_map(|(name, bytes)| Some((name.strip_prefix("metadata/")?.to_owned(), bytes))).collect()
+    }
+}
+
+fn instant(now: DateTime<Utc>) -> Result<jiff::Timestamp, FeedError> {
+    jiff::Timestamp::from_millisecond(now.timestamp_millis()).map_err(|e| FeedError::Refused(e.to_string()))
 }
 
 fn verified(bytes: &[u8], target: &TargetFile) -> bool {

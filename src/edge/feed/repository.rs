@@ -1,5 +1,6 @@
 //! What the TUF client stands on: bounded HTTP downloads, and a shelf in memory in place of a cache on disk.
 
+use super::FeedError;
 use crate::edge::store::FeedFile;
 use futures_util::StreamExt;
 use sigstore_tuf::transport::FetchFuture;
@@ -15,21 +16,30 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// `metadata/` and `targets/` below a base URL, every download bounded.
 pub struct HttpRepository {
     http: reqwest::Client,
-    base: Url,
+    /// Both end with a slash.
+    metadata: Url,
+    targets: Url,
 }
 
 impl HttpRepository {
-    /// `base` ends with a slash; `http` carries what authorization there is.
-    pub fn new(http: reqwest::Client, base: Url) -> HttpRepository {
-        HttpRepository { http, base }
+    /// The repository below `url`; `http` carries what authorization there is.
+    pub fn new(http: reqwest::Client, url: &str) -> Result<HttpRepository, FeedError> {
+        let url = url.trim_end_matches('/');
+        HttpRepository::at(http, &format!("{url}/metadata"), &format!("{url}/targets"))
     }
 
-    async fn get(&self, folder: &str, name: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, TufError> {
+    /// A repository whose two folders lie in different places.
+    pub fn at(http: reqwest::Client, metadata: &str, targets: &str) -> Result<HttpRepository, FeedError> {
+        let folder = |url: &str| {
+            Url::parse(&format!("{}/", url.trim_end_matches('/')))
+                .map_err(|e| FeedError::Refused(format!("{url} is not a URL: {e}")))
+        };
+        Ok(HttpRepository { http, metadata: folder(metadata)?, targets: folder(targets)? })
+    }
+
+    async fn get(&self, folder: &Url, name: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, TufError> {
         let failed = |e: reqwest::Error| TufError::transport_with_source(format!("cannot fetch {name}"), e);
-        let url = self
-            .base
-            .join(&format!("{folder}/{name}"))
-            .map_err(|e| TufError::transport_with_source("bad address", e))?;
+        let url = folder.join(name).map_err(|e| TufError::transport_with_source("bad address", e))?;
         let response = self.http.get(url).timeout(CALL_TIMEOUT).send().await.map_err(failed)?;
         // Object stores answer 403 for what is not there.
         if matches!(response.status(), reqwest::StatusCode::NOT_FOUND | reqwest::StatusCode::FORBIDDEN) {
@@ -53,11 +63,11 @@ impl HttpRepository {
 
 impl Repository for HttpRepository {
     fn fetch_metadata<'a>(&'a self, name: &'a str, max_length: u64) -> FetchFuture<'a> {
-        Box::pin(self.get("metadata", name, max_length))
+        Box::pin(self.get(&self.metadata, name, max_length))
     }
 
     fn fetch_target<'a>(&'a self, path: &'a str, max_length: u64) -> FetchFuture<'a> {
-        Box::pin(self.get("targets", path, max_length))
+        Box::pin(self.get(&self.targets, path, max_length))
     }
 }
 
@@ -74,6 +84,12 @@ impl Shelf {
         Shelf { files: Arc::new(Mutex::new(files)) }
     }
 
+    /// A shelf of metadata named as the TUF client names it.
+    pub fn named(known: BTreeMap<String, Vec<u8>>) -> Shelf {
+        let files = known.into_iter().map(|(name, bytes)| (format!("metadata/{name}"), (bytes, false))).collect();
+        Shelf { files: Arc::new(Mutex::new(files)) }
+    }
+
     pub fn keep_root(&self, version: u64, bytes: &[u8]) {
         let name = format!("metadata/{version}.root.json");
         if self.read(&name).is_none() {
@@ -81,10 +97,13 @@ impl Shelf {
         }
     }
 
-    /// The client keeps the targets role without its version; agents ask for it with.
-    pub fn keep_targets_version(&self, version: u64) {
-        if let Some(bytes) = self.read("metadata/targets.json") {
-            self.write(format!("metadata/{version}.targets.json"), bytes);
+    /// Gives the files that the client keeps under one name their names on the mirror too, where whoever reads it
+    /// expects consistent snapshots.
+    pub fn name_versions(&self, versions: [(&str, u64); 2]) {
+        for (role, version) in versions {
+            if let Some(bytes) = self.read(&format!("metadata/{role}.json")) {
+                self.write(format!("metadata/{version}.{role}.json"), bytes);
+            }
         }
     }
 
@@ -107,6 +126,12 @@ impl Shelf {
                 bytes: bytes.clone(),
             })
             .collect()
+    }
+
+    /// Everything, new or not.
+    pub fn all(&self) -> BTreeMap<String, Vec<u8>> {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.iter().map(|(name, (bytes, _))| (name.clone(), bytes.clone())).collect()
     }
 
     fn read(&self, name: &str) -> Option<Vec<u8>> {

@@ -122,6 +122,18 @@ pub enum Rotation {
     Timestamp,
 }
 
+impl Rotation {
+    /// The role's name, as the specification writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rotation::Root => "root",
+            Rotation::Targets => "targets",
+            Rotation::Snapshot => "snapshot",
+            Rotation::Timestamp => "timestamp",
+        }
+    }
+}
+
 impl std::str::FromStr for Rotation {
     type Err = PublishError;
 

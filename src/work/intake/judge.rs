@@ -1,0 +1,149 @@
+//! What is believed of a release whose signatures are good: a publisher signs for its own products, once, and soundly.
+//!
+//! Pure: everything known is an argument. An objection is a sentence; the release is looked at again at every refresh.
+
+use crate::edge::manifest_file;
+use crate::model::manifest::SignedManifest;
+use crate::model::release::ReleaseId;
+use crate::model::version::Change;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeSet;
+
+/// How far a publisher's clock may be ahead of ours, in minutes.
+const AHEAD_MINUTES_MAX: i64 = 60;
+
+/// Which release a manifest is about.
+pub(super) fn id(signed: &SignedManifest) -> ReleaseId {
+    ReleaseId { product: signed.manifest.product.clone(), version: signed.manifest.version.clone() }
+}
+
+/// Why `new` is not taken, given the releases `known` before. `known` may hold `new` itself, unchanged.
+pub(super) fn objection<'a>(
+    new: &SignedManifest,
+    known: impl Iterator<Item = &'a SignedManifest>,
+    now: DateTime<Utc>,
+) -> Option<String> {
+    for old in known.filter(|old| old.manifest.product == new.manifest.product) {
+        if old.publisher != new.publisher {
+            return Some(format!("{} is a product of {}", new.manifest.product, old.publisher));
+        }
+        if old.manifest.version == new.manifest.version && old != new {
+            return Some("it was changed after its publication; the first one stays in force".to_owned());
+        }
+    }
+    if new.published_at > now + TimeDelta::minutes(AHEAD_MINUTES_MAX) {
+        return Some(format!("it is dated in the future, {}", new.published_at.to_rfc3339()));
+    }
+    let problems = manifest_file::problems(&new.manifest);
+    let told: Vec<String> = problems.into_iter().map(|p| format!("`{}`: {}", p.place, p.what)).collect();
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
+/// Releases that can never be installed, because what they require requires them in turn.
+///
+/// A requirement for which no release is known may be met by what a server already runs; it is no circle.
+pub(super) fn circular(all: &[&SignedManifest]) -> BTreeSet<ReleaseId> {
+    let mut installable = BTreeSet::new();
+    loop {
+        let before = installable.len();
+        for signed in all {
+            let met = signed.manifest.requires.iter().all(|required| {
+                let mut candidates = all
+                    .iter()
+                    .filter(|c| c.manifest.product == required.product && c.manifest.version >= required.at_least)
+                    .peekable();
+                candidates.peek().is_none() || candidates.any(|c| installable.contains(&id(c)))
+            });
+            if met {
+                installable.insert(id(signed));
+            }
+        }
+        if installable.len() == before {
+            return all.iter().map(|signed| id(signed)).filter(|id| !installable.contains(id)).collect();
+        }
+    }
+}
+
+/// What the version numbers say, where they contradict the manifest's `change`.
+pub(super) fn contradiction<'a>(
+    new: &SignedManifest,
+    known: impl Iterator<Item = &'a SignedManifest>,
+) -> Option<Change> {
+    let m = &new.manifest;
+    let before = known
+        .map(|old| &old.manifest)
+        .filter(|old| old.product == m.product && old.version < m.version)
+        .max_by(|a, b| a.version.cmp(&b.version))?;
+    m.version.change_from(&before.version, m.scheme).filter(|said| *said != m.change)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        "2026-04-29T12:00:00Z".parse().unwrap()
+    }
+
+    fn signed(product: &str, version: &str, requires: &[(&str, &str)]) -> SignedManifest {
+        let requires: Vec<_> =
+            requires.iter().map(|(p, v)| serde_json::json!({ "product": p, "at_least": v })).collect();
+        serde_json::from_value(serde_json::json!({
+            "publisher": "agiris", "published_at": now(), "size": 1, "sha256": "00",
+            "manifest": {
+                "product": product, "version": version, "change": "minor", "notes": { "fr": "Corrections." },
+                "duration_minutes": 5, "rollback_minutes": 5, "requires": requires,
+                "package": { "file": "p.zip" }, "installer": { "kind": "zip" },
+                "health": { "files": ["VERSION"], "timeout_seconds": 5 }, "detect": { "version_file": "VERSION" },
+            }
+        }))
+        .unwrap()
+    }
+
+    #[track_caller]
+    fn check(new: &SignedManifest, known: &[SignedManifest], expected: Option<&str>) {
+        let said = objection(new, known.iter(), now());
+        match expected {
+            None => assert_eq!(said, None),
+            Some(part) => assert!(said.as_ref().is_some_and(|s| s.contains(part)), "{said:?}"),
+        }
+    }
+
+    #[test]
+    fn a_publisher_signs_for_its_own_products_once_and_soundly() {
+        let old = signed("isacompta", "14.20.003", &[]);
+        check(&old, &[], None);
+        check(&old, std::slice::from_ref(&old), None);
+        let theirs = SignedManifest { publisher: "eic".into(), ..signed("isacompta", "14.20.004", &[]) };
+        check(&theirs, std::slice::from_ref(&old), Some("isacompta is a product of agiris"));
+        let changed = SignedManifest { size: 2, ..signed("isacompta", "14.20.3", &[]) };
+        check(&changed, std::slice::from_ref(&old), Some("changed after its publication"));
+        let at = |minutes| SignedManifest { published_at: now() + TimeDelta::minutes(minutes), ..old.clone() };
+        check(&at(AHEAD_MINUTES_MAX), &[], None);
+        check(&at(AHEAD_MINUTES_MAX + 1), &[], Some("in the future"));
+        let mut unsound = old.clone();
+        unsound.manifest.duration_minutes = 0;
+        check(&unsound, &[], Some("`duration_minutes`"));
+    }
+
+    #[test]
+    fn a_circle_is_one_only_when_nothing_leads_into_it() {
+        let circle = |all: &[SignedManifest]| -> Vec<String> {
+            circular(&all.iter().collect::<Vec<_>>()).iter().map(ToString::to_string).collect()
+        };
+        let (a, b) = (signed("a", "1", &[("b", "1")]), signed("b", "1", &[("a", "1")]));
+        assert_eq!(circle(&[a.clone(), b.clone()]), ["a 1", "b 1"]);
+        assert!(circle(&[signed("a", "1", &[]), signed("a", "2", &[("b", "1")]), b.clone()]).is_empty());
+        assert!(circle(std::slice::from_ref(&a)).is_empty(), "b may be there already");
+        let outside = signed("c", "1", &[("a", "1")]);
+        assert_eq!(circle(&[a, b, outside]), ["a 1", "b 1", "c 1"]);
+    }
+
+    #[test]
+    fn numbers_may_contradict_the_manifest() {
+        let old = [signed("a", "14.20", &[]), signed("a", "16.1", &[])];
+        assert_eq!(contradiction(&signed("a", "15.00", &[]), old.iter()), Some(Change::Major));
+        assert_eq!(contradiction(&signed("a", "14.30", &[]), old.iter()), None);
+        assert_eq!(contradiction(&signed("b", "15.00", &[]), old.iter()), None);
+    }
+}
