@@ -75,8 +75,11 @@ impl Repository for HttpRepository {
 /// what was verified is written afterwards, in the transaction that also writes the releases.
 #[derive(Clone, Default)]
 pub(super) struct Shelf {
-    files: Arc<Mutex<BTreeMap<String, (Vec<u8>, bool)>>>,
+    files: Arc<Mutex<Files>>,
 }
+
+/// Name → bytes, and whether they are new.
+type Files = BTreeMap<String, (Vec<u8>, bool)>;
 
 impl Shelf {
     pub fn of(known: Vec<FeedFile>) -> Shelf {
