@@ -4,7 +4,7 @@ use super::access::Access;
 use super::api::{AlertRow, Client};
 use super::{Outcome, output};
 use chrono_tz::Tz;
-use comfy_table::Cell;
+use std::fmt::Write as _;
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -47,27 +47,26 @@ pub async fn run(args: AlertsArgs) -> Outcome {
     if rows.is_empty() {
         return output::print("no alert is open");
     }
-    output::print(&table(&rows))
+    output::print(&told(&rows))
 }
 
-fn table(rows: &[AlertRow]) -> String {
-    let mut table = output::table(&["id", "state", "raised (UTC)", "due (UTC)", "server", "what"]);
+/// A paragraph for each alert: what happened takes more room than a column has.
+fn told(rows: &[AlertRow]) -> String {
+    let mut text = String::new();
     for row in rows {
         let mut state = row.state.clone();
         if let Some(level) = row.level.filter(|level| *level > 0) {
-            state = format!("{state} level {level}");
+            let _ = write!(state, ", level {level} (6.1.7)");
         }
         if let Some(by) = &row.by {
-            state = format!("{state} {by}");
+            let _ = write!(state, " by {by}");
         }
-        table.add_row([
-            Cell::new(row.id),
-            output::state(&state),
-            Cell::new(output::instant(row.raised_at, Tz::UTC)),
-            Cell::new(output::instant(row.due, Tz::UTC)),
-            Cell::new(row.server.as_deref().or(row.client.as_deref()).unwrap_or_default()),
-            Cell::new(format!("{}\n{}", row.title, row.text)),
-        ]);
+        let (raised, due) = (output::instant(row.raised_at, Tz::UTC), output::instant(row.due, Tz::UTC));
+        let _ = writeln!(text, "alert {}, {state}: {}", row.id, row.title);
+        let _ = writeln!(text, "  raised {raised} UTC, due {due} UTC, {}", row.class);
+        for line in row.text.lines().chain(row.note.as_deref()) {
+            let _ = writeln!(text, "  {line}");
+        }
     }
-    output::text(&table)
+    text
 }

@@ -45,7 +45,7 @@ pub fn table(header: &[&str]) -> Table {
         |title: &&str| if is_coloured() { Cell::new(title).add_attribute(Attribute::Bold) } else { Cell::new(title) };
     table.set_header(header.iter().map(bold));
     for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+        column.set_padding((0, 1));
     }
     if !io::stdout().is_terminal() {
         table.set_width(WIDTH);
