@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub(super) const PUBLISHERS: [&str; 3] = ["agiris", "isapaye", "eic"];
 
 /// The manifests the story publishes, as they stand in the project.
-const MANIFESTS: [(&str, &str); 9] = [
+const MANIFESTS: [(&str, &str); 10] = [
     ("agiris/isacompta-14.20.003", include_str!("../../manifests/agiris/isacompta-14.20.003.toml")),
     ("agiris/isacompta-14.20.004", include_str!("../../manifests/agiris/isacompta-14.20.004.toml")),
     ("agiris/isacompta-14.20.005", include_str!("../../manifests/agiris/isacompta-14.20.005.toml")),
@@ -23,6 +23,7 @@ const MANIFESTS: [(&str, &str); 9] = [
     ("agiris/isaged-3.8.1", include_str!("../../manifests/agiris/isaged-3.8.1.toml")),
     ("agiris/isaflux-5.3.1", include_str!("../../manifests/agiris/isaflux-5.3.1.toml")),
     ("agiris/isapedi-7.1.1", include_str!("../../manifests/agiris/isapedi-7.1.1.toml")),
+    ("isapaye/isapaye-2027.1", include_str!("../../manifests/isapaye/isapaye-2027.1.toml")),
     ("isapaye/isapaye-2026.2", include_str!("../../manifests/isapaye/isapaye-2026.2.toml")),
     ("eic/eic-11.0A", include_str!("../../manifests/eic/eic-11.0A.toml")),
 ];

@@ -112,6 +112,7 @@ pub(super) fn acts() -> Vec<(DateTime<Utc>, Act)> {
         (paris("2026-05-01 01:00"), Act::Backups { server: "bocage-srv1", running: true }),
         // A faulty release: its health check fails on the canary, it is rolled back, then withdrawn.
         (paris("2026-05-04 11:00"), Act::Publish { manifest: "agiris/isaflux-5.3.1", health: Health::Bad }),
+        (paris("2026-05-05 08:15"), Act::Acknowledge { by: "équipe IAH" }),
         (
             paris("2026-05-05 09:30"),
             Act::Retract {
@@ -128,12 +129,15 @@ pub(super) fn acts() -> Vec<(DateTime<Utc>, Act)> {
         // A tampered package: the agent refuses it; the next night the right one is back.
         (paris("2026-05-06 14:00"), good("agiris/isapedi-7.1.1")),
         (paris("2026-05-06 14:00"), Act::Tamper { product: "isapedi", version: "7.1.1" }),
+        (paris("2026-05-07 08:15"), Act::Acknowledge { by: "équipe IAH" }),
         (paris("2026-05-07 09:00"), Act::Mend { product: "isapedi", version: "7.1.1" }),
         // A manual update in a staffed slot.
         (paris("2026-05-10 10:00"), good("agiris/isacompta-14.20.005")),
         (paris("2026-05-11 15:00"), Act::Attend { server: "rhin-srv1", product: "isacompta", by: "M. Leroy" }),
         (paris("2026-05-11 15:05"), Act::Attend { server: "bocage-srv1", product: "isacompta", by: "M. Leroy" }),
         (paris("2026-05-11 15:10"), Act::Attend { server: "piton-srv1", product: "isacompta", by: "Mme Hoarau" }),
+        // The next major of another publisher, for whoever wants to ask for it.
+        (paris("2026-05-12 10:00"), good("isapaye/isapaye-2027.1")),
     ]
 }
 
