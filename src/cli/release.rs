@@ -1,7 +1,7 @@
 //! `noctule release`: everything a publisher needs to sign releases and keep their repository.
 
 use crate::edge::clock::Clock;
-use crate::edge::manifest_file::{self, ManifestError};
+use crate::edge::manifest_file;
 use crate::edge::publish::{self, InitOptions, PublishError, Rotation};
 use crate::model::version::Version;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -71,8 +71,6 @@ enum ReleaseCommand {
 pub enum ReleaseError {
     #[error(transparent)]
     Publish(#[from] PublishError),
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
     /// Problems of several manifests, one per line.
     #[error("{0}")]
     Manifests(String),
@@ -94,7 +92,7 @@ pub async fn run(args: ReleaseArgs, clock: Clock) -> Result<(), ReleaseError> {
                  run daily        noctule release resign {dir}"
             )
         }
-        ReleaseCommand::Check { manifests } => check(&manifests)?,
+        ReleaseCommand::Check { manifests } => check(&manifests).map_err(ReleaseError::Manifests)?,
         ReleaseCommand::Publish { dir, manifest, package } => {
             let signed = publish::publish(&dir, &manifest, &package, now).await?;
             let m = &signed.manifest;
@@ -135,7 +133,8 @@ pub async fn run(args: ReleaseArgs, clock: Clock) -> Result<(), ReleaseError> {
     Ok(())
 }
 
-fn check(manifests: &[PathBuf]) -> Result<String, ReleaseError> {
+/// What is good, or everything that is wrong.
+fn check(manifests: &[PathBuf]) -> Result<String, String> {
     let (mut good, mut wrong) = (Vec::new(), Vec::new());
     for path in manifests {
         match manifest_file::read(path) {
@@ -143,7 +142,7 @@ fn check(manifests: &[PathBuf]) -> Result<String, ReleaseError> {
             Err(error) => wrong.push(error.to_string()),
         }
     }
-    if wrong.is_empty() { Ok(good.join("\n")) } else { Err(ReleaseError::Manifests(wrong.join("\n"))) }
+    if wrong.is_empty() { Ok(good.join("\n")) } else { Err(wrong.join("\n")) }
 }
 
 fn warn(role: &str, at: DateTime<Utc>) -> String {

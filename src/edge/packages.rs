@@ -1,8 +1,17 @@
 //! The package store: a folder of files named by their sha256, complete or absent.
+//!
+//! A download goes to a temporary file, is compared with the signed length and hash while it runs, synced and renamed.
+//! What a killed process left half-way is removed by [`Packages::sweep`]. Whether a package is wanted is not known here.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use tokio::io::AsyncWriteExt;
+
+/// How a download that is not complete begins its name.
+const PART: &str = ".part-";
+/// Age from which an incomplete download is nobody's any more, in hours; longer than any download may take.
+const PART_HOURS: i64 = 24;
 
 /// What mirroring learned about a package besides its sha256; older protocol clients ask for these digests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +68,7 @@ impl Packages {
             return self.digests(sha256).await;
         }
         let io = |source| PackageError::Io { path: self.dir.clone(), source };
-        let temporary = tempfile::Builder::new().prefix(".part-").tempfile_in(&self.dir).map_err(io)?;
+        let temporary = tempfile::Builder::new().prefix(PART).tempfile_in(&self.dir).map_err(io)?;
         let (file, guard) = temporary.into_parts();
         let mut file = tokio::fs::File::from_std(file);
         let download = |source| PackageError::Download { url: url.to_owned(), source };
@@ -85,7 +94,24 @@ impl Packages {
         }
         file.sync_all().await.map_err(io)?;
         guard.persist(self.path(sha256)).map_err(|e| io(e.error))?;
+        sync_folder(&self.dir).map_err(io)?;
         self.digests(sha256).await
+    }
+
+    /// Removes incomplete downloads that a killed process left; returns how many.
+    pub fn sweep(&self, now: DateTime<Utc>) -> Result<usize, PackageError> {
+        let io = |source| PackageError::Io { path: self.dir.clone(), source };
+        let mut swept = 0;
+        for entry in std::fs::read_dir(&self.dir).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            let modified = entry.metadata().and_then(|m| m.modified()).map(DateTime::<Utc>::from);
+            let old = modified.is_ok_and(|at| at + TimeDelta::hours(PART_HOURS) < now);
+            if old && entry.file_name().to_string_lossy().starts_with(PART) {
+                std::fs::remove_file(entry.path()).map_err(io)?;
+                swept += 1;
+            }
+        }
+        Ok(swept)
     }
 
     async fn digests(&self, sha256: &str) -> Result<Digests, PackageError> {
@@ -104,5 +130,28 @@ impl Packages {
             }
         }
         Ok(Digests { sha1: hex::encode(sha1.finalize()), md5: hex::encode(md5.finalize()) })
+    }
+}
+
+/// Makes a rename in `folder` survive a power cut, where the system can.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    if cfg!(unix) { std::fs::File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_old_incomplete_downloads_are_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let packages = Packages::open(folder.path()).unwrap();
+        for name in [".part-1", "00ff"] {
+            std::fs::write(folder.path().join(name), "x").unwrap();
+        }
+        let written = DateTime::<Utc>::from(std::fs::metadata(packages.path("00ff")).unwrap().modified().unwrap());
+        assert_eq!(packages.sweep(written + TimeDelta::hours(PART_HOURS - 1)).unwrap(), 0);
+        assert_eq!(packages.sweep(written + TimeDelta::hours(PART_HOURS + 1)).unwrap(), 1);
+        assert!(packages.contains("00ff") && !packages.contains(".part-1"));
     }
 }

@@ -41,6 +41,9 @@ pub enum IntakeError {
 /// Refreshes every feed once. One feed's trouble does not stop the others.
 pub async fn run(o: &Orchestrator) -> Result<Report, IntakeError> {
     let mut report = Report::default();
+    if let Err(error) = o.packages.sweep(o.clock.now()) {
+        tracing::warn!(%error, "incomplete downloads could not be removed");
+    }
     for publisher in &o.publishers {
         report.feeds += 1;
         let outcome = match refresh(o, publisher).await {

@@ -73,14 +73,14 @@ pub enum PublishError {
     Manifest(#[from] ManifestError),
     #[error("{product} {version} is already published; a release is never changed, publish a new version")]
     AlreadyPublished { product: String, version: Version },
-    #[error("{new} and the published {old} of {product} would share the file name {target}; choose another version")]
-    SlugCollision { product: String, new: Version, old: String, target: String },
+    #[error("{new} and the published {old} would share the file name {target}; choose another version")]
+    SlugCollision { new: String, old: String, target: String },
     #[error("a package named {0} is already published with other contents; name this one differently")]
     PackageName(String),
     #[error("package {}: {what}", path.display())]
     Package { path: PathBuf, what: String },
-    #[error("{product} {version} is not published here; published: {known}")]
-    NotPublished { product: String, version: Version, known: String },
+    #[error("{what} is not published here; published: {known}")]
+    NotPublished { what: String, known: String },
     #[error("{product} {version} was already retracted")]
     AlreadyRetracted { product: String, version: Version },
     #[error("say why the release is retracted; clients are told")]
@@ -245,7 +245,7 @@ pub async fn publish(
             return Err(PublishError::AlreadyPublished { product, version });
         }
         if name == target_name(&product, &version) {
-            return Err(PublishError::SlugCollision { product, new: version, old: known, target: name });
+            return Err(PublishError::SlugCollision { new: version.to_string(), old: known, target: name });
         }
     }
     let folder = repository::targets_folder(dir);
@@ -292,7 +292,7 @@ pub async fn retract(
     let Some((name, ..)) = all.iter().find(same) else {
         let known: Vec<String> = all.iter().map(|(_, p, v)| format!("{p} {v}")).collect();
         let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
-        return Err(PublishError::NotPublished { product: product.to_owned(), version: version.clone(), known });
+        return Err(PublishError::NotPublished { what: format!("{product} {version}"), known });
     };
     let retraction = Retraction { at: now, reason: reason.trim().to_owned() };
     let target = repository.targets.targets.get_mut(&TargetName::new(name.as_str())?);
