@@ -106,16 +106,16 @@ fn judge<'a>(world: &World, client: &'a Client, demand: &Demand, now: DateTime<U
         return Err(if world.knows_product(product) {
             refuse(
                 format!("{product} is not in the order of {} (III, annexe 1-2)", client.name),
-                format!("{product} ne figure pas au bon de commande de {} (III, annexes 1 et 2)", client.name),
+                format!("{product} ne figure pas au bon de commande de {} (III, annexes 1 et 2).", client.name),
             )
         } else {
-            refuse(format!("there is no product {product:?}"), format!("le produit « {product} » n'existe pas"))
+            refuse(format!("there is no product {product:?}"), format!("Le produit « {product} » n'existe pas."))
         });
     }
     let Some(release) = world.release(product, version).filter(|r| r.published_at() <= now) else {
         return Err(refuse(
             format!("{product} {version} has not been published"),
-            format!("{product} {version} n'a pas été mise à disposition"),
+            format!("{product} {version} n'a pas été mise à disposition."),
         ));
     };
     if let Some(retraction) = &release.retracted {
@@ -126,7 +126,7 @@ fn judge<'a>(world: &World, client: &'a Client, demand: &Demand, now: DateTime<U
     }
     let targets = targets(world, client, demand, release)?;
     let Some(calendar) = targets.first().and_then(|s| world.calendar(&s.id)) else {
-        return Err(refuse("the client has no server".into(), "le client n'a aucun serveur".into()));
+        return Err(refuse("the client has no server".into(), "Le client n'a aucun serveur.".into()));
     };
     let count = notice::count(world.terms_of(client), calendar, now);
     let slots = |before: NaiveDate| -> Option<Vec<(&'a Server, Slot)>> {
@@ -173,14 +173,14 @@ fn targets<'a>(
     if running.is_empty() {
         return Err(refuse(
             format!("no server of {} is known to run {product}", client.name),
-            format!("aucun serveur de {} n'exécute {product} à notre connaissance", client.name),
+            format!("Aucun serveur de {} n'exécute {product} à notre connaissance.", client.name),
         ));
     }
     let below: Vec<(&Server, &Version)> = running.into_iter().filter(|(_, v)| *v < version).collect();
     if below.is_empty() {
         return Err(refuse(
             format!("{product} {version} or newer is already installed"),
-            format!("{product} {version} ou plus récent est déjà installé"),
+            format!("{product} {version} ou plus récent est déjà installé."),
         ));
     }
     let major: Vec<&Server> =
@@ -189,7 +189,7 @@ fn targets<'a>(
         return Err(refuse(
             format!("{product} {version} is a minor update: it is installed at night without a request (3.1.b.3)"),
             format!(
-                "{product} {version} est une mise à jour mineure : elle est installée de nuit sans demande (3.1.b.3)"
+                "{product} {version} est une mise à jour mineure : elle est installée de nuit sans demande (3.1.b.3)."
             ),
         ));
     }
@@ -208,7 +208,7 @@ fn short_notice(world: &World, client: &Client, demand: &Demand, count: &NoticeC
             count.earliest
         )),
         fr: format!(
-            "le {} est à moins de {days} jours ouvrés (3.1.b.4) : la demande est réputée reçue le {}, et les jours ouvrés qui suivent sont les {} ; la première date recevable est le {}",
+            "Le {} est à moins de {days} jours ouvrés (3.1.b.4) : la demande est réputée reçue le {}, et les jours ouvrés qui suivent sont les {} ; la première date recevable est le {}.",
             demand.before.format("%d/%m/%Y"),
             count.counted_from.format("%d/%m/%Y"),
             list("%d/%m"),
@@ -226,7 +226,7 @@ fn no_slot(demand: &Demand, release: &Release) -> Text {
             demand.before
         )),
         fr: format!(
-            "aucun créneau de maintenance (6.1.3) de {minutes} minutes, retour arrière compris, ne se termine avant le {}",
+            "Aucun créneau de maintenance (6.1.3) de {minutes} minutes, retour arrière compris, ne se termine avant le {}.",
             demand.before.format("%d/%m/%Y")
         ),
     }
