@@ -5,20 +5,17 @@
 //! in time. A store that cannot keep it fails the refresh: forgetting would lose that protection. Packages are
 //! not fetched here: they are streamed and compared with what [`Mirror::manifest`] vouches for.
 
+use super::feed::HttpRepository;
 use crate::model::manifest::SignedManifest;
 use chrono::{DateTime, Utc};
-use futures_util::StreamExt;
-use sigstore_tuf::transport::FetchFuture;
-use sigstore_tuf::{Error as TufError, FileStore, MetadataStore, Repository, Updater, UpdaterConfig};
+use sigstore_tuf::{Error as TufError, FileStore, MetadataStore, Updater, UpdaterConfig};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 use url::Url;
 
 /// Largest manifest target, in bytes.
 pub const MANIFEST_BYTES_MAX: u64 = 1 << 20;
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
 pub enum MirrorError {
@@ -77,7 +74,8 @@ impl Mirror {
         config.target_max_length = MANIFEST_BYTES_MAX;
         // No delegations: one visit is the top-level role.
         config.max_delegations = 1;
-        let repository = MirrorRepository { http: self.http.clone(), base: self.base.clone() };
+        let repository = HttpRepository::new(self.http.clone(), self.base.as_str())
+            .map_err(|e| MirrorError::Refused(e.to_string()))?;
         let mut updater = Updater::new(repository, &self.root).map_err(judge)?.with_config(config).with_store(store);
         updater.refresh(now).await.map_err(judge)?;
         if failed.load(Ordering::SeqCst) {
@@ -127,47 +125,5 @@ impl MetadataStore for CountedStore {
 
     fn store(&self, name: &str, bytes: &[u8]) -> Result<(), TufError> {
         self.files.store(name, bytes).inspect_err(|_| self.failed.store(true, Ordering::SeqCst))
-    }
-}
-
-struct MirrorRepository {
-    http: reqwest::Client,
-    base: Url,
-}
-
-impl MirrorRepository {
-    async fn get(&self, folder: &str, name: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, TufError> {
-        let failed = |e: reqwest::Error| TufError::transport_with_source(format!("cannot fetch {name}"), e);
-        let url = self
-            .base
-            .join(&format!("{folder}/{name}"))
-            .map_err(|e| TufError::transport_with_source("bad address", e))?;
-        let response = self.http.get(url).timeout(CALL_TIMEOUT).send().await.map_err(failed)?;
-        if response.status() == reqwest::StatusCode::NOT_FOUND {
-            return Ok(None);
-        }
-        if !response.status().is_success() {
-            return Err(TufError::transport(format!("{name}: the server answered {}", response.status())));
-        }
-        let mut bytes = Vec::new();
-        let mut body = response.bytes_stream();
-        while let Some(piece) = body.next().await {
-            bytes.extend_from_slice(&piece.map_err(failed)?);
-            if bytes.len() as u64 > bytes_max {
-                // Not a passing trouble: the length is part of what was signed.
-                return Err(TufError::IntegrityMismatch(format!("{name} is longer than {bytes_max} bytes")));
-            }
-        }
-        Ok(Some(bytes))
-    }
-}
-
-impl Repository for MirrorRepository {
-    fn fetch_metadata<'a>(&'a self, name: &'a str, max_length: u64) -> FetchFuture<'a> {
-        Box::pin(self.get("metadata", name, max_length))
-    }
-
-    fn fetch_target<'a>(&'a self, path: &'a str, max_length: u64) -> FetchFuture<'a> {
-        Box::pin(self.get("targets", path, max_length))
     }
 }
