@@ -26,11 +26,14 @@ make() { rm -rf "$dir/data"; "$bin/initdb" -D "$dir/data" -U noctule -A trust -E
 bin=$1
 make --locale=C --locale-provider=icu --icu-locale=fr-FR || make --locale=C || { cat "$dir/log" >&2; exit 1; }
 "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 60 start </dev/null >/dev/null 2>&1 \
-  -o "-k $dir -c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=400" \
+  -o "-k $dir -c listen_addresses= -c max_connections=400 $2" \
   || { cat "$dir/log" >&2; exit 1; }
 echo "$dir"
 cat >/dev/null
 "#;
+
+/// A cluster for tests outlives no power cut, and has nothing to lose.
+const QUICK: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off";
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -47,10 +50,15 @@ pub async fn each<F: Future<Output = ()>>(story: impl Fn(Store) -> F) {
 
 /// Runs `story` with the address of a fresh, empty database of each kind.
 pub async fn each_url<F: Future<Output = ()>>(story: impl Fn(String) -> F) {
+    each_url_with(QUICK, story).await;
+}
+
+/// Like [`each_url`]; a cluster of our own that is not running yet is started with these settings.
+pub async fn each_url_with<F: Future<Output = ()>>(settings: &str, story: impl Fn(String) -> F) {
     eprintln!("on SQLite:");
     let dir = tempfile::tempdir().expect("a temporary folder");
     story(format!("sqlite:{}", dir.path().join("noctule.db").display())).await;
-    let Some(server) = postgres() else { return };
+    let Some(server) = postgres(settings) else { return };
     eprintln!("on PostgreSQL:");
     let name = format!("noctule_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let admin = Database::connect(server).await.expect("the PostgreSQL server answers");
@@ -64,12 +72,12 @@ pub async fn each_url<F: Future<Output = ()>>(story: impl Fn(String) -> F) {
 }
 
 /// The server's address; started on first use, `None` on a machine without PostgreSQL.
-fn postgres() -> Option<&'static str> {
+fn postgres(settings: &str) -> Option<&'static str> {
     static SERVER: OnceLock<Option<String>> = OnceLock::new();
     let server = SERVER.get_or_init(|| match std::env::var(POSTGRES) {
         Ok(address) if !address.is_empty() => Some(address),
         _ => match programs() {
-            Some(bin) => Some(start(&bin)),
+            Some(bin) => Some(start(&bin, settings)),
             None => {
                 // Not `eprintln!`, which the test runner hides while tests pass.
                 let _ = writeln!(std::io::stderr(), "SKIPPED on PostgreSQL: no initdb here, and {POSTGRES} is not set");
@@ -98,7 +106,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// Starts the cluster and returns its address. PostgreSQL refuses to run as root, so root hands it to another user.
-fn start(bin: &Path) -> String {
+fn start(bin: &Path, settings: &str) -> String {
     static KEEPER: OnceLock<Child> = OnceLock::new();
     let mut command = match says("id", &["-u"]).as_deref() {
         Some("0") => {
@@ -113,7 +121,7 @@ fn start(bin: &Path) -> String {
             command
         }
     };
-    let spawned = command.arg(bin).current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let spawned = command.arg(bin).arg(settings).current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut keeper = spawned.expect("a shell starts");
     let mut dir = String::new();
     BufReader::new(keeper.stdout.take().expect("it is piped")).read_line(&mut dir).expect("the shell answers");
