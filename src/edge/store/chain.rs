@@ -69,10 +69,7 @@ const HEAD_COLUMNS: [&str; 3] = ["client", "seq", "hash"];
 const EVENT_COLUMNS: [&str; 9] = ["id", "client", "server", "prev", "hash", "seq", "deployment", "at", "body"];
 
 /// Appends events in order, each to its client's chain. Writers of one chain go one after the other.
-pub(super) async fn append<'a>(
-    tx: &DatabaseTransaction,
-    events: impl Iterator<Item = &'a Entry> + Send,
-) -> Result<()> {
+pub(super) async fn append<'a>(tx: &DatabaseTransaction, events: impl Iterator<Item = &'a Entry> + Send) -> Result<()> {
     let mut chains: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
     for event in events {
         chains.entry(&event.client).or_default().push(event);
@@ -82,24 +79,20 @@ pub(super) async fn append<'a>(
     }
     let clients: Vec<&str> = chains.keys().copied().collect();
     let mut heads = lock_heads(tx, &clients).await?;
-    let mut rows = Vec::new();
-    for (client, events) in &chains {
-        let Some(head) = heads.get_mut(*client) else {
-            return Err(StoreError::Conflict { what: format!("history of {client}") });
-        };
-        for event in events {
-            rows.push(place(head, event));
-        }
-    }
+    let events =
+        chains.values().enumerate().flat_map(|(chain, events)| events.iter().map(move |event| (chain, *event)));
+    let events: Vec<(usize, &Entry)> = events.collect();
     let what = || match clients.as_slice() {
         [client] => format!("history of {client}"),
         several => format!("history of {} clients", several.len()),
     };
-    let events = Insert { table: "event", columns: &EVENT_COLUMNS, taken: Taken::Fails };
-    events.run(tx, rows).await.map_err(|error| StoreError::about(error, what))?;
-    let ends = heads.into_iter().map(|(client, head)| vec![client.into(), head.seq.into(), head.hash.into()]);
+    let rows = events.iter().map(|(chain, event)| place(&mut heads[*chain], event));
+    let insert = Insert { table: "event", columns: &EVENT_COLUMNS, taken: Taken::Fails };
+    insert.run(tx, rows).await.map_err(|error| StoreError::about(error, what))?;
+    let ends = clients.iter().zip(heads);
+    let rows = ends.map(|(client, head)| vec![(*client).into(), head.seq.into(), head.hash.into()]);
     let chain = Insert { table: "chain", columns: &HEAD_COLUMNS, taken: Taken::Replaces(&["client"]) };
-    Ok(chain.run(tx, ends.collect()).await?)
+    Ok(chain.run(tx, rows).await?)
 }
 
 /// The event as the next row of its chain, whose end it becomes.
@@ -124,21 +117,20 @@ fn place(head: &mut Head, event: &Entry) -> Vec<Value> {
 ///
 /// On PostgreSQL nobody else gets these ends until the transaction is over; SQLite has one writer anyway. All of them
 /// are made before any is locked, and both in order of names in every process, so that no two wait in a circle.
-async fn lock_heads(tx: &DatabaseTransaction, clients: &[&str]) -> Result<BTreeMap<String, Head>> {
-    let known = read_heads(tx, clients, false).await?;
-    let new: Vec<Vec<Value>> = clients
-        .iter()
-        .filter(|client| !known.contains_key(**client))
-        .map(|client| vec![(*client).into(), 0_i64.into(), GENESIS.into()])
-        .collect();
-    let all_known = new.is_empty();
+async fn lock_heads(tx: &DatabaseTransaction, clients: &[&str]) -> Result<Vec<Head>> {
+    let mut known = read_heads(tx, clients, false).await?;
+    let new: Vec<&str> = clients.iter().copied().filter(|client| !known.contains_key(*client)).collect();
+    let rows = new.iter().map(|client| vec![(*client).into(), 0_i64.into(), GENESIS.into()]);
     let begin = Insert { table: "chain", columns: &HEAD_COLUMNS, taken: Taken::StaysOutFor("client") };
-    begin.run(tx, new).await?;
-    match tx.get_database_backend() {
-        DatabaseBackend::Sqlite if all_known => Ok(known),
-        DatabaseBackend::Sqlite => read_heads(tx, clients, false).await,
-        _ => read_heads(tx, clients, true).await,
+    begin.run(tx, rows).await?;
+    let postgres = tx.get_database_backend() == DatabaseBackend::Postgres;
+    if postgres || !new.is_empty() {
+        known = read_heads(tx, clients, postgres).await?;
     }
+    let head = |client: &&str| {
+        known.remove(*client).ok_or_else(|| StoreError::Conflict { what: format!("history of {client}") })
+    };
+    clients.iter().map(head).collect()
 }
 
 async fn read_heads(tx: &DatabaseTransaction, clients: &[&str], lock: bool) -> Result<BTreeMap<String, Head>> {

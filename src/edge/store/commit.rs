@@ -4,19 +4,16 @@
 //! jobs touch nothing in common, so that it is as if each had been committed alone, in the order they came.
 //!
 //! Locks are taken in one order, whatever the jobs and however many: rows by table, those that are there by id, new ones
-//! by what only one may be about; then the servers' places, then chains by name, then the outbox's counter. A job whose
+//! by what only one may be about; then the servers' places, then chains by name, shared texts by name, and the
+//! outbox's counter. A job whose
 //! own rows touch each other goes round again for the later ones. Two writers that still cross are told apart by the
 //! database: one of them gets [`StoreError::Locked`].
 
 use super::error::StoreError;
 use super::prepare::{Key, Prepared};
-use super::{Changes, Result, Store, chain, outbox, rows, servers};
-use sea_orm::{
-    ConnAcquireErr, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
-};
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::ops::Deref;
+use super::{Changes, Result, Store, chain, outbox, rows, servers, sharing};
+use sea_orm::{DatabaseBackend, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Most rows, events and notices that jobs share a transaction for: it keeps others waiting no longer than they notice,
@@ -25,29 +22,11 @@ const CHUNK_ROWS_MAX: usize = 4_000;
 /// Jobs written out at a time, while those before them go to the database.
 const PART_JOBS: usize = 500;
 
-/// A transaction that writes, and its turn to do so. Dropped without [`Writing::commit`] it changes nothing.
-pub(super) struct Writing {
-    tx: DatabaseTransaction,
-    /// Given up after the transaction: fields are dropped in this order.
-    _turn: Option<tokio::sync::OwnedMutexGuard<()>>,
-}
-
-impl Deref for Writing {
-    type Target = DatabaseTransaction;
-    fn deref(&self) -> &DatabaseTransaction {
-        &self.tx
-    }
-}
-
-impl Writing {
-    pub(super) async fn commit(self) -> Result<()> {
-        Ok(self.tx.commit().await?)
-    }
-
-    async fn give_up(self) {
-        // A failed rollback leaves the transaction to the dropped connection, which rolls it back.
-        let _ = self.tx.rollback().await;
-    }
+/// Who writes, which says on which connection: batches on one that knows their statements, single jobs side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Size {
+    Job,
+    Batch,
 }
 
 /// A job and its place among the results.
@@ -81,7 +60,7 @@ impl Store {
     /// [`StoreError::Conflict`] when a row changed since it was read, or what may be open only once already is.
     pub async fn commit(&self, changes: Changes) -> Result<()> {
         let mut results = vec![Ok(())];
-        self.write(vec![(0, Prepared::new(changes)?)], &mut results).await?;
+        self.write(Size::Job, vec![(0, Prepared::new(changes)?)], &mut results).await?;
         results.remove(0)
     }
 
@@ -105,7 +84,7 @@ impl Store {
                 match job {
                     Ok(job) => {
                         if !chunk.takes(&job) {
-                            self.write(std::mem::take(&mut chunk).jobs, &mut results).await?;
+                            self.write(Size::Batch, std::mem::take(&mut chunk).jobs, &mut results).await?;
                         }
                         chunk.push(place, job);
                     }
@@ -114,22 +93,22 @@ impl Store {
                 place += 1;
             }
         }
-        self.write(chunk.jobs, &mut results).await?;
+        self.write(Size::Batch, chunk.jobs, &mut results).await?;
         Ok(results)
     }
 
     /// Writes a chunk. Jobs that cannot be written are left out, with the reason as their result.
-    async fn write(&self, chunk: Vec<Job>, results: &mut [Result<()>]) -> Result<()> {
+    async fn write(&self, size: Size, chunk: Vec<Job>, results: &mut [Result<()>]) -> Result<()> {
         let mut chunks = vec![chunk];
         while let Some(mut jobs) = chunks.pop() {
             if jobs.iter().all(|(_, job)| job.size() == 0) {
                 continue;
             }
-            let writing = self.begin().await?;
+            let writing = self.begin(size).await?;
             match write_all(&writing, &jobs).await {
                 Ok(refused) if refused.is_empty() => writing.commit().await?,
                 Ok(refused) => {
-                    writing.give_up().await;
+                    give_up(writing).await;
                     jobs.retain(|(place, _)| !refused.contains_key(place));
                     for (place, error) in refused {
                         results[place] = Err(error);
@@ -137,7 +116,7 @@ impl Store {
                     chunks.push(jobs);
                 }
                 Err(error @ StoreError::Conflict { .. }) => {
-                    writing.give_up().await;
+                    give_up(writing).await;
                     if let [(place, _)] = jobs.as_slice() {
                         results[*place] = Err(error);
                         continue;
@@ -147,7 +126,7 @@ impl Store {
                     chunks.extend([later, jobs]);
                 }
                 Err(error) => {
-                    writing.give_up().await;
+                    give_up(writing).await;
                     return Err(error);
                 }
             }
@@ -156,21 +135,23 @@ impl Store {
     }
 
     /// A transaction that writes: SQLite takes its write lock at once, so that it never has to give way half-way.
-    pub(super) async fn begin(&self) -> Result<Writing> {
-        let turn = match &self.turn {
-            Some(turn) => Some(
-                tokio::time::timeout(self.acquire_timeout, turn.clone().lock_owned())
-                    .await
-                    .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?,
-            ),
-            None => None,
+    /// Dropped without a commit it changes nothing.
+    pub(super) async fn begin(&self, size: Size) -> Result<DatabaseTransaction> {
+        let connections = match (self.db.get_database_backend(), size) {
+            (DatabaseBackend::Sqlite, _) | (_, Size::Batch) => &self.writer,
+            (_, Size::Job) => &self.db,
         };
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        Ok(Writing { tx: self.db.begin_with_options(options).await?, _turn: turn })
+        Ok(connections.begin_with_options(options).await?)
     }
+}
+
+async fn give_up(writing: DatabaseTransaction) {
+    // A failed rollback leaves the transaction to the dropped connection, which rolls it back.
+    let _ = writing.rollback().await;
 }
 
 /// Writes out the next jobs on a thread of their own, which has no time to wait for the database.
@@ -185,6 +166,7 @@ async fn write_all(tx: &DatabaseTransaction, jobs: &[Job]) -> Result<BTreeMap<us
     servers::place(tx, jobs, &mut refused).await?;
     if refused.is_empty() {
         chain::append(tx, jobs.iter().flat_map(|(_, job)| &job.events)).await?;
+        sharing::keep(tx, jobs.iter().flat_map(|(_, job)| job.shared())).await?;
         let notices: Vec<_> = jobs.iter().flat_map(|(_, job)| &job.notices).collect();
         outbox::insert(tx, &notices).await?;
     }

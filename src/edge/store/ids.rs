@@ -1,5 +1,6 @@
 //! Ids, given once each.
 
+use super::commit::Size;
 use super::{Result, Sequence, Store};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, OnConflict, Query};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
@@ -13,7 +14,7 @@ impl Store {
             Sequence::Agreement => "agreement",
             Sequence::Alert => "alert",
         };
-        let tx = self.begin().await?;
+        let tx = self.begin(Size::Job).await?;
         let first = take_ids(&tx, name, i64::from(n)).await?;
         tx.commit().await?;
         Ok(first)

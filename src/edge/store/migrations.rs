@@ -4,6 +4,7 @@
 //! its bytes on both databases, so that both list in the same order.
 
 mod m0002_planning;
+mod m0003_sharing;
 
 use sea_orm::DatabaseBackend;
 use sea_orm_migration::prelude::*;
@@ -13,7 +14,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(M0001Nouns), Box::new(m0002_planning::M0002Planning)]
+        vec![Box::new(M0001Nouns), Box::new(m0002_planning::M0002Planning), Box::new(m0003_sharing::M0003Sharing)]
     }
 }
 

@@ -18,6 +18,7 @@ mod read;
 mod record;
 mod rows;
 mod servers;
+mod sharing;
 mod verify;
 
 pub use error::StoreError;
@@ -204,7 +205,7 @@ type Result<T> = std::result::Result<T, StoreError>;
 #[derive(Clone)]
 pub struct Store {
     db: sea_orm::DatabaseConnection,
-    /// SQLite has one writer at a time. In here they queue, which is fair; its own waiting is polling, which is not.
-    turn: Option<std::sync::Arc<tokio::sync::Mutex<()>>>,
-    acquire_timeout: std::time::Duration,
+    /// One connection. SQLite has one writer at a time: here they queue for it, which is fair; its own waiting is polling,
+    /// which is not. On PostgreSQL it is for batches.
+    writer: sea_orm::DatabaseConnection,
 }

@@ -4,13 +4,12 @@ use super::{Result, Store, StoreError, migrations::Migrator};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DbErr};
 use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use sea_orm_migration::MigratorTrait;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long one process may keep the database, and it the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most connections one process keeps. SQLite has one writer at a time whatever the number.
+    /// Most connections one process keeps, besides one for writing. SQLite has one writer at a time whatever the number.
     pub connections_max: u32,
     /// Longest wait for a free connection, or for this process's turn to write.
     pub acquire_timeout: Duration,
@@ -49,21 +48,38 @@ impl Store {
     /// Like [`Store::open`], with other limits.
     pub async fn open_with(url: &str, limits: Limits) -> Result<Store> {
         let open = |source| StoreError::Open { url: without_secret(url), source };
-        let db = Database::connect(options(url, limits).map_err(open)?).await.map_err(open)?;
+        let db = Database::connect(options(url, limits, Purpose::Everything).map_err(open)?).await.map_err(open)?;
         db.execute_unprepared("SELECT 1").await.map_err(open)?;
         migrate(&db).await.map_err(StoreError::Migrate)?;
-        let one_writer = db.get_database_backend() == DatabaseBackend::Sqlite;
-        let turn = one_writer.then(|| Arc::new(tokio::sync::Mutex::new(())));
-        Ok(Store { db, turn, acquire_timeout: limits.acquire_timeout })
+        let writer = match limits.connections_max {
+            1 => db.clone(),
+            _ => Database::connect(options(url, limits, Purpose::Writing).map_err(open)?).await.map_err(open)?,
+        };
+        Ok(Store { db, writer })
     }
 
     /// Closes the connections; what was committed is on disk.
     pub async fn close(self) -> Result<()> {
+        self.writer.close().await?;
         Ok(self.db.close().await?)
     }
 }
 
-fn options(url: &str, limits: Limits) -> std::result::Result<ConnectOptions, DbErr> {
+/// What connections are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Everything,
+    /// One connection, opened when something is first written. What it has learnt, from statements to pages, stays of use:
+    /// the jobs of a batch are all alike, and no other connection changes pages behind its back.
+    Writing,
+}
+
+/// Memory for pages of the database being written, in KiB: a chunk's, so that none is written before its commit.
+const WRITER_CACHE_KIB: u32 = 64 * 1024;
+/// Pages of the log from which a commit also brings them into the database: not at every chunk of a batch.
+const LOG_PAGES: u32 = 4_000;
+
+fn options(url: &str, limits: Limits, purpose: Purpose) -> std::result::Result<ConnectOptions, DbErr> {
     let sqlite = url.strip_prefix("sqlite:");
     if sqlite.is_none() && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         // Said here because the library's own message repeats the address, secret and all.
@@ -71,9 +87,11 @@ fn options(url: &str, limits: Limits) -> std::result::Result<ConnectOptions, DbE
     }
     // A path is taken as it is; an address with parameters is left to the library.
     let path = sqlite.filter(|rest| !rest.contains('?')).map(|rest| rest.strip_prefix("//").unwrap_or(rest).to_owned());
+    let writing = purpose == Purpose::Writing;
     let mut options = ConnectOptions::new(if path.is_some() { "sqlite:noctule.db" } else { url });
     options
-        .max_connections(limits.connections_max)
+        .max_connections(if writing { 1 } else { limits.connections_max })
+        .connect_lazy(writing)
         .acquire_timeout(limits.acquire_timeout)
         .connect_timeout(limits.acquire_timeout)
         .sqlx_logging(false)
@@ -84,6 +102,12 @@ fn options(url: &str, limits: Limits) -> std::result::Result<ConnectOptions, DbE
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(limits.lock_timeout)
                 .foreign_keys(true);
+            let sqlite = match purpose {
+                Purpose::Everything => sqlite,
+                Purpose::Writing => sqlite
+                    .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
+                    .pragma("wal_autocheckpoint", LOG_PAGES.to_string()),
+            };
             match &path {
                 Some(path) => sqlite.filename(path).create_if_missing(true),
                 None => sqlite,

@@ -1,13 +1,16 @@
 //! The outbox: notices wait here until the mail server has them.
 
 use super::bulk::{Insert, Taken};
+use super::commit::Size;
 use super::ids::take_ids;
-use super::record::{self, Record, numbered, stored};
+use super::prepare::{Line, Write};
+use super::record::{self, Record, numbered};
+use super::sharing::{self, Shared};
 use super::{Result, Store, StoreError, Stored};
 use crate::model::notice::{NewNotice, Notice, NoticeState};
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockBehavior, LockType, Order, Query};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, Value};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, QueryResult, Value};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -17,19 +20,19 @@ pub(super) struct Entry {
     client: Option<String>,
     at: DateTime<Utc>,
     body: Box<RawValue>,
+    pub shared: Option<Shared>,
 }
 
 impl Entry {
     pub(super) fn new(notice: &NewNotice) -> Result<Entry> {
-        let body = serde_json::value::to_raw_value(notice).map_err(|source| StoreError::Corrupt {
-            table: Notice::TABLE,
-            id: notice.key.clone(),
-            source,
-        })?;
-        Ok(Entry { key: notice.key.clone(), client: notice.client.clone(), at: notice.at, body })
+        let corrupt = |source| StoreError::Corrupt { table: Notice::TABLE, id: notice.key.clone(), source };
+        let mut body = serde_json::to_string(notice).map_err(corrupt)?;
+        let shared = sharing::share(&mut body);
+        let body = RawValue::from_string(body).map_err(corrupt)?;
+        Ok(Entry { key: notice.key.clone(), client: notice.client.clone(), at: notice.at, body, shared })
     }
 
-    /// The row of [`Notice::COLUMNS`] that [`Notice`] itself would be.
+    /// The row that [`Notice`] itself would be.
     fn row(&self, id: i64) -> Result<Vec<Value>> {
         #[derive(Serialize)]
         struct Numbered<'a> {
@@ -58,10 +61,17 @@ pub(super) async fn insert(tx: &DatabaseTransaction, notices: &[&Entry]) -> Resu
         return Ok(());
     }
     let first = take_ids(tx, "notice", i64::try_from(notices.len()).unwrap_or(i64::MAX)).await?;
-    let rows = notices.iter().zip(first..).map(|(notice, id)| notice.row(id)).collect::<Result<_>>()?;
+    let rows: Vec<_> = notices.iter().zip(first..).map(|(notice, id)| notice.row(id)).collect::<Result<_>>()?;
     let columns = record::columns(Notice::COLUMNS);
     let insert = Insert { table: Notice::TABLE, columns: &columns, taken: Taken::StaysOutFor("notice_key") };
-    Ok(insert.run(tx, rows).await?)
+    Ok(insert.run(tx, rows.into_iter()).await?)
+}
+
+/// Reads notices from their rows, with the manifests that these only name.
+async fn read(db: &impl ConnectionTrait, rows: &[QueryResult]) -> Result<Vec<Stored<Notice>>> {
+    let mut bodies = rows.iter().map(|row| row.try_get("", "body")).collect::<std::result::Result<Vec<String>, _>>()?;
+    sharing::restore(db, &mut bodies).await?;
+    rows.iter().zip(&bodies).map(|(row, body)| record::stored_as(row, body)).collect()
 }
 
 impl Store {
@@ -77,23 +87,21 @@ impl Store {
         if self.db.query_one(&select).await?.is_none() {
             return Ok(Vec::new());
         }
-        let tx = self.begin().await?;
+        let tx = self.begin(Size::Job).await?;
         if tx.get_database_backend() == DatabaseBackend::Postgres {
             select.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         }
-        let mut leased = Vec::new();
-        let mut rows = Vec::new();
-        for row in tx.query_all(&select).await? {
-            let mut notice: Stored<Notice> = stored(&row)?;
+        let mut leased = read(&tx, &tx.query_all(&select).await?).await?;
+        let mut lines = Vec::with_capacity(leased.len());
+        for notice in &mut leased {
             notice.value.state = NoticeState::Pending { next_at: lease_until };
+            lines.push(Line::new(notice, Write::Update)?);
             notice.rev += 1;
-            let body = record::body(&notice.value)?;
-            rows.push(record::row(notice.value.id(), notice.rev, body, notice.value.values()));
-            leased.push(notice);
         }
+        sharing::keep(&tx, lines.iter().filter_map(|line| line.shared.as_ref())).await?;
         let columns = record::columns(Notice::COLUMNS);
         let update = Insert { table: Notice::TABLE, columns: &columns, taken: Taken::Replaces(&["id"]) };
-        update.run(&*tx, rows).await?;
+        update.run(&tx, lines.iter().map(Line::row)).await?;
         tx.commit().await?;
         Ok(leased)
     }
@@ -106,7 +114,7 @@ impl Store {
             select.and_where(Expr::col(Alias::new("client")).eq(client));
         }
         select.order_by(Alias::new("id"), Order::Desc).limit(limit);
-        let mut notices = self.db.query_all(&select).await?.iter().map(stored).collect::<Result<Vec<_>>>()?;
+        let mut notices = read(&self.db, &self.db.query_all(&select).await?).await?;
         notices.reverse();
         Ok(notices)
     }
@@ -125,8 +133,7 @@ fn due(now: DateTime<Utc>, limit: u64) -> sea_orm::sea_query::SelectStatement {
 
 #[cfg(test)]
 mod tests {
-    use super::Entry;
-    use crate::edge::store::record::{self, Record};
+    use super::{Entry, Line, Stored, Write};
     use crate::model::notice::{Letter, NewNotice, Notice, NoticeState};
 
     #[test]
@@ -149,7 +156,8 @@ mod tests {
             };
             let row = Entry::new(&body).unwrap().row(42).unwrap();
             let notice = Notice { id: 42, body, state: NoticeState::Pending { next_at: at }, attempts: 0 };
-            assert_eq!(row, record::row(notice.id(), 1, record::body(&notice).unwrap(), notice.values()));
+            let line = Line::new(&Stored::new(notice), Write::Insert).unwrap();
+            assert_eq!(row, line.row());
         }
     }
 }

@@ -64,23 +64,23 @@ pub struct InstallTime {
 impl Store {
     /// The open (planned or running) deployments of every server, by id.
     pub async fn all_open_deployments(&self) -> Result<Vec<Stored<Deployment>>> {
-        self.list(Condition::all().add(Expr::cust(OPEN_DEPLOYMENT))).await
+        self.list_few(Condition::all().add(Expr::cust(OPEN_DEPLOYMENT))).await
     }
 
     /// The deployments that were rolled back or failed at or after `since`, by id.
     pub async fn failed_attempts(&self, since: DateTime<Utc>) -> Result<Vec<Stored<Deployment>>> {
         let recent = column("finished_at").gte(since.timestamp_millis());
-        self.list(Condition::all().add(Expr::cust(FAILED)).add(recent)).await
+        self.list_few(Condition::all().add(Expr::cust(FAILED)).add(recent)).await
     }
 
     /// The requests that are accepted and neither done, cancelled nor expired, by id.
     pub async fn accepted_requests(&self) -> Result<Vec<Stored<Request>>> {
-        self.list(Condition::all().add(Expr::cust("state = 'accepted'"))).await
+        self.list_few(Condition::all().add(Expr::cust("state = 'accepted'"))).await
     }
 
     /// The agreements whose slot ends after `at`, by id.
     pub async fn agreements_after(&self, at: DateTime<Utc>) -> Result<Vec<Stored<Agreement>>> {
-        self.list(Condition::all().add(column("slot_end").gt(at.timestamp_millis()))).await
+        self.list_few(Condition::all().add(column("slot_end").gt(at.timestamp_millis()))).await
     }
 
     /// The attempts that ended at or after `since`, in the order they ended; on these servers only, if they are given.

@@ -4,7 +4,8 @@
 //! depend on the database, so that a chunk that has to be written again is not written out again.
 
 use super::record::{self, Record};
-use super::{Changes, FeedFile, Result, Row, Stored, chain, outbox};
+use super::sharing::{self, Shared};
+use super::{Changes, FeedFile, Result, Row, StoreError, Stored, chain, outbox};
 use sea_orm::Value;
 use std::collections::BTreeMap;
 
@@ -32,6 +33,8 @@ pub(super) struct Line {
     pub id: String,
     pub about: Option<String>,
     pub body: String,
+    /// What the body only names.
+    pub shared: Option<Shared>,
     pub rev: i64,
     pub write: Write,
     /// Rows of a step come after those of the steps before it: they touch what those touched.
@@ -47,7 +50,7 @@ pub(super) enum Write {
 
 impl Prepared {
     /// # Errors
-    /// [`super::StoreError::Corrupt`] for what cannot be written as text.
+    /// [`StoreError::Corrupt`] for what cannot be written as text.
     pub(super) fn new(changes: Changes) -> Result<Prepared> {
         let mut prepared = Prepared::default();
         for row in changes.rows {
@@ -98,24 +101,39 @@ impl Prepared {
     }
 
     fn line<T: Record>(&mut self, row: Stored<T>, write: Write) -> Result<()> {
-        let (id, about) = (row.value.id(), row.value.about());
-        let keys = [Some(format!("={id}")), about.as_ref().map(|about| format!("~{about}"))];
+        let mut line = Line::new(&row, write)?;
+        let keys = [Some(format!("={}", line.id)), line.about.as_ref().map(|about| format!("~{about}"))];
         let keys: Vec<Key> = keys.into_iter().flatten().map(|key| (T::TABLE, key)).collect();
         // Rows with nothing in common may be written in any order, the others only in the order they came.
-        let step = keys.iter().filter_map(|key| self.keys.get(key)).max().map_or(0, |step| step + 1);
-        self.keys.extend(keys.into_iter().map(|key| (key, step)));
-        self.lines.push(Line {
-            table: T::TABLE,
-            columns: T::COLUMNS,
-            values: row.value.values(),
-            body: record::body(&row.value)?,
-            id,
-            about,
-            rev: row.rev,
-            write,
-            step,
-        });
+        line.step = keys.iter().filter_map(|key| self.keys.get(key)).max().map_or(0, |step| step + 1);
+        self.keys.extend(keys.into_iter().map(|key| (key, line.step)));
+        self.lines.push(line);
         Ok(())
+    }
+
+    /// Texts that its rows and notices only name.
+    pub(super) fn shared(&self) -> impl Iterator<Item = &Shared> {
+        let of_lines = self.lines.iter().filter_map(|line| line.shared.as_ref());
+        of_lines.chain(self.notices.iter().filter_map(|notice| notice.shared.as_ref()))
+    }
+}
+
+impl Line {
+    pub(super) fn new<T: Record>(row: &Stored<T>, write: Write) -> Result<Line> {
+        let (id, about, values) = (row.value.id(), row.value.about(), row.value.values());
+        let mut body = serde_json::to_string(&row.value).map_err(|source| StoreError::Corrupt {
+            table: T::TABLE,
+            id: id.clone(),
+            source,
+        })?;
+        let shared = if T::SHARES { sharing::share(&mut body) } else { None };
+        let (table, columns, rev) = (T::TABLE, T::COLUMNS, row.rev);
+        Ok(Line { table, columns, values, id, about, body, shared, rev, write, step: 0 })
+    }
+
+    /// The row as it will be.
+    pub(super) fn row(&self) -> Vec<Value> {
+        record::row(self.id.clone(), self.rev + 1, self.body.clone(), self.values.clone())
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) trait Record: Serialize + DeserializeOwned + Send + 'static {
     const TABLE: &'static str;
     /// The columns it is searched by, besides its id.
     const COLUMNS: &'static [&'static str] = &[];
+    /// Whether its body leaves out what it has in common with others.
+    const SHARES: bool = false;
 
     fn id(&self) -> String;
 
@@ -45,17 +47,17 @@ fn millis(at: Option<DateTime<Utc>>) -> Value {
 /// Reads a noun from a row that has `id`, `rev` and `body`.
 pub(super) fn stored<T: Record>(row: &QueryResult) -> Result<Stored<T>, StoreError> {
     let body: String = row.try_get("", "body")?;
-    let value = serde_json::from_str(&body).map_err(|source| StoreError::Corrupt {
+    stored_as(row, &body)
+}
+
+/// Reads a noun from `body`, and the rest from its row.
+pub(super) fn stored_as<T: Record>(row: &QueryResult, body: &str) -> Result<Stored<T>, StoreError> {
+    let value = serde_json::from_str(body).map_err(|source| StoreError::Corrupt {
         table: T::TABLE,
         id: row.try_get("", "id").unwrap_or_default(),
         source,
     })?;
     Ok(Stored { rev: row.try_get("", "rev")?, value })
-}
-
-/// Writes a noun's body.
-pub(super) fn body<T: Record>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|source| StoreError::Corrupt { table: T::TABLE, id: value.id(), source })
 }
 
 /// The columns of a noun's table.
@@ -162,6 +164,7 @@ impl Record for Alert {
 impl Record for Notice {
     const TABLE: &'static str = "notice";
     const COLUMNS: &'static [&'static str] = &["notice_key", "client", "state", "next_at"];
+    const SHARES: bool = true;
     fn id(&self) -> String {
         numbered(self.id)
     }

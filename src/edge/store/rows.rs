@@ -4,8 +4,8 @@ use super::bulk::{Insert, Taken, parts};
 use super::prepare::{Line, Prepared, Write};
 use super::{Result, StoreError, record};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockType, Order, Query};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction};
+use std::collections::BTreeMap;
 
 /// Rows of one table that may be written together, each with the place of its job.
 #[derive(Default)]
@@ -20,10 +20,7 @@ struct Group<'a> {
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when a statement runs into an index and does not say for which job.
-pub(super) async fn write(
-    tx: &DatabaseTransaction,
-    jobs: &[(usize, Prepared)],
-) -> Result<BTreeMap<usize, StoreError>> {
+pub(super) async fn write(tx: &DatabaseTransaction, jobs: &[(usize, Prepared)]) -> Result<BTreeMap<usize, StoreError>> {
     let mut groups: BTreeMap<(usize, &str), Group> = BTreeMap::new();
     for (place, job) in jobs {
         for line in &job.lines {
@@ -51,7 +48,7 @@ pub(super) async fn write(
             let columns = ["publisher", "name", "bytes"];
             let taken = Taken::Replaces(&["publisher", "name"]);
             let row = vec![file.publisher.as_str().into(), file.name.as_str().into(), file.bytes.clone().into()];
-            Insert { table: "feed_file", columns: &columns, taken }.run(tx, vec![row]).await?;
+            Insert { table: "feed_file", columns: &columns, taken }.run(tx, [row].into_iter()).await?;
         }
     }
     Ok(refused)
@@ -79,10 +76,8 @@ async fn change(
     let (removed, updated): (Vec<_>, Vec<_>) = lines.into_iter().partition(|(_, line)| line.write == Write::Remove);
     for part in parts(removed.len()) {
         let ids = removed[part].iter().map(|(_, line)| line.id.as_str());
-        let delete = Query::delete()
-            .from_table(Alias::new(table))
-            .and_where(Expr::col(Alias::new("id")).is_in(ids))
-            .to_owned();
+        let delete =
+            Query::delete().from_table(Alias::new(table)).and_where(Expr::col(Alias::new("id")).is_in(ids)).to_owned();
         tx.execute(&delete).await?;
     }
     // Their rows are there and locked: only their places are taken.
@@ -93,7 +88,7 @@ async fn change(
         };
         let columns = record::columns(first.columns);
         let update = Insert { table, columns: &columns, taken: Taken::Replaces(&["id"]) };
-        let rows = updated.iter().map(|(_, line)| values(line, line.rev + 1)).collect();
+        let rows = updated.iter().map(|(_, line)| line.row());
         update.run(tx, rows).await.map_err(|error| StoreError::about(error, what))?;
     }
     Ok(())
@@ -129,16 +124,12 @@ async fn insert(
     let Some((_, first)) = lines.first() else { return Ok(()) };
     let columns = record::columns(first.columns);
     let insert = Insert { table, columns: &columns, taken: Taken::StaysOut };
-    let rows = lines.iter().map(|(_, line)| values(line, 1)).collect();
-    let entered: BTreeSet<String> = insert.returning(tx, rows, "id").await?.into_iter().collect();
+    let rows = lines.iter().map(|(_, line)| line.row());
+    let entered = insert.returning(tx, rows, "id").await?;
     for (place, line) in lines {
         if !entered.contains(&line.id) {
             refused.entry(place).or_insert_with(|| conflict(line));
         }
     }
     Ok(())
-}
-
-fn values(line: &Line, rev: i64) -> Vec<Value> {
-    record::row(line.id.clone(), rev, line.body.clone(), line.values.clone())
 }

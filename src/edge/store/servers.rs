@@ -7,7 +7,7 @@ use super::prepare::Prepared;
 use super::{Result, StoreError};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Writes the servers of the clients just written. All leave before any arrives: a server may change hands in one commit.
 ///
@@ -27,11 +27,12 @@ pub(super) async fn place(
         tx.execute(&leave).await?;
     }
     for (place, job) in fleets {
-        let arriving = job.fleet.iter().flat_map(|(client, servers)| servers.iter().map(move |server| (server, client)));
+        let arriving =
+            job.fleet.iter().flat_map(|(client, servers)| servers.iter().map(move |server| (server, client)));
         let arriving: Vec<(&String, &String)> = arriving.collect();
-        let rows = arriving.iter().map(|(server, client)| vec![server.as_str().into(), client.as_str().into()]).collect();
+        let rows = arriving.iter().map(|(server, client)| vec![server.as_str().into(), client.as_str().into()]);
         let arrive = Insert { table: "server", columns: &["id", "client"], taken: Taken::StaysOut };
-        let mut entered: BTreeSet<String> = arrive.returning(tx, rows, "id").await?.into_iter().collect();
+        let mut entered = arrive.returning(tx, rows, "id").await?;
         if let Some((server, _)) = arriving.iter().find(|(server, _)| !entered.remove(*server)) {
             refused.insert(*place, StoreError::Conflict { what: format!("server {server}") });
         }
