@@ -1,9 +1,13 @@
 //! The store's promises, told once and held on SQLite and on PostgreSQL.
 #![allow(clippy::unwrap_used)] // the lint's exception for tests does not reach what they share
 
+mod batch;
 mod chain;
 mod faults;
+mod letters;
 mod listings;
+mod one_by_one;
+mod planning;
 
 use super::databases;
 use chrono::{DateTime, TimeDelta, Utc};

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// The `n`th job: a deployment, two lines of history and a letter that belong together.
-fn job(n: i64) -> Changes {
+pub(super) fn job(n: i64) -> Changes {
     Changes {
         rows: vec![Row::Deployment(Stored::new(deployment(n, "martin-1", &format!("1.{n}"))))],
         events: vec![event(&format!("{n}")), event(&format!("{n}"))],
@@ -20,10 +20,16 @@ fn job(n: i64) -> Changes {
 
 /// Which jobs left something, after checking that each of them left everything.
 async fn whole_jobs(store: &Store) -> Vec<i64> {
+    whole_jobs_but(store, &[]).await
+}
+
+/// Like [`whole_jobs`], for a store that had deployments of its own before.
+pub(super) async fn whole_jobs_but(store: &Store, known: &[i64]) -> Vec<i64> {
     let mut ids: Vec<i64> = store.deployments(&Default::default()).await.unwrap().iter().map(|d| d.id).collect();
+    ids.retain(|id| !known.contains(id));
     ids.sort_unstable();
     let mut letters: Vec<i64> =
-        store.notices(None, 1_000).await.unwrap().iter().map(|n| n.value.body.key.parse().unwrap()).collect();
+        store.notices(None, 10_000).await.unwrap().iter().map(|n| n.value.body.key.parse().unwrap()).collect();
     letters.sort_unstable();
     assert_eq!(letters, ids, "letters and deployments");
     let mut lines: Vec<i64> = texts(store).await.iter().map(|text| text.parse().unwrap()).collect();
@@ -147,7 +153,7 @@ async fn commit_all(store: Store, plan: Vec<(Fault, usize)>) {
     assert_eq!(store.standings().await.unwrap().len(), (expected.len() - 1) * 2);
 }
 
-fn standing(server: &str) -> Stored<noctule::edge::store::Standing> {
+pub(super) fn standing(server: &str) -> Stored<noctule::edge::store::Standing> {
     Stored::new(noctule::edge::store::Standing { server: server.into(), ..Default::default() })
 }
 

@@ -12,7 +12,7 @@ use noctule::model::request::{Agreement, Request, RequestState};
 use noctule::model::slot::Slot;
 
 /// A client of the provider with these servers.
-fn client(id: &str, servers: &[&str]) -> Client {
+pub(super) fn client(id: &str, servers: &[&str]) -> Client {
     let servers: String =
         servers.iter().map(|s| format!("[[client.server]]\nid = \"{s}\"\nzone = \"Europe/Paris\"\n")).collect();
     let fleet = format!(
