@@ -161,7 +161,7 @@ async fn processes_that_write_batches_at_once_lose_nothing() {
 async fn a_batch_abandoned_at_any_moment_leaves_its_first_jobs_whole() {
     databases::each(|store| async move {
         let mut lengths = BTreeSet::new();
-        let mut kept = Vec::new();
+        let mut kept: Vec<i64> = Vec::new();
         for polls in 0..40_i64 {
             let rev = store.standing("s").await.unwrap().map_or(0, |standing| standing.rev);
             // Each builds on the one before, so that each has a transaction of its own.
