@@ -123,7 +123,7 @@ async fn processes_that_write_batches_at_once_lose_nothing() {
                         }
                         let plan = |id: &i64| {
                             let mut changes = job(*id);
-                            let server = format!("s{}", id % 7);
+                            let server = format!("s{}", id % 10_000 % 7);
                             let value = deployment(*id, &server, &format!("1.{}", id % 10_000));
                             changes.rows = vec![Row::Deployment(Stored::new(value))];
                             changes.events[1].client = format!("client-{}", id % 5);
