@@ -85,7 +85,7 @@ async fn a_letter_that_holds_its_manifest_itself_is_read_and_sent() {
         behind.execute_raw(update).await.unwrap();
         behind.execute_unprepared("DELETE FROM shared_text").await.unwrap();
         behind.close().await.unwrap();
-        assert_eq!(store.notices(None, 1).await.unwrap(), [notice.clone()]);
+        assert_eq!(store.notices(None, 1).await.unwrap(), std::slice::from_ref(&notice));
         let lease = noon() + TimeDelta::minutes(5);
         let leased = store.lease_notices(noon(), lease, 1).await.unwrap();
         assert_eq!(leased[0].value.body, notice.value.body);
