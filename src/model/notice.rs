@@ -43,6 +43,15 @@ pub enum Letter {
         manifest: Box<Manifest>,
         earliest: NaiveDate,
     },
+    /// A legal date nears and the client has not asked for the version that answers it.
+    LegalReminder {
+        product: String,
+        version: Version,
+        manifest: Box<Manifest>,
+        legal_date: NaiveDate,
+        /// Latest day on which a request can still be carried out by the legal date.
+        request_by: NaiveDate,
+    },
     MajorRequested {
         request: i64,
         by: String,
@@ -111,6 +120,7 @@ impl Letter {
             Letter::ManualInstalled(_) => "manual-installed",
             Letter::ManualFailed { .. } => "manual-failed",
             Letter::MajorAvailable { .. } => "major-available",
+            Letter::LegalReminder { .. } => "legal-reminder",
             Letter::MajorRequested { .. } => "major-requested",
             Letter::MajorRefused { .. } => "major-refused",
             Letter::MajorPlanned(_) => "major-planned",

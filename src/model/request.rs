@@ -1,6 +1,5 @@
-//! A client's express demand for a major version by a latest date (`major-on-request`), and agreements.
+//! A client's express demand for a major version by a latest date (`major-on-request`).
 
-use super::slot::Slot;
 use super::version::Version;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -26,21 +25,21 @@ pub struct Request {
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum RequestState {
     Accepted,
-    Done { at: DateTime<Utc> },
-    Cancelled { at: DateTime<Utc>, by: String },
-    Expired { at: DateTime<Utc> },
-}
-
-/// The client's IT contact accepts another slot for one installation (6.1.3).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Agreement {
-    pub id: i64,
-    pub client: String,
-    pub server: String,
-    pub product: String,
-    pub slot: Slot,
-    pub by: String,
-    pub at: DateTime<Utc>,
+    /// The client asked again for the same product; request `by` counts.
+    Superseded {
+        at: DateTime<Utc>,
+        by: i64,
+    },
+    Done {
+        at: DateTime<Utc>,
+    },
+    Cancelled {
+        at: DateTime<Utc>,
+        by: String,
+    },
+    Expired {
+        at: DateTime<Utc>,
+    },
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -60,10 +59,21 @@ impl Request {
     }
 }
 
+impl Request {
+    /// Gives way to a later request of the same client for the same product.
+    pub fn supersede(self, at: DateTime<Utc>, by: i64) -> Result<Request, NotCancellable> {
+        match self.state {
+            RequestState::Accepted => Ok(Request { state: RequestState::Superseded { at, by }, ..self }),
+            ref state => Err(NotCancellable { id: self.id, state: state.name() }),
+        }
+    }
+}
+
 impl RequestState {
     pub fn name(&self) -> &'static str {
         match self {
             RequestState::Accepted => "accepted",
+            RequestState::Superseded { .. } => "superseded",
             RequestState::Done { .. } => "done",
             RequestState::Cancelled { .. } => "cancelled",
             RequestState::Expired { .. } => "expired",

@@ -40,6 +40,15 @@ pub fn of(letter: &Letter, language: Language, desk: &Desk) -> (&'static str, Va
             };
             ("major_available", merge_maps([words, manifest_words(manifest, language)]))
         }
+        Letter::LegalReminder { product, version, manifest, legal_date, request_by } => {
+            let words = context! {
+                product => product_name(product),
+                version => line(version.as_str()),
+                request_by => when::day(language, *request_by),
+            };
+            let date = context! { legal_date => when::day(language, *legal_date) };
+            ("legal_reminder", merge_maps([date, words, manifest_words(manifest, language)]))
+        }
         Letter::MajorRequested { request, by, before, installation } => {
             let words = context! {
                 request => *request,
@@ -120,6 +129,7 @@ pub fn clauses(letter: &Letter, language: Language) -> Option<String> {
         Letter::Degraded { .. } => &[Rule::HealthAfter, Rule::Gti2h, Rule::Escalation],
         Letter::ManualPlanned(_) => &[Rule::ManualSlots, Rule::MaintenanceSlots, Rule::Concertation, Rule::ServersOnly],
         Letter::MajorAvailable { .. } => &[Rule::MajorOnRequest, Rule::ServersOnly],
+        Letter::LegalReminder { .. } => &[Rule::MajorOnRequest, Rule::MajorNotice],
         Letter::MajorRequested { .. } | Letter::MajorPlanned(_) => {
             &[Rule::MajorOnRequest, Rule::MaintenanceSlots, Rule::Concertation, Rule::ServersOnly]
         }

@@ -87,6 +87,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         "degraded",
         "manual_planned",
         "major_available",
+        "legal_reminder",
         "major_requested",
         "major_refused",
         "major_planned",

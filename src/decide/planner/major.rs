@@ -3,6 +3,7 @@
 use super::minor::{plan_of, with_backup};
 use super::reach::Reach;
 use super::{Draft, Facts, reach, slots, words};
+use crate::model::agreement::Agreed;
 use crate::model::decision::{Outcome, Reason};
 use crate::model::release::Release;
 use crate::model::request::{Request, RequestState};
@@ -76,10 +77,12 @@ fn outcome(
 pub(super) fn candidates(facts: &Facts, release: &Release, before: NaiveDate) -> slots::Choice {
     let by = end_of_day(facts, before);
     let mut choice = slots::admissible(facts, &facts.terms.schedule.major.window, facts.now, release);
-    for agreement in facts.agreements.iter().filter(|a| a.server == facts.server.id && a.product == release.product()) {
-        if agreement.slot.end > facts.now && slots::fits(facts, agreement.slot, slots::need(release)) {
-            choice.slots.push(agreement.slot);
-            choice.reasons.push(words::agreed(facts, agreement));
+    for agreement in facts.agreements.iter().filter(|a| a.client == facts.client.id) {
+        let Agreed::Slot { server, product, slot } = &agreement.agreed else { continue };
+        let ours = *server == facts.server.id && product == release.product();
+        if ours && slot.end > facts.now && slots::fits(facts, *slot, slots::need(release)) {
+            choice.slots.push(*slot);
+            choice.reasons.push(words::agreed(facts, agreement, *slot));
         }
     }
     choice.slots.retain(|slot| slot.end <= by);

@@ -19,12 +19,13 @@ mod tests;
 
 use super::calendar::Calendar;
 use super::terms::Terms;
+use crate::model::agreement::Agreement;
 use crate::model::decision::{Decision, Outcome, Reason};
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::fleet::{Client, Server};
 use crate::model::release::{Release, ReleaseId};
 use crate::model::report::ServerState;
-use crate::model::request::{Agreement, Request};
+use crate::model::request::Request;
 use crate::model::rule::Rule;
 use crate::model::version::Version;
 use chrono::{DateTime, Utc};

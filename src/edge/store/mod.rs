@@ -19,6 +19,7 @@ pub use error::StoreError;
 pub use open::Limits;
 pub use verify::ChainBreak;
 
+use crate::model::agreement::Agreement;
 use crate::model::alert::Alert;
 use crate::model::deployment::Deployment;
 use crate::model::event::NewEvent;
@@ -26,7 +27,7 @@ use crate::model::fleet::Client;
 use crate::model::notice::{NewNotice, Notice};
 use crate::model::release::Release;
 use crate::model::report::ServerState;
-use crate::model::request::{Agreement, Request};
+use crate::model::request::Request;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 

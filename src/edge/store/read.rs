@@ -2,12 +2,13 @@
 
 use super::record::{Record, numbered, stored};
 use super::{DeploymentFilter, Enrolment, Feed, FeedFile, Result, Standing, Store, Stored, Token};
+use crate::model::agreement::Agreement;
 use crate::model::alert::Alert;
 use crate::model::deployment::Deployment;
 use crate::model::fleet::Client;
 use crate::model::release::Release;
 use crate::model::report::ServerState;
-use crate::model::request::{Agreement, Request};
+use crate::model::request::Request;
 use crate::model::version::Version;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, OnConflict, Order, Query, SelectStatement};

@@ -1,13 +1,14 @@
 //! How each noun lies in its table: its id, the columns it is searched by, its JSON body.
 
 use super::{Enrolment, Feed, Standing, StoreError, Stored, Token};
+use crate::model::agreement::Agreement;
 use crate::model::alert::{Alert, AlertState};
 use crate::model::deployment::Deployment;
 use crate::model::fleet::Client;
 use crate::model::notice::{Notice, NoticeState};
 use crate::model::release::Release;
 use crate::model::report::ServerState;
-use crate::model::request::{Agreement, Request};
+use crate::model::request::Request;
 use sea_orm::{QueryResult, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -153,7 +153,7 @@ pub(super) struct RequestRow {
     received_at: DateTime<Utc>,
     by: String,
     before: NaiveDate,
-    /// `accepted`, `done`, `cancelled` or `expired`.
+    /// `accepted`, `superseded`, `done`, `cancelled` or `expired`.
     state: String,
     ended_at: Option<DateTime<Utc>>,
 }
@@ -162,7 +162,10 @@ impl From<Request> for RequestRow {
     fn from(request: Request) -> RequestRow {
         let ended_at = match &request.state {
             RequestState::Accepted => None,
-            RequestState::Done { at } | RequestState::Cancelled { at, .. } | RequestState::Expired { at } => Some(*at),
+            RequestState::Superseded { at, .. }
+            | RequestState::Done { at }
+            | RequestState::Cancelled { at, .. }
+            | RequestState::Expired { at } => Some(*at),
         };
         RequestRow {
             id: request.id,

@@ -6,9 +6,10 @@ use noctule::edge::store::{
     Changes, DeploymentFilter, Enrolment, EventFilter, Feed, FeedFile, Row, Scope, Standing, Store, StoreError, Stored,
     Token,
 };
+use noctule::model::agreement::{Agreed, Agreement};
 use noctule::model::fleet::{Client, Fleet};
 use noctule::model::report::{Backup, ServerState};
-use noctule::model::request::{Agreement, Request, RequestState};
+use noctule::model::request::{Request, RequestState};
 use noctule::model::slot::Slot;
 
 /// A client of the provider with these servers.
@@ -223,9 +224,11 @@ async fn every_noun_is_kept_and_guarded_by_its_revision() {
         let agreement = |by: &str| Agreement {
             id: 1,
             client: "martin".into(),
-            server: "s".into(),
-            product: "isacompta".into(),
-            slot: Slot::new(at, at + TimeDelta::hours(1)).unwrap(),
+            agreed: Agreed::Slot {
+                server: "s".into(),
+                product: "isacompta".into(),
+                slot: Slot::new(at, at + TimeDelta::hours(1)).unwrap(),
+            },
             by: by.into(),
             at,
         };

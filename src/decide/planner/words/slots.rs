@@ -2,10 +2,10 @@
 
 use super::super::Facts;
 use super::{at, entre, le, span};
+use crate::model::agreement::Agreement;
 use crate::model::decision::Reason;
 use crate::model::fleet::ClosedPeriod;
 use crate::model::release::Release;
-use crate::model::request::Agreement;
 use crate::model::rule::Rule;
 use crate::model::slot::Slot;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -134,11 +134,11 @@ pub(in crate::decide::planner) fn slot_full(facts: &Facts, slot: Slot) -> Reason
     )
 }
 
-pub(in crate::decide::planner) fn agreed(facts: &Facts, agreement: &Agreement) -> Reason {
+pub(in crate::decide::planner) fn agreed(facts: &Facts, agreement: &Agreement, slot: Slot) -> Reason {
     Reason::new(
         Rule::MaintenanceSlots,
-        format!("the client's contact agreed to {} on {}", span(facts, agreement.slot), at(facts, agreement.at)),
-        format!("l'interlocuteur a accepté le créneau {} le {}", entre(facts, agreement.slot), le(facts, agreement.at)),
+        format!("the client's contact agreed to {} on {}", span(facts, slot), at(facts, agreement.at)),
+        format!("l'interlocuteur a accepté le créneau {} le {}", entre(facts, slot), le(facts, agreement.at)),
     )
 }
 
