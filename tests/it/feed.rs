@@ -1,5 +1,6 @@
 //! Publishers and what follows them: publish, serve as files, refresh, take in; and everything that has to be refused.
 
+use super::databases;
 use super::world::{orchestrator, paris};
 use axum::Router;
 use axum::extract::{Request, State};
@@ -26,8 +27,14 @@ struct World {
     asked: Arc<Mutex<Vec<String>>>,
 }
 
+/// Tells `story` on a fresh world with a database of each kind.
+async fn each(story: impl AsyncFn(World)) {
+    let story = &story;
+    databases::each_url(|url| async move { story(World::new(&url).await).await }).await;
+}
+
 impl World {
-    async fn new() -> World {
+    async fn new(database: &str) -> World {
         let dir = tempfile::tempdir().expect("a folder");
         let now = paris(START);
         let options = InitOptions { root_threshold: 2, root_keys: 3 };
@@ -38,7 +45,7 @@ impl World {
         let state = (dir.path().join("agiris/repository"), Arc::clone(&asked));
         let app = Router::new().fallback(file).with_state(state);
         tokio::spawn(async move { axum::serve(listener, app).await });
-        let mut o = orchestrator(dir.path(), "sqlite:noctule.db", START).await;
+        let mut o = orchestrator(dir.path(), database, START).await;
         let root = dir.path().join("agiris/root.json");
         o.publishers = vec![Publisher { name: "agiris".into(), url, root }];
         World { dir, o, asked }
@@ -131,259 +138,287 @@ fn zip_with(path: &Path, version: &str) {
 
 #[tokio::test]
 async fn what_is_published_is_taken_in_with_its_package_and_costs_two_requests_afterwards() {
-    let w = World::new().await;
-    assert_eq!(w.intake().await.released, 0);
-    w.publish("isacompta", "14.20.003", "").await.expect("published");
-    w.publish("isacompta", "15.30.02/DU3", "").await.expect("published");
-    let published_at = w.now();
-    w.pass(TimeDelta::minutes(7));
-    assert_eq!(w.intake().await.released, 2);
-    assert_eq!(w.releases().await, ["isacompta 14.20.003", "isacompta 15.30.02/DU3"]);
-    for release in w.o.store.releases().await.expect("it reads") {
-        assert_eq!(release.published_at(), published_at, "the publisher's date, not ours");
-        assert_eq!(release.seen_at, w.now());
-        let package = std::fs::read(w.o.packages.path(&release.signed.sha256)).expect("it is mirrored");
-        assert_eq!(package.len() as u64, release.signed.size);
-        assert_eq!((release.sha1.len(), release.md5.len()), (40, 32));
-    }
-    let doubted = w.events(EventKind::ReleasePublished).await;
-    assert!(doubted[1].contains("its number says major, so it is treated as major"), "{doubted:?}");
-    w.asked();
-    assert_eq!(w.intake().await, intake::Report { feeds: 1, ..intake::Report::default() });
-    assert_eq!(w.asked(), ["metadata/2.root.json", "metadata/timestamp.json"]);
+    each(async |w| {
+        assert_eq!(w.intake().await.released, 0);
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        w.publish("isacompta", "15.30.02/DU3", "").await.expect("published");
+        let published_at = w.now();
+        w.pass(TimeDelta::minutes(7));
+        assert_eq!(w.intake().await.released, 2);
+        assert_eq!(w.releases().await, ["isacompta 14.20.003", "isacompta 15.30.02/DU3"]);
+        for release in w.o.store.releases().await.expect("it reads") {
+            assert_eq!(release.published_at(), published_at, "the publisher's date, not ours");
+            assert_eq!(release.seen_at, w.now());
+            let package = std::fs::read(w.o.packages.path(&release.signed.sha256)).expect("it is mirrored");
+            assert_eq!(package.len() as u64, release.signed.size);
+            assert_eq!((release.sha1.len(), release.md5.len()), (40, 32));
+        }
+        let doubted = w.events(EventKind::ReleasePublished).await;
+        assert!(doubted[1].contains("its number says major, so it is treated as major"), "{doubted:?}");
+        w.asked();
+        assert_eq!(w.intake().await, intake::Report { feeds: 1, ..intake::Report::default() });
+        assert_eq!(w.asked(), ["metadata/2.root.json", "metadata/timestamp.json"]);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn the_mirror_is_a_whole_repository_to_whoever_pins_the_first_root() {
-    let w = World::new().await;
-    w.publish("isacompta", "14.20.003", "").await.expect("published");
-    publish::rotate(&w.home(), Rotation::Timestamp, w.now()).await.expect("rotated");
-    w.intake().await;
-    // The mirrored files alone, served by somebody else.
-    let mirror = w.dir.path().join("mirror");
-    for file in w.o.store.feed_files("agiris", "").await.expect("it reads") {
-        let path = mirror.join(&file.name);
-        std::fs::create_dir_all(path.parent().expect("a folder")).expect("it is made");
-        std::fs::write(path, file.bytes).expect("it writes");
-    }
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let app = Router::new().fallback(file).with_state((mirror, Arc::default()));
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    let root = std::fs::read(w.home().join("root.json")).expect("the root");
-    let source = feed::Source { publisher: "agiris", url: &url, root: &root };
-    let seen = feed::refresh(&reqwest::Client::new(), &source, Vec::new(), w.now()).await.expect("it verifies");
-    assert_eq!(seen.releases.len(), 1);
-    assert_eq!(seen.releases[0].get().signed.manifest.product, "isacompta");
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        publish::rotate(&w.home(), Rotation::Timestamp, w.now()).await.expect("rotated");
+        w.intake().await;
+        // The mirrored files alone, served by somebody else.
+        let mirror = w.dir.path().join("mirror");
+        for file in w.o.store.feed_files("agiris", "").await.expect("it reads") {
+            let path = mirror.join(&file.name);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("it is made");
+            std::fs::write(path, file.bytes).expect("it writes");
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let app = Router::new().fallback(file).with_state((mirror, Arc::default()));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let root = std::fs::read(w.home().join("root.json")).expect("the root");
+        let source = feed::Source { publisher: "agiris", url: &url, root: &root };
+        let seen = feed::refresh(&reqwest::Client::new(), &source, Vec::new(), w.now()).await.expect("it verifies");
+        assert_eq!(seen.releases.len(), 1);
+        assert_eq!(seen.releases[0].get().signed.manifest.product, "isacompta");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_retraction_is_taken_in_once() {
-    let w = World::new().await;
-    w.publish("isaflux", "5.3.1", "").await.expect("published");
-    w.intake().await;
-    let version = "5.3.1".parse().expect("a version");
-    publish::retract(&w.home(), "isaflux", &version, "contrôle en échec", w.now()).await.expect("retracted");
-    assert_eq!(w.intake().await.retracted, 1);
-    assert_eq!(w.releases().await, ["-isaflux 5.3.1"]);
-    assert_eq!(w.intake().await.retracted, 0);
-    assert_eq!(w.events(EventKind::ReleaseRetracted).await, ["isaflux 5.3.1 withdrawn by agiris: contrôle en échec"]);
-    let again = publish::retract(&w.home(), "isaflux", &version, "x", w.now()).await;
-    assert!(matches!(again, Err(PublishError::AlreadyRetracted { .. })));
-    let unknown = publish::retract(&w.home(), "isaged", &version, "x", w.now()).await;
-    assert!(unknown.expect_err("unknown").to_string().ends_with("published: isaflux 5.3.1"));
+    each(async |w| {
+        w.publish("isaflux", "5.3.1", "").await.expect("published");
+        w.intake().await;
+        let version = "5.3.1".parse().expect("a version");
+        publish::retract(&w.home(), "isaflux", &version, "contrôle en échec", w.now()).await.expect("retracted");
+        assert_eq!(w.intake().await.retracted, 1);
+        assert_eq!(w.releases().await, ["-isaflux 5.3.1"]);
+        assert_eq!(w.intake().await.retracted, 0);
+        assert_eq!(
+            w.events(EventKind::ReleaseRetracted).await,
+            ["isaflux 5.3.1 withdrawn by agiris: contrôle en échec"]
+        );
+        let again = publish::retract(&w.home(), "isaflux", &version, "x", w.now()).await;
+        assert!(matches!(again, Err(PublishError::AlreadyRetracted { .. })));
+        let unknown = publish::retract(&w.home(), "isaged", &version, "x", w.now()).await;
+        assert!(unknown.expect_err("unknown").to_string().ends_with("published: isaflux 5.3.1"));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn expired_metadata_is_refused_once_and_recovers_when_it_is_signed_again() {
-    let w = World::new().await;
-    w.publish("isacompta", "14.20.003", "").await.expect("published");
-    w.intake().await;
-    w.pass(TimeDelta::days(15));
-    for _ in 0..3 {
-        assert_eq!(w.intake().await.refused, 1);
-    }
-    let refused = w.events(EventKind::FeedRefused).await;
-    assert!(refused.len() == 1 && refused[0].contains("timestamp metadata expired"), "{refused:?}");
-    assert_eq!(w.releases().await, ["isacompta 14.20.003"], "what was verified stays in force");
-    publish::resign(&w.home(), w.now()).await.expect("re-signed");
-    assert_eq!(w.intake().await.refused, 0);
-    assert_eq!(w.events(EventKind::FeedRecovered).await, ["feed of agiris is good again"]);
-    assert_eq!(w.error().await, None);
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        w.intake().await;
+        w.pass(TimeDelta::days(15));
+        for _ in 0..3 {
+            assert_eq!(w.intake().await.refused, 1);
+        }
+        let refused = w.events(EventKind::FeedRefused).await;
+        assert!(refused.len() == 1 && refused[0].contains("timestamp metadata expired"), "{refused:?}");
+        assert_eq!(w.releases().await, ["isacompta 14.20.003"], "what was verified stays in force");
+        publish::resign(&w.home(), w.now()).await.expect("re-signed");
+        assert_eq!(w.intake().await.refused, 0);
+        assert_eq!(w.events(EventKind::FeedRecovered).await, ["feed of agiris is good again"]);
+        assert_eq!(w.error().await, None);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn tampered_and_older_metadata_are_refused() {
-    let w = World::new().await;
-    w.publish("isacompta", "14.20.003", "").await.expect("published");
-    let timestamp = w.home().join("repository/metadata/timestamp.json");
-    let older = std::fs::read(&timestamp).expect("it reads");
-    w.publish("isacompta", "14.20.004", "").await.expect("published");
-    let newer = std::fs::read_to_string(&timestamp).expect("it reads");
-    std::fs::write(&timestamp, newer.replace("\"version\": 4", "\"version\": 5")).expect("it writes");
-    assert_eq!(w.intake().await.refused, 1);
-    assert!(w.error().await.expect("refused").contains("threshold not met"));
-    std::fs::write(&timestamp, &newer).expect("it writes");
-    assert_eq!(w.intake().await.released, 2);
-    std::fs::write(&timestamp, older).expect("it writes");
-    assert_eq!(w.intake().await.refused, 1);
-    assert!(w.error().await.expect("refused").contains("rollback"), "{:?}", w.error().await);
-    // And nothing is signed on top of what somebody changed.
-    let targets = w.file("metadata", ".targets.json");
-    let text = std::fs::read_to_string(&targets).expect("it reads");
-    std::fs::write(&timestamp, newer).expect("it writes");
-    std::fs::write(&targets, text.replace("14.20.003", "14.20.009")).expect("it writes");
-    let refused = publish::resign(&w.home(), w.now()).await;
-    assert!(matches!(refused, Err(PublishError::Unsound(_))), "{refused:?}");
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        let timestamp = w.home().join("repository/metadata/timestamp.json");
+        let older = std::fs::read(&timestamp).expect("it reads");
+        w.publish("isacompta", "14.20.004", "").await.expect("published");
+        let newer = std::fs::read_to_string(&timestamp).expect("it reads");
+        std::fs::write(&timestamp, newer.replace("\"version\": 4", "\"version\": 5")).expect("it writes");
+        assert_eq!(w.intake().await.refused, 1);
+        assert!(w.error().await.expect("refused").contains("threshold not met"));
+        std::fs::write(&timestamp, &newer).expect("it writes");
+        assert_eq!(w.intake().await.released, 2);
+        std::fs::write(&timestamp, older).expect("it writes");
+        assert_eq!(w.intake().await.refused, 1);
+        assert!(w.error().await.expect("refused").contains("rollback"), "{:?}", w.error().await);
+        // And nothing is signed on top of what somebody changed.
+        let targets = w.file("metadata", ".targets.json");
+        let text = std::fs::read_to_string(&targets).expect("it reads");
+        std::fs::write(&timestamp, newer).expect("it writes");
+        std::fs::write(&targets, text.replace("14.20.003", "14.20.009")).expect("it writes");
+        let refused = publish::resign(&w.home(), w.now()).await;
+        assert!(matches!(refused, Err(PublishError::Unsound(_))), "{refused:?}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_missing_root_and_a_foreign_root_are_refused() {
-    let w = World::new().await;
-    let root = w.home().join("root.json");
-    let foreign = w.dir.path().join("other");
-    publish::init(&foreign, "agiris", &InitOptions::default(), w.now()).await.expect("it is made");
-    std::fs::rename(&root, w.dir.path().join("away.json")).expect("it moves");
-    assert_eq!(w.intake().await.refused, 1);
-    assert!(w.error().await.expect("refused").contains("cannot read the pinned root"));
-    std::fs::copy(foreign.join("root.json"), &root).expect("it copies");
-    assert_eq!(w.intake().await.refused, 1);
-    assert!(w.error().await.expect("refused").contains("not what the publisher signed"));
+    each(async |w| {
+        let root = w.home().join("root.json");
+        let foreign = w.dir.path().join("other");
+        publish::init(&foreign, "agiris", &InitOptions::default(), w.now()).await.expect("it is made");
+        std::fs::rename(&root, w.dir.path().join("away.json")).expect("it moves");
+        assert_eq!(w.intake().await.refused, 1);
+        assert!(w.error().await.expect("refused").contains("cannot read the pinned root"));
+        std::fs::copy(foreign.join("root.json"), &root).expect("it copies");
+        assert_eq!(w.intake().await.refused, 1);
+        assert!(w.error().await.expect("refused").contains("not what the publisher signed"));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_package_of_wrong_size_or_hash_is_refused_and_tried_again() {
-    let w = World::new().await;
-    w.publish("isacompta", "14.20.003", "").await.expect("published");
-    let package = w.file("targets", ".zip");
-    let good = std::fs::read(&package).expect("it reads");
-    let mut flipped = good.clone();
-    flipped[20] ^= 1;
-    let mut long = good.clone();
-    long.push(0);
-    for (bad, said) in [(&flipped[..], "has sha256"), (&long[..], "or more, but"), (&good[1..], "were signed")] {
-        std::fs::write(&package, bad).expect("it writes");
-        assert_eq!(w.intake().await.released, 0);
-        assert!(w.error().await.expect("refused").contains(said), "{:?}", w.error().await);
-    }
-    let kept: Vec<_> = std::fs::read_dir(w.dir.path().join("packages")).expect("it is there").collect();
-    assert!(kept.is_empty(), "{kept:?}");
-    assert_eq!(w.events(EventKind::FeedRefused).await.len(), 3);
-    std::fs::write(&package, good).expect("it writes");
-    assert_eq!(w.intake().await.released, 1);
-    assert_eq!(w.events(EventKind::FeedRecovered).await.len(), 1);
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        let package = w.file("targets", ".zip");
+        let good = std::fs::read(&package).expect("it reads");
+        let mut flipped = good.clone();
+        flipped[20] ^= 1;
+        let mut long = good.clone();
+        long.push(0);
+        for (bad, said) in [(&flipped[..], "has sha256"), (&long[..], "or more, but"), (&good[1..], "were signed")] {
+            std::fs::write(&package, bad).expect("it writes");
+            assert_eq!(w.intake().await.released, 0);
+            assert!(w.error().await.expect("refused").contains(said), "{:?}", w.error().await);
+        }
+        let kept: Vec<_> = std::fs::read_dir(w.dir.path().join("packages")).expect("it is there").collect();
+        assert!(kept.is_empty(), "{kept:?}");
+        assert_eq!(w.events(EventKind::FeedRefused).await.len(), 3);
+        std::fs::write(&package, good).expect("it writes");
+        assert_eq!(w.intake().await.released, 1);
+        assert_eq!(w.events(EventKind::FeedRecovered).await.len(), 1);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn one_unusable_release_holds_up_neither_the_others_nor_a_retraction() {
-    let w = World::new().await;
-    w.publish("isaged", "3.8.1", "").await.expect("published");
-    w.intake().await;
-    let needs = |product: &str| format!("[[requires]]\nproduct = {product:?}\nat_least = \"1\"");
-    w.publish("isapedi", "7.1.1", &needs("isaflux")).await.expect("published");
-    w.publish("isaflux", "5.3.1", &needs("isapedi")).await.expect("published");
-    w.publish("isacompta", "14.20.003", "").await.expect("published");
-    let version = "3.8.1".parse().expect("a version");
-    publish::retract(&w.home(), "isaged", &version, "erreur", w.now()).await.expect("retracted");
-    let report = w.intake().await;
-    assert_eq!((report.released, report.retracted), (1, 1));
-    assert_eq!(w.releases().await, ["-isaged 3.8.1", "isacompta 14.20.003"]);
-    assert!(w.error().await.expect("told").contains("isaflux 5.3.1: what it requires requires it in turn"));
+    each(async |w| {
+        w.publish("isaged", "3.8.1", "").await.expect("published");
+        w.intake().await;
+        let needs = |product: &str| format!("[[requires]]\nproduct = {product:?}\nat_least = \"1\"");
+        w.publish("isapedi", "7.1.1", &needs("isaflux")).await.expect("published");
+        w.publish("isaflux", "5.3.1", &needs("isapedi")).await.expect("published");
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        let version = "3.8.1".parse().expect("a version");
+        publish::retract(&w.home(), "isaged", &version, "erreur", w.now()).await.expect("retracted");
+        let report = w.intake().await;
+        assert_eq!((report.released, report.retracted), (1, 1));
+        assert_eq!(w.releases().await, ["-isaged 3.8.1", "isacompta 14.20.003"]);
+        assert!(w.error().await.expect("told").contains("isaflux 5.3.1: what it requires requires it in turn"));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn keys_rotate_and_clients_follow() {
-    let w = World::new().await;
-    w.publish("isacompta", "14.20.003", "").await.expect("published");
-    w.intake().await;
-    for (i, rotation) in [Rotation::Root, Rotation::Targets, Rotation::Snapshot, Rotation::Timestamp, Rotation::Root]
-        .into_iter()
-        .enumerate()
-    {
-        let version = publish::rotate(&w.home(), rotation, w.now()).await.expect("rotated");
-        assert_eq!(version, i as u64 + 2);
-        assert_eq!(w.intake().await.refused, 0, "{:?}", w.error().await);
-    }
-    w.publish("isacompta", "14.20.004", "").await.expect("published");
-    assert_eq!(w.intake().await.released, 1);
-    let keys = std::fs::read_dir(w.home().join("keys")).expect("keys");
-    let live = keys.filter(|e| e.as_ref().expect("an entry").path().is_file()).count();
-    assert_eq!(live, 6, "three root keys and one of each other role");
-    assert!(w.o.store.feed_file("agiris", "metadata/6.root.json").await.expect("it reads").is_some());
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        w.intake().await;
+        for (i, rotation) in
+            [Rotation::Root, Rotation::Targets, Rotation::Snapshot, Rotation::Timestamp, Rotation::Root]
+                .into_iter()
+                .enumerate()
+        {
+            let version = publish::rotate(&w.home(), rotation, w.now()).await.expect("rotated");
+            assert_eq!(version, i as u64 + 2);
+            assert_eq!(w.intake().await.refused, 0, "{:?}", w.error().await);
+        }
+        w.publish("isacompta", "14.20.004", "").await.expect("published");
+        assert_eq!(w.intake().await.released, 1);
+        let keys = std::fs::read_dir(w.home().join("keys")).expect("keys");
+        let live = keys.filter(|e| e.as_ref().expect("an entry").path().is_file()).count();
+        assert_eq!(live, 6, "three root keys and one of each other role");
+        assert!(w.o.store.feed_file("agiris", "metadata/6.root.json").await.expect("it reads").is_some());
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_rotation_cut_after_its_root_is_finished_by_the_next_command() {
-    let w = World::new().await;
-    w.publish("isacompta", "14.20.003", "").await.expect("published");
-    let timestamp = w.home().join("repository/metadata/timestamp.json");
-    let before = std::fs::read(&timestamp).expect("it reads");
-    publish::rotate(&w.home(), Rotation::Targets, w.now()).await.expect("rotated");
-    std::fs::write(&timestamp, before).expect("it writes");
-    assert_eq!(w.intake().await.refused, 1);
-    assert!(
-        w.o.store.feed_file("agiris", "metadata/2.root.json").await.expect("it reads").is_some(),
-        "the root counts"
-    );
-    publish::resign(&w.home(), w.now()).await.expect("finished");
-    assert_eq!(w.intake().await.released, 1, "{:?}", w.error().await);
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        let timestamp = w.home().join("repository/metadata/timestamp.json");
+        let before = std::fs::read(&timestamp).expect("it reads");
+        publish::rotate(&w.home(), Rotation::Targets, w.now()).await.expect("rotated");
+        std::fs::write(&timestamp, before).expect("it writes");
+        assert_eq!(w.intake().await.refused, 1);
+        assert!(
+            w.o.store.feed_file("agiris", "metadata/2.root.json").await.expect("it reads").is_some(),
+            "the root counts"
+        );
+        publish::resign(&w.home(), w.now()).await.expect("finished");
+        assert_eq!(w.intake().await.released, 1, "{:?}", w.error().await);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_publisher_is_told_what_cannot_be_published() {
-    let w = World::new().await;
-    w.publish("isacompta", "15.30.02/DU3", "").await.expect("published");
-    let said = |result: Result<(), PublishError>| result.expect_err("refused").to_string();
-    let twice = said(w.publish("isacompta", "15.30.2/DU3", "").await);
-    assert!(twice.contains("already published"), "{twice}");
-    let manifest = w.dir.path().join("m.toml");
-    let package = w.dir.path().join("p.zip");
-    std::fs::write(&manifest, manifest_text("isaged", "3.8.1", "isaged.zip", "")).expect("it writes");
-    zip_with(&package, "3.8.0");
-    let publish = publish::publish(&w.home(), &manifest, &package, w.now()).await.map(|_| ());
-    assert!(said(publish).contains("VERSION says \"3.8.0\", the manifest says 3.8.1"));
-    std::fs::write(&package, b"not a zip").expect("it writes");
-    let publish = publish::publish(&w.home(), &manifest, &package, w.now()).await.map(|_| ());
-    assert!(said(publish).contains("is no zip"));
-    std::fs::write(&manifest, "product = 3").expect("it writes");
-    let publish = publish::publish(&w.home(), &manifest, &package, w.now()).await.map(|_| ());
-    assert!(said(publish).contains("m.toml:1:"));
-    let again = publish::init(&w.home(), "agiris", &InitOptions::default(), w.now()).await;
-    assert!(matches!(again, Err(PublishError::Exists(_))));
-    let options = InitOptions { root_threshold: 3, root_keys: 2 };
-    let few = publish::init(&w.dir.path().join("new"), "agiris", &options, w.now()).await;
-    assert!(matches!(few, Err(PublishError::Threshold { .. })) && !w.dir.path().join("new").exists());
-    let nowhere = publish::resign(w.dir.path(), w.now()).await;
-    assert!(matches!(nowhere, Err(PublishError::NoRepository(_))));
+    each(async |w| {
+        w.publish("isacompta", "15.30.02/DU3", "").await.expect("published");
+        let said = |result: Result<(), PublishError>| result.expect_err("refused").to_string();
+        let twice = said(w.publish("isacompta", "15.30.2/DU3", "").await);
+        assert!(twice.contains("already published"), "{twice}");
+        let manifest = w.dir.path().join("m.toml");
+        let package = w.dir.path().join("p.zip");
+        std::fs::write(&manifest, manifest_text("isaged", "3.8.1", "isaged.zip", "")).expect("it writes");
+        zip_with(&package, "3.8.0");
+        let publish = publish::publish(&w.home(), &manifest, &package, w.now()).await.map(|_| ());
+        assert!(said(publish).contains("VERSION says \"3.8.0\", the manifest says 3.8.1"));
+        std::fs::write(&package, b"not a zip").expect("it writes");
+        let publish = publish::publish(&w.home(), &manifest, &package, w.now()).await.map(|_| ());
+        assert!(said(publish).contains("is no zip"));
+        std::fs::write(&manifest, "product = 3").expect("it writes");
+        let publish = publish::publish(&w.home(), &manifest, &package, w.now()).await.map(|_| ());
+        assert!(said(publish).contains("m.toml:1:"));
+        let again = publish::init(&w.home(), "agiris", &InitOptions::default(), w.now()).await;
+        assert!(matches!(again, Err(PublishError::Exists(_))));
+        let options = InitOptions { root_threshold: 3, root_keys: 2 };
+        let few = publish::init(&w.dir.path().join("new"), "agiris", &options, w.now()).await;
+        assert!(matches!(few, Err(PublishError::Threshold { .. })) && !w.dir.path().join("new").exists());
+        let nowhere = publish::resign(w.dir.path(), w.now()).await;
+        assert!(matches!(nowhere, Err(PublishError::NoRepository(_))));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn root_keys_may_stay_away_until_a_rotation_needs_enough_of_them() {
-    let w = World::new().await;
-    let away = w.dir.path().join("safe");
-    std::fs::create_dir(&away).expect("it is made");
-    for entry in std::fs::read_dir(w.home().join("keys")).expect("keys") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_name().expect("a name").to_owned();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            assert_eq!(std::fs::metadata(&path).expect("it reads").permissions().mode() & 0o777, 0o600);
+    each(async |w| {
+        let away = w.dir.path().join("safe");
+        std::fs::create_dir(&away).expect("it is made");
+        for entry in std::fs::read_dir(w.home().join("keys")).expect("keys") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().expect("a name").to_owned();
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                assert_eq!(std::fs::metadata(&path).expect("it reads").permissions().mode() & 0o777, 0o600);
+            }
+            if name.to_string_lossy().starts_with("root-") {
+                std::fs::rename(&path, away.join(name)).expect("it moves");
+            }
         }
-        if name.to_string_lossy().starts_with("root-") {
-            std::fs::rename(&path, away.join(name)).expect("it moves");
-        }
-    }
-    w.publish("isacompta", "14.20.003", "").await.expect("published without root keys");
-    let mut keys = std::fs::read_dir(&away).expect("keys").map(|e| e.expect("an entry").path());
-    let mut bring = || {
-        let path = keys.next().expect("a key");
-        std::fs::rename(&path, w.home().join("keys").join(path.file_name().expect("a name"))).expect("it moves");
-    };
-    bring();
-    let refused = publish::rotate(&w.home(), Rotation::Timestamp, w.now()).await.expect_err("one is not enough");
-    assert!(matches!(refused, PublishError::MissingKeys { needed: 2, found: 1, .. }), "{refused}");
-    bring();
-    publish::rotate(&w.home(), Rotation::Timestamp, w.now()).await.expect("two are");
-    assert_eq!(w.intake().await.released, 1);
+        w.publish("isacompta", "14.20.003", "").await.expect("published without root keys");
+        let mut keys = std::fs::read_dir(&away).expect("keys").map(|e| e.expect("an entry").path());
+        let mut bring = || {
+            let path = keys.next().expect("a key");
+            std::fs::rename(&path, w.home().join("keys").join(path.file_name().expect("a name"))).expect("it moves");
+        };
+        bring();
+        let refused = publish::rotate(&w.home(), Rotation::Timestamp, w.now()).await.expect_err("one is not enough");
+        assert!(matches!(refused, PublishError::MissingKeys { needed: 2, found: 1, .. }), "{refused}");
+        bring();
+        publish::rotate(&w.home(), Rotation::Timestamp, w.now()).await.expect("two are");
+        assert_eq!(w.intake().await.released, 1);
+    })
+    .await;
 }

@@ -1,7 +1,8 @@
-//! The service as callers meet it: the router in-process, a database in a folder, a clock that is stepped.
+//! The service as callers meet it: the router in-process, a database of each kind, a clock that is stepped.
 
 #![allow(clippy::unwrap_used)] // a story that cannot go on has failed
 
+use super::databases;
 use super::world::{commit_fleet, manifest, orchestrator, paris, report};
 use axum::Router;
 use axum::body::Body;
@@ -63,12 +64,23 @@ impl Answer {
     }
 }
 
+/// Tells `story` on a fresh site with a database of each kind.
+pub async fn each(story: impl AsyncFn(Site)) {
+    let story = &story;
+    databases::each_url(|url| async move {
+        let site = Site::new(&url).await;
+        let store = site.o.store.clone();
+        story(site).await;
+        store.close().await.unwrap();
+    })
+    .await;
+}
+
 impl Site {
     /// Wednesday 29 April 2026, 17:00 in Paris; both clients' servers run isacompta 14.20.002 and were backed up.
-    pub async fn new() -> Site {
+    async fn new(url: &str) -> Site {
         let dir = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", dir.path().join("noctule.db").display());
-        let o = Arc::new(orchestrator(dir.path(), &url, "2026-04-29 17:00").await);
+        let o = Arc::new(orchestrator(dir.path(), url, "2026-04-29 17:00").await);
         commit_fleet(&o).await;
         for server in ["martin-1", "rhin-1"] {
             report(&o, server, &[("isacompta", "14.20.002")], Some(o.clock.now())).await;
