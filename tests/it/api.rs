@@ -333,6 +333,19 @@ async fn a_code_enrols_once_and_the_new_token_replaces_the_old() {
 }
 
 #[tokio::test]
+async fn a_revoked_token_of_staff_or_of_a_client_ends_at_once() {
+    site::each(async |site| {
+        let (staff, martin) = (site.staff().await, site.client("martin").await);
+        for (name, token) in [("zoe", staff), ("contact martin", martin)] {
+            site.get(&format!("{API}/history"), &token).await.ok();
+            tokens::revoke(&site.o, name).await.unwrap();
+            site.get(&format!("{API}/history"), &token).await.refused(401);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn agents_read_the_mirrored_feeds() {
     site::each(async |site| {
         let file = FeedFile { publisher: "agiris".into(), name: "metadata/1.root.json".into(), bytes: b"{}".to_vec() };

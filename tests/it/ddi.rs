@@ -305,9 +305,49 @@ async fn who_may_speak_for_a_server() {
         site.get("/DEFAULT/controller/v1/nobody", &gateway).await.refused(404);
         site.get("/OTHER/controller/v1/martin-1", &own).await.refused(404);
         site.get(BASE, &site.staff().await).await.refused(403);
-        tokens::revoke(&site.o, "target martin-1").await.unwrap();
-        site.at("2026-04-29 17:02");
-        site.get(BASE, &own).await.refused(401);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_revoked_token_opens_nothing_and_polls_for_a_minute_at_most() {
+    site::each(async |site| {
+        site.publish("isacompta", "14.20.003", "minor", "").await;
+        let tokens = [site.target("martin-1").await, site.gateway("martin").await];
+        for token in &tokens {
+            site.get(BASE, token).await.ok();
+        }
+        // As another process would: nothing of the service's own memory is told.
+        for name in ["target martin-1", "gateway martin"] {
+            tokens::revoke(&site.o, name).await.unwrap();
+        }
+        let start = site.o.clock.now();
+        site.o.clock.advance_to(start + chrono::TimeDelta::seconds(59));
+        for token in &tokens {
+            site.get(BASE, token).await.ok();
+        }
+        site.o.clock.advance_to(start + chrono::TimeDelta::seconds(60));
+        site.get(BASE, &tokens[0]).await.refused(401);
+
+        let id = action(&site).await;
+        for (method, path) in [
+            ("GET", format!("{BASE}/deploymentBase/{id}")),
+            ("POST", format!("{BASE}/deploymentBase/{id}/feedback")),
+            ("GET", format!("{BASE}/cancelAction/{id}")),
+            ("PUT", format!("{BASE}/configData")),
+            ("GET", format!("{BASE}/softwaremodules/{id}/artifacts/isacompta.zip")),
+            ("GET", "/api/v1/feeds/agiris/metadata/1.root.json".to_owned()),
+        ] {
+            let name = format!("again {method} {path}");
+            let scope = noctule::edge::store::Scope::Target { server: "martin-1".into() };
+            let again = format!("TargetToken {}", tokens::issue(&site.o, &name, scope).await.unwrap());
+            site.get(BASE, &again).await.ok();
+            tokens::revoke(&site.o, &name).await.unwrap();
+            site.call(method, &path, &again, &[], "{}").await.refused(401);
+            // And who was found out there is not polling on either.
+            site.get(BASE, &again).await.refused(401);
+        }
+        assert_eq!(states(&site).await, ["planned"]);
     })
     .await;
 }
