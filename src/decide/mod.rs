@@ -2,6 +2,7 @@
 
 pub mod calendar;
 pub mod escalation;
+pub mod feed_health;
 pub mod handout;
 pub mod holidays;
 pub mod letters;

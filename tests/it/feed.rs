@@ -23,8 +23,17 @@ const START: &str = "2026-04-29 17:00";
 struct World {
     dir: tempfile::TempDir,
     o: Orchestrator,
-    /// Paths asked of the server.
+    served: Served,
+}
+
+/// What the publisher's web server shares with its world.
+#[derive(Clone, Default)]
+struct Served {
+    dir: PathBuf,
+    /// Paths asked of it.
     asked: Arc<Mutex<Vec<String>>>,
+    /// Paths with this ending are answered with 503.
+    broken: Arc<Mutex<Option<&'static str>>>,
 }
 
 /// Tells `story` on a fresh world with a database of each kind.
@@ -39,16 +48,15 @@ impl World {
         let now = paris(START);
         let options = InitOptions { root_threshold: 2, root_keys: 3 };
         publish::init(&dir.path().join("agiris"), "agiris", &options, now).await.expect("it is made");
-        let asked = Arc::new(Mutex::new(Vec::new()));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let state = (dir.path().join("agiris/repository"), Arc::clone(&asked));
-        let app = Router::new().fallback(file).with_state(state);
+        let served = Served { dir: dir.path().join("agiris/repository"), ..Served::default() };
+        let app = Router::new().fallback(file).with_state(served.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
         let mut o = orchestrator(dir.path(), database, START).await;
         let root = dir.path().join("agiris/root.json");
         o.publishers = vec![Publisher { name: "agiris".into(), url, root }];
-        World { dir, o, asked }
+        World { dir, o, served }
     }
 
     fn home(&self) -> PathBuf {
@@ -91,12 +99,22 @@ impl World {
         all.into_iter().filter(|e| e.body.kind == kind).map(|e| e.body.text).collect()
     }
 
+    /// Titles of the alerts that are open.
+    async fn alerts(&self) -> Vec<String> {
+        self.o.store.alerts(false).await.expect("it reads").into_iter().map(|alert| alert.value.title).collect()
+    }
+
+    fn breaks(&self, ending: Option<&'static str>) {
+        *self.served.broken.lock().expect("no panic") = ending;
+    }
+
+    /// Why the feed is refused.
     async fn error(&self) -> Option<String> {
-        self.o.store.feed("agiris").await.expect("it reads").and_then(|feed| feed.value.error)
+        self.o.store.feed("agiris").await.expect("it reads").and_then(|feed| feed.value.refused)
     }
 
     fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut *self.asked.lock().expect("no panic"))
+        std::mem::take(&mut *self.served.asked.lock().expect("no panic"))
     }
 
     fn file(&self, folder: &str, ending: &str) -> PathBuf {
@@ -111,10 +129,13 @@ impl World {
     }
 }
 
-async fn file(State((dir, asked)): State<(PathBuf, Arc<Mutex<Vec<String>>>)>, request: Request) -> Response {
+async fn file(State(served): State<Served>, request: Request) -> Response {
     let path = request.uri().path().trim_start_matches('/').to_owned();
-    asked.lock().expect("no panic").push(path.clone());
-    match std::fs::read(dir.join(path)) {
+    served.asked.lock().expect("no panic").push(path.clone());
+    if served.broken.lock().expect("no panic").is_some_and(|ending| path.ends_with(ending)) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    match std::fs::read(served.dir.join(path)) {
         Ok(bytes) => bytes.into_response(),
         Err(_) => StatusCode::NOT_FOUND.into_response(),
     }
@@ -177,7 +198,7 @@ async fn the_mirror_is_a_whole_repository_to_whoever_pins_the_first_root() {
         }
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let app = Router::new().fallback(file).with_state((mirror, Arc::default()));
+        let app = Router::new().fallback(file).with_state(Served { dir: mirror, ..Served::default() });
         tokio::spawn(async move { axum::serve(listener, app).await });
         let root = std::fs::read(w.home().join("root.json")).expect("the root");
         let source = feed::Source { publisher: "agiris", url: &url, root: &root };
@@ -221,11 +242,117 @@ async fn expired_metadata_is_refused_once_and_recovers_when_it_is_signed_again()
         }
         let refused = w.events(EventKind::FeedRefused).await;
         assert!(refused.len() == 1 && refused[0].contains("timestamp metadata expired"), "{refused:?}");
+        assert_eq!(w.alerts().await, ["feed of agiris refused"]);
         assert_eq!(w.releases().await, ["isacompta 14.20.003"], "what was verified stays in force");
         publish::resign(&w.home(), w.now()).await.expect("re-signed");
         assert_eq!(w.intake().await.refused, 0);
         assert_eq!(w.events(EventKind::FeedRecovered).await, ["feed of agiris is good again"]);
-        assert_eq!(w.error().await, None);
+        assert_eq!((w.error().await, w.alerts().await), (None, Vec::new()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_line_that_fails_is_told_only_when_it_lasts_and_once() {
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        w.intake().await;
+        w.breaks(Some(".json"));
+        for told in [0, 0, 1, 1] {
+            w.pass(TimeDelta::minutes(10));
+            assert_eq!(w.intake().await.refused, 1);
+            assert_eq!((w.alerts().await.len(), w.events(EventKind::FeedUnreachable).await.len()), (told, told));
+        }
+        assert_eq!(w.alerts().await, ["feed of agiris cannot be fetched"]);
+        let said = w.events(EventKind::FeedUnreachable).await.remove(0);
+        assert!(said.contains("since 2026-04-29T15:10:00Z, 3 times in a row: "), "{said}");
+        assert!(said.ends_with("the server answered 503 Service Unavailable"), "{said}");
+        assert_eq!(w.events(EventKind::FeedRefused).await.len(), 0, "nothing of it was refused");
+        w.breaks(None);
+        assert_eq!(w.intake().await.refused, 0);
+        assert_eq!(w.alerts().await.len(), 0);
+        assert_eq!(w.events(EventKind::FeedRecovered).await, ["feed of agiris can be fetched again"]);
+        // A short one leaves no trace, not even in the next.
+        for ending in [Some(".json"), Some(".json"), None, Some(".json"), Some(".json")] {
+            w.breaks(ending);
+            w.pass(TimeDelta::minutes(10));
+            w.intake().await;
+        }
+        assert_eq!((w.alerts().await.len(), w.events(EventKind::FeedUnreachable).await.len()), (0, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_package_that_cannot_be_had_is_told_when_it_lasts_and_the_rest_is_taken_in() {
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        w.publish("isaged", "3.8.1", "").await.expect("published");
+        w.breaks(Some("isacompta-14.20.003.zip"));
+        for (released, told) in [(1, 0), (0, 0), (0, 1)] {
+            assert_eq!(w.intake().await.released, released);
+            assert_eq!(w.alerts().await.len(), told);
+        }
+        assert_eq!(w.releases().await, ["isaged 3.8.1"]);
+        let said = w.events(EventKind::FeedUnreachable).await.remove(0);
+        assert!(said.contains("isacompta 14.20.003: ") && said.contains("answered 503"), "{said}");
+        w.breaks(None);
+        assert_eq!(w.intake().await.released, 1);
+        assert_eq!(w.alerts().await.len(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn feeds_are_fetched_together_up_to_a_bound_and_a_product_stays_its_first_publishers() {
+    const AT_ONCE: usize = 4;
+    each(async |mut w| {
+        // Every feed's first question is answered when as many feeds as may be have asked theirs.
+        #[derive(Clone)]
+        struct Gate(PathBuf, Arc<tokio::sync::Barrier>, Arc<Mutex<(usize, usize)>>);
+        async fn gated(State(Gate(dir, barrier, counts)): State<Gate>, request: Request) -> Response {
+            let path = request.uri().path().trim_start_matches('/').to_owned();
+            if path.ends_with("metadata/2.root.json") {
+                let count = |by: isize| {
+                    let mut counts = counts.lock().expect("no panic");
+                    counts.0 = counts.0.strict_add_signed(by);
+                    counts.1 = counts.1.max(counts.0);
+                };
+                count(1);
+                barrier.wait().await;
+                count(-1);
+            }
+            let (publisher, file) = path.split_once('/').expect("a publisher");
+            match std::fs::read(dir.join(publisher).join("repository").join(file)) {
+                Ok(bytes) => bytes.into_response(),
+                Err(_) => StatusCode::NOT_FOUND.into_response(),
+            }
+        }
+        let counts: Arc<Mutex<(usize, usize)>> = Arc::default();
+        let gate = Gate(w.dir.path().to_owned(), Arc::new(tokio::sync::Barrier::new(AT_ONCE)), Arc::clone(&counts));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let app = Router::new().fallback(gated).with_state(gate);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let (manifest, package) = (w.dir.path().join("m.toml"), w.dir.path().join("p.zip"));
+        zip_with(&package, "1.0");
+        std::fs::write(&manifest, manifest_text("isacompta", "1.0", "isacompta.zip", "")).expect("it writes");
+        w.o.publishers.clear();
+        for n in 0..2 * AT_ONCE {
+            let name = format!("publisher-{n}");
+            let home = w.dir.path().join(&name);
+            publish::init(&home, &name, &InitOptions::default(), w.now()).await.expect("it is made");
+            publish::publish(&home, &manifest, &package, w.now()).await.expect("published");
+            w.o.publishers.push(Publisher { url: format!("{url}/{name}"), root: home.join("root.json"), name });
+        }
+        let report = w.intake().await;
+        assert_eq!((report.feeds, report.refused, report.released), (2 * AT_ONCE, 0, 1));
+        assert_eq!(counts.lock().expect("no panic").1, AT_ONCE, "feeds under way at once, at most");
+        // All of them offered one product: it is the first one's, and the others are told so.
+        let owner = w.o.store.releases().await.expect("it reads").remove(0).value.signed.publisher;
+        let refused = w.events(EventKind::FeedRefused).await;
+        assert_eq!(refused.len(), 2 * AT_ONCE - 1);
+        assert!(refused.iter().all(|text| text.contains(&format!("isacompta is a product of {owner}"))), "{refused:?}");
     })
     .await;
 }
