@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a story that cannot go on has failed
 
-use super::site::{self, Site};
+use super::site;
 use super::world::paris;
 use chrono::TimeDelta;
 use noctule::edge::store::{Changes, FeedFile, Row};
@@ -41,12 +41,23 @@ fn names(rows: &Value, key: &str) -> Vec<String> {
 #[tokio::test]
 async fn every_route_knows_who_asks_and_refuses_in_words() {
     site::each(async |site| {
+        site.publish("isacompta", "14.20.003", "minor", "").await;
         let (client, target) = (site.client("martin").await, site.target("martin-1").await);
+        let staff = site.staff().await;
+        let before = site.kept().await;
         for (method, path, who) in ROUTES {
             let path = format!("{API}{path}");
             let bare = path.split('?').next().unwrap();
-            for wrong in ["PUT", "PATCH"] {
-                site.call(wrong, bare, &client, &[], "{}").await.refused(405);
+            let right = |wrong: &str| {
+                ROUTES
+                    .iter()
+                    .any(|(method, known, _)| *method == wrong && bare.ends_with(known.split('?').next().unwrap()))
+            };
+            for wrong in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].into_iter().filter(|wrong| !right(wrong))
+            {
+                let answer = site.call(wrong, bare, &client, &[], "{}").await;
+                answer.refused(405);
+                assert!(answer.header("allow").contains(method), "{wrong} {bare}: {}", answer.header("allow"));
             }
             if who != "all" {
                 site.call(method, &path, "", &[], "{}").await.refused(401);
@@ -61,11 +72,12 @@ async fn every_route_knows_who_asks_and_refuses_in_words() {
                 site.call(method, &path, &target, &[], body).await.refused(403);
             }
             if method == "POST" {
-                let staff = if who == "staff" { Some(site_staff(&site).await) } else { None };
-                let token = staff.as_deref().unwrap_or(&client);
-                for bad in ["{", "[1]", r#"{"surprise":1}"#] {
+                let token = if who == "staff" { &staff } else { &client };
+                for bad in ["{", "[1]", "null", "\u{0}", r#"{"surprise":1}"#] {
                     site.post(&path, token, bad).await.refused(400);
                 }
+                let large = format!(r#"{{"by":"{}"}}"#, "x".repeat(300 * 1024));
+                site.post(&path, token, &large).await.refused(413);
             }
         }
         for bad in
@@ -74,14 +86,9 @@ async fn every_route_knows_who_asks_and_refuses_in_words() {
             site.get(&format!("{API}{bad}"), &client).await.refused(400);
         }
         site.get(&format!("{API}/nothing"), &client).await.refused(404);
+        assert_eq!(site.kept().await, before, "a call that was refused changed something");
     })
     .await;
-}
-
-/// A staff token under a name of its own.
-async fn site_staff(site: &Site) -> String {
-    let name = format!("staff {}", site.o.store.tokens().await.unwrap().len());
-    format!("Bearer {}", tokens::issue(&site.o, &name, noctule::edge::store::Scope::Staff).await.unwrap())
 }
 
 #[tokio::test]
@@ -101,6 +108,9 @@ async fn the_document_names_every_route() {
             let operation = &document["paths"][format!("{API}{template}")][method.to_ascii_lowercase()];
             assert!(operation["responses"].is_object(), "{method} {template}: {operation}");
         }
+        // And the other way round: the table that the other stories go through leaves none out.
+        let operations = document["paths"].as_object().unwrap().values().map(|path| path.as_object().unwrap().len());
+        assert_eq!(operations.sum::<usize>() + 1, ROUTES.len(), "every route but the document's own is documented");
         assert!(document["components"]["schemas"]["HistoryRow"]["properties"]["on_time"].is_object());
     })
     .await;

@@ -10,6 +10,25 @@ use serde_json::{Value, json};
 
 const BASE: &str = "/DEFAULT/controller/v1/martin-1";
 
+/// Every route of the protocol: its one method, and its path below [`BASE`].
+const ROUTES: [(&str, &str); 15] = [
+    ("GET", ""),
+    ("PUT", "/configData"),
+    ("GET", "/deploymentBase/1"),
+    ("POST", "/deploymentBase/1/feedback"),
+    ("GET", "/cancelAction/1"),
+    ("POST", "/cancelAction/1/feedback"),
+    ("PUT", "/installedBase"),
+    ("GET", "/installedBase/1"),
+    ("GET", "/confirmationBase"),
+    ("POST", "/confirmationBase/activateAutoConfirm"),
+    ("POST", "/confirmationBase/deactivateAutoConfirm"),
+    ("GET", "/confirmationBase/1"),
+    ("POST", "/confirmationBase/1/feedback"),
+    ("GET", "/softwaremodules/1/artifacts"),
+    ("GET", "/softwaremodules/1/artifacts/a.zip"),
+];
+
 /// An agent of ours: reports its inventory and fetches ahead.
 async fn report(site: &Site, token: &str, version: &str, capabilities: &str) {
     let data = json!({"mode": "replace", "data": {
@@ -432,35 +451,35 @@ async fn attributes_are_merged_replaced_and_checked() {
     .await;
 }
 
+#[test]
+fn no_route_is_left_out_of_the_table() {
+    let source = include_str!("../../src/web/ddi/mod.rs");
+    assert_eq!(source.matches(".route(").count(), ROUTES.len());
+}
+
 #[tokio::test]
 async fn every_route_refuses_what_it_cannot_do_in_words() {
     site::each(async |site| {
+        site.publish("isacompta", "14.20.003", "minor", "").await;
         let token = site.target("martin-1").await;
-        for (right, rest) in [
-            ("GET", ""),
-            ("PUT", "/configData"),
-            ("GET", "/deploymentBase/1"),
-            ("POST", "/deploymentBase/1/feedback"),
-            ("GET", "/cancelAction/1"),
-            ("POST", "/cancelAction/1/feedback"),
-            ("PUT", "/installedBase"),
-            ("GET", "/installedBase/1"),
-            ("GET", "/confirmationBase"),
-            ("POST", "/confirmationBase/activateAutoConfirm"),
-            ("POST", "/confirmationBase/deactivateAutoConfirm"),
-            ("POST", "/confirmationBase/1/feedback"),
-            ("GET", "/softwaremodules/1/artifacts"),
-            ("GET", "/softwaremodules/1/artifacts/a.zip"),
-        ] {
+        let before = site.kept().await;
+        for (right, rest) in ROUTES {
             let path = format!("{BASE}{rest}");
-            for wrong in ["GET", "PUT", "POST", "DELETE"].into_iter().filter(|method| *method != right) {
-                site.call(wrong, &path, &token, &[], "{}").await.refused(405);
+            for wrong in
+                ["GET", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"].into_iter().filter(|wrong| *wrong != right)
+            {
+                let answer = site.call(wrong, &path, &token, &[], "{}").await;
+                answer.refused(405);
+                assert!(answer.header("allow").contains(right), "{wrong} {path}: {}", answer.header("allow"));
             }
             site.call(right, &path, "", &[], "{}").await.refused(401);
             if right != "GET" && !rest.contains("confirmationBase") {
-                site.call(right, &path, &token, &[], "{\"status\":").await.refused(400);
+                for bad in ["{\"status\":", "[1]", "null", "\u{0}", "{}"] {
+                    site.call(right, &path, &token, &[], bad).await.refused(400);
+                }
             }
         }
+        assert_eq!(site.kept().await, before, "a call that was refused changed something");
         site.get(&format!("{BASE}/deploymentBase/abc"), &token).await.refused(404);
         site.get(&format!("{BASE}/confirmationBase"), &token).await.ok();
         site.post(&format!("{BASE}/confirmationBase/activateAutoConfirm"), &token, "").await.ok();

@@ -127,6 +127,22 @@ impl Site {
         format!("Bearer {}", tokens::issue(&self.o, "zoe", Scope::Staff).await.unwrap())
     }
 
+    /// Everything that a refused call must leave as it was.
+    pub async fn kept(&self) -> String {
+        let store = &self.o.store;
+        format!(
+            "{:?}",
+            (
+                store.events(&Default::default()).await.unwrap(),
+                store.deployments(&Default::default()).await.unwrap(),
+                store.requests(None).await.unwrap(),
+                store.alerts(true).await.unwrap(),
+                store.notices(None, 1_000).await.unwrap(),
+                store.states().await.unwrap(),
+            )
+        )
+    }
+
     /// Moves the clock to this Paris time.
     pub fn at(&self, text: &str) {
         self.o.clock.advance_to(paris(text));
