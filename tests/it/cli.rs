@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-const CONFIG: &str = r#"
+pub const CONFIG: &str = r#"
 listen = "127.0.0.1:0"
 database = "sqlite:noctule.db"
 packages = "packages"
@@ -27,20 +27,18 @@ noc = "noc@example.net"
 at = "2026-04-29T10:00:00Z"
 "#;
 
-const FLEET: &str = include_str!("../../src/sim/fleet.toml");
+pub const FLEET: &str = include_str!("../../src/sim/fleet.toml");
 const PRO_CONTROLE: &str = include_str!("../../schedules/pro-controle.toml");
 
 /// A folder with a configuration, a contract and a fleet.
-struct Desk(tempfile::TempDir);
+pub struct Desk(tempfile::TempDir);
 
 /// Tells `story` at a desk whose fleet is in a database, of each kind.
 fn each(story: impl Fn(&Desk)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     // The story blocks: its other side is the binary, and nothing else is on this thread.
     runtime.block_on(databases::each_url(|url| {
-        let desk = Desk::with(&CONFIG.replace("sqlite:noctule.db", &url));
-        assert!(desk.run("fleet apply fleet.toml --yes").status.success());
-        story(&desk);
+        story(&Desk::applied_to(&url));
         async {}
     }));
 }
@@ -48,6 +46,17 @@ fn each(story: impl Fn(&Desk)) {
 impl Desk {
     fn new() -> Desk {
         Desk::with(CONFIG)
+    }
+
+    /// A desk whose fleet is in a database in its folder.
+    pub fn applied() -> Desk {
+        Desk::applied_to("sqlite:noctule.db")
+    }
+
+    pub fn applied_to(database: &str) -> Desk {
+        let desk = Desk::with(&CONFIG.replace("sqlite:noctule.db", database));
+        desk.printed("fleet apply fleet.toml --yes");
+        desk
     }
 
     fn with(config: &str) -> Desk {
@@ -59,15 +68,20 @@ impl Desk {
         desk
     }
 
-    fn path(&self) -> &Path {
+    /// Where its database is.
+    pub fn database(&self) -> String {
+        noctule::edge::config::Config::read(&self.path().join("noctule.toml")).unwrap().database_url().unwrap()
+    }
+
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path().join(name), text).unwrap();
     }
 
-    fn command(&self, line: &str) -> Command {
+    pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_noctule"));
         command.args(line.split_whitespace()).current_dir(self.path()).stdin(Stdio::null());
         for name in ["NOCTULE_CONFIG", "NOCTULE_API", "NOCTULE_TOKEN_FILE", "NOCTULE_LOG", "NO_COLOR"] {
@@ -76,7 +90,7 @@ impl Desk {
         command
     }
 
-    fn run(&self, line: &str) -> Output {
+    pub fn run(&self, line: &str) -> Output {
         self.command(line).output().expect("the binary runs")
     }
 
@@ -93,14 +107,14 @@ impl Desk {
     }
 
     #[track_caller]
-    fn printed(&self, line: &str) -> String {
+    pub fn printed(&self, line: &str) -> String {
         let output = self.run(line);
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("output is text")
     }
 
     /// The history as it stands, to see that nothing changed.
-    fn history(&self) -> String {
+    pub fn history(&self) -> String {
         self.printed("history --events --format json")
     }
 }

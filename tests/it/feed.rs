@@ -304,6 +304,25 @@ async fn a_package_that_cannot_be_had_is_told_when_it_lasts_and_the_rest_is_take
 }
 
 #[tokio::test]
+async fn a_package_folder_that_cannot_be_used_is_told_at_once_and_passes() {
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        // A file where the folder was: nobody can write there, not even root.
+        let folder = w.dir.path().join("packages");
+        std::fs::remove_dir(&folder).expect("it is empty");
+        std::fs::write(&folder, "").expect("it writes");
+        assert_eq!(w.intake().await.released, 0);
+        assert!(w.error().await.expect("told").contains("cannot use the package folder"));
+        assert_eq!((w.alerts().await.len(), w.releases().await.len()), (1, 0));
+        std::fs::remove_file(&folder).expect("it goes");
+        std::fs::create_dir(&folder).expect("it is made");
+        assert_eq!(w.intake().await.released, 1);
+        assert_eq!((w.alerts().await.len(), w.error().await), (0, None));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn feeds_are_fetched_together_up_to_a_bound_and_a_product_stays_its_first_publishers() {
     const AT_ONCE: usize = 4;
     each(async |mut w| {

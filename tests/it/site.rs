@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
-use noctule::edge::store::{Changes, Row, Scope, Stored};
+use noctule::edge::store::{Changes, Limits, Row, Scope, Store, Stored};
 use noctule::model::manifest::SignedManifest;
 use noctule::model::release::Release;
 use noctule::work::{Orchestrator, planning, tokens};
@@ -79,8 +79,15 @@ pub async fn each(story: impl AsyncFn(Site)) {
 impl Site {
     /// Wednesday 29 April 2026, 17:00 in Paris; both clients' servers run isacompta 14.20.002 and were backed up.
     async fn new(url: &str) -> Site {
+        Site::with(url, Limits::default()).await
+    }
+
+    /// The same with other limits on the database.
+    pub async fn with(url: &str, limits: Limits) -> Site {
         let dir = tempfile::tempdir().unwrap();
-        let o = Arc::new(orchestrator(dir.path(), url, "2026-04-29 17:00").await);
+        let mut o = orchestrator(dir.path(), url, "2026-04-29 17:00").await;
+        o.store = Store::open_with(url, limits).await.unwrap();
+        let o = Arc::new(o);
         commit_fleet(&o).await;
         for server in ["martin-1", "rhin-1"] {
             report(&o, server, &[("isacompta", "14.20.002")], Some(o.clock.now())).await;
