@@ -5,6 +5,7 @@ pub mod calendar;
 pub mod closed;
 pub mod durations;
 pub mod escalation;
+pub mod feed_health;
 pub mod handout;
 pub mod holidays;
 pub mod letters;

@@ -8,6 +8,7 @@ pub mod alert;
 pub mod decision;
 pub mod deployment;
 pub mod event;
+pub mod feed;
 pub mod fleet;
 pub mod hold;
 pub mod manifest;

@@ -23,6 +23,7 @@ use crate::model::agreement::Agreement;
 use crate::model::alert::Alert;
 use crate::model::deployment::Deployment;
 use crate::model::event::NewEvent;
+use crate::model::feed::Feed;
 use crate::model::fleet::Client;
 use crate::model::notice::{NewNotice, Notice};
 use crate::model::release::Release;
@@ -97,15 +98,6 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.events.is_empty() && self.notices.is_empty()
     }
-}
-
-/// How a publisher's feed is doing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Feed {
-    pub publisher: String,
-    pub fetched_at: Option<DateTime<Utc>>,
-    /// Why the last refresh was refused.
-    pub error: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 //! Reading: every listing is ordered, so that what prints it prints the same twice.
 
 use super::record::{Record, numbered, stored};
-use super::{DeploymentFilter, Enrolment, Feed, FeedFile, Result, Store, Stored, Token};
+use super::{DeploymentFilter, Enrolment, FeedFile, Result, Store, Stored, Token};
 use crate::model::agreement::Agreement;
 use crate::model::alert::Alert;
 use crate::model::deployment::Deployment;
+use crate::model::feed::Feed;
 use crate::model::fleet::Client;
 use crate::model::release::Release;
 use crate::model::report::ServerState;

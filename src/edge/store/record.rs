@@ -1,9 +1,10 @@
 //! How each noun lies in its table: its id, the columns it is searched by, its JSON body.
 
-use super::{Enrolment, Feed, StoreError, Stored, Token};
+use super::{Enrolment, StoreError, Stored, Token};
 use crate::model::agreement::Agreement;
 use crate::model::alert::{Alert, AlertState};
 use crate::model::deployment::Deployment;
+use crate::model::feed::Feed;
 use crate::model::fleet::Client;
 use crate::model::notice::{Notice, NoticeState};
 use crate::model::release::Release;
