@@ -1,6 +1,7 @@
 //! The thinking: pure functions, `now` is an argument. Knows nothing of the world.
 
 pub mod calendar;
+pub mod closed;
 pub mod escalation;
 pub mod handout;
 pub mod holidays;

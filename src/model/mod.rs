@@ -4,6 +4,7 @@
 //! What is persisted derives serde; its JSON is the stored form, so a change here is a migration.
 
 pub mod alert;
+pub mod closed;
 pub mod decision;
 pub mod deployment;
 pub mod event;

@@ -57,7 +57,7 @@ pub(super) fn fits(facts: &Facts, slot: Slot, need: TimeDelta) -> bool {
     slot.end - slot.start.max(facts.now) >= need
 }
 
-fn closed_in<'a>(facts: &'a Facts, slot: Slot) -> Option<&'a crate::model::fleet::ClosedPeriod> {
+fn closed_in<'a>(facts: &'a Facts, slot: Slot) -> Option<&'a crate::model::fleet::ClosedDays> {
     let first = facts.calendar.local(slot.start).date();
     let last = facts.calendar.local(slot.end - TimeDelta::seconds(1)).date();
     first.iter_days().take_while(|day| *day <= last).find_map(|day| facts.calendar.closed_on(day))

@@ -3,7 +3,7 @@
 use super::super::Facts;
 use super::{at, entre, le, span};
 use crate::model::decision::Reason;
-use crate::model::fleet::ClosedPeriod;
+use crate::model::fleet::ClosedDays;
 use crate::model::release::Release;
 use crate::model::request::Agreement;
 use crate::model::rule::Rule;
@@ -88,7 +88,7 @@ pub(in crate::decide::planner) fn office_hours(facts: &Facts, slot: Slot) -> Rea
     )
 }
 
-pub(in crate::decide::planner) fn closed(facts: &Facts, slot: Slot, closed: &ClosedPeriod) -> Reason {
+pub(in crate::decide::planner) fn closed(facts: &Facts, slot: Slot, closed: &ClosedDays) -> Reason {
     Reason::new(
         Rule::Hold,
         format!(
