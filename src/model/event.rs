@@ -34,6 +34,7 @@ pub enum EventKind {
     ReleasePublished,
     ReleaseRetracted,
     FeedRefused,
+    FeedUnreachable,
     FeedRecovered,
     FleetChanged,
     Enrolled,

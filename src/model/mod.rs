@@ -5,9 +5,11 @@
 
 pub mod agreement;
 pub mod alert;
+pub mod closed;
 pub mod decision;
 pub mod deployment;
 pub mod event;
+pub mod feed;
 pub mod fleet;
 pub mod hold;
 pub mod manifest;
@@ -18,4 +20,5 @@ pub mod request;
 pub mod rule;
 pub mod schedule;
 pub mod slot;
+pub mod standing;
 pub mod version;

@@ -1,11 +1,14 @@
 //! Who asks: staff, a client's contact, a server's agent, a client's gateway.
 //!
 //! Each kind of token has its own scheme, so that one cannot be used as another. No handler reads a token itself.
+//! A revoked token ends with the next request, whichever process revoked it; only the bare poll of an agent, which says
+//! no more than whether something waits, is answered for up to a minute, so that an idle one reads one row.
 
-use super::App;
 use super::error::ApiError;
+use super::{App, ddi};
 use crate::edge::store::Scope;
-use axum::extract::{FromRequestParts, Request, State};
+use crate::work::tokens::Assurance;
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::middleware::Next;
@@ -76,7 +79,8 @@ pub(super) async fn identify(State(app): State<Arc<App>>, mut request: Request, 
         && let Some(authorization) = request.headers().get(header::AUTHORIZATION)
     {
         let text = authorization.to_str().unwrap_or_default();
-        match known(&app, text).await {
+        let assurance = if is_poll(&request) { Assurance::Lately } else { Assurance::Now };
+        match known(&app, text, assurance).await {
             Ok(identity) => drop(request.extensions_mut().insert(identity)),
             Err(error) => return error.into_response(),
         }
@@ -84,9 +88,13 @@ pub(super) async fn identify(State(app): State<Arc<App>>, mut request: Request, 
     next.run(request).await
 }
 
-async fn known(app: &App, authorization: &str) -> Result<Identity, ApiError> {
+fn is_poll(request: &Request) -> bool {
+    request.extensions().get::<MatchedPath>().is_some_and(|path| path.as_str() == ddi::ROOT)
+}
+
+async fn known(app: &App, authorization: &str, assurance: Assurance) -> Result<Identity, ApiError> {
     let (scheme, secret) = authorization.split_once(' ').ok_or_else(ApiError::unauthenticated)?;
-    let token = app.tokens.identify(&app.o, secret.trim()).await?.ok_or_else(ApiError::unauthenticated)?;
+    let token = app.tokens.identify(&app.o, secret.trim(), assurance).await?.ok_or_else(ApiError::unauthenticated)?;
     let (wanted, identity) = match token.scope {
         Scope::Staff => ("Bearer", Identity::Staff { name: token.name }),
         Scope::Client { client } => ("Bearer", Identity::Client { name: token.name, client }),

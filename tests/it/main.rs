@@ -18,6 +18,8 @@ mod site;
 mod smtp;
 mod store;
 mod tidy;
+#[cfg(unix)]
+mod trouble;
 mod versions;
 mod watch;
 mod world;

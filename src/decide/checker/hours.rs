@@ -31,6 +31,9 @@ pub(super) struct Hours {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WindowId(usize);
 
+/// From and to, on the site's clocks.
+type Civil = (NaiveDateTime, NaiveDateTime);
+
 struct Year {
     holidays: Vec<NaiveDate>,
     windows: Vec<Vec<Span>>,
@@ -55,6 +58,29 @@ impl Hours {
     pub fn add(&mut self, window: OpeningHours) -> WindowId {
         self.windows.push(window);
         WindowId(self.windows.len() - 1)
+    }
+
+    fn context(&self, years: std::ops::RangeInclusive<i32>) -> Context {
+        let mut public = CompactCalendar::default();
+        for day in years.flat_map(|year| self.region.days(year)) {
+            public.insert(day);
+        }
+        Context::default().with_holidays(ContextHolidays::new(Arc::new(public), Arc::default()))
+    }
+
+    /// When a text of opening hours is open in the days from `first` to `last`, bounds taken wide. For texts that are
+    /// not the schedule's: read and worked out anew each time.
+    pub fn opening(
+        &self,
+        text: &str,
+        first: NaiveDate,
+        last: NaiveDate,
+    ) -> Result<Vec<(DateTime<Utc>, DateTime<Utc>)>, String> {
+        let read: OpeningHours = text.parse().map_err(|error: opening_hours_syntax::Error| error.to_string())?;
+        let read = read.with_context(self.context(first.year() - 1..=last.year() + 1));
+        let days = first.iter_days().take_while(|day| *day <= last);
+        let open = joined(days.flat_map(|day| open_on(&read, day)));
+        Ok(open.into_iter().map(|open| Span::new(self.zone, open).wide).collect())
     }
 
     fn year(&self, year: i32) -> Option<&Year> {
@@ -147,11 +173,7 @@ impl Hours {
 
 impl Year {
     fn new(hours: &Hours, year: i32) -> Year {
-        let mut public = CompactCalendar::default();
-        for day in (year - 1..=year + 1).flat_map(|year| hours.region.days(year)) {
-            public.insert(day);
-        }
-        let context = Context::default().with_holidays(ContextHolidays::new(Arc::new(public), Arc::default()));
+        let context = hours.context(year - 1..=year + 1);
         let first = NaiveDate::from_ymd_opt(year, 1, 1).map(|day| day - TimeDelta::days(MARGIN_DAYS));
         let last = NaiveDate::from_ymd_opt(year, 12, 31).map(|day| day + TimeDelta::days(MARGIN_DAYS));
         let windows = hours.windows.iter().map(|window| {
@@ -167,14 +189,14 @@ impl Year {
 }
 
 impl Span {
-    fn new(zone: Tz, (start, end): (NaiveDateTime, NaiveDateTime)) -> Span {
+    fn new(zone: Tz, (start, end): Civil) -> Span {
         let (starts, ends) = (civil::instants(zone, start), civil::instants(zone, end));
         Span { day: start.date(), safe: (starts.1, ends.0), wide: (starts.0, ends.1) }
     }
 }
 
 /// Civil times between which the window is open on one day, midnight to midnight.
-fn open_on(window: &OpeningHours, day: NaiveDate) -> Vec<(NaiveDateTime, NaiveDateTime)> {
+fn open_on(window: &OpeningHours, day: NaiveDate) -> Vec<Civil> {
     let midnight = day.and_time(NaiveTime::MIN);
     let open = window.schedule_at(day).into_iter().filter(|range| range.kind == RuleKind::Open);
     open.map(|range| {
@@ -186,8 +208,8 @@ fn open_on(window: &OpeningHours, day: NaiveDate) -> Vec<(NaiveDateTime, NaiveDa
 }
 
 /// Joins what touches; the input is in order.
-fn joined(open: impl Iterator<Item = (NaiveDateTime, NaiveDateTime)>) -> Vec<(NaiveDateTime, NaiveDateTime)> {
-    let mut joined: Vec<(NaiveDateTime, NaiveDateTime)> = Vec::new();
+fn joined(open: impl Iterator<Item = Civil>) -> Vec<Civil> {
+    let mut joined: Vec<Civil> = Vec::new();
     for (start, end) in open {
         match joined.last_mut() {
             Some(last) if last.1 >= start => last.1 = last.1.max(end),

@@ -11,6 +11,7 @@
 
 mod barriers;
 mod civil;
+mod closed;
 mod deadline;
 mod finding;
 mod fleet;

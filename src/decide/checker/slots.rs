@@ -1,13 +1,12 @@
 //! Whether a slot is where the contract lets that kind of work happen: `minor-night`, `manual-slots`,
-//! `maintenance-slots`, `office-hours`, closed periods, and the agreements that open something else.
+//! `maintenance-slots`, `office-hours`, and the agreements that open another slot.
 
+use super::Checker;
 use super::finding::Findings;
 use super::item::Item;
 use super::scene::Scene;
-use super::{Checker, civil};
-use crate::model::agreement::Agreed;
 use crate::model::rule::Rule;
-use chrono::{NaiveDate, TimeDelta};
+use chrono::TimeDelta;
 
 impl Checker {
     pub(super) fn slot(&self, scene: &Scene, item: &Item, items: &[Item], findings: &mut Findings) {
@@ -19,7 +18,7 @@ impl Checker {
             return;
         }
         self.inside_windows(item, items, findings);
-        self.outside_closed_periods(scene, item, findings);
+        self.closed_periods(scene, item, findings);
     }
 
     fn inside_windows(&self, item: &Item, items: &[Item], findings: &mut Findings) {
@@ -43,25 +42,6 @@ impl Checker {
         if self.hours.touches(self.windows.never_in, item.slot) {
             let text = format!("{} overlaps office hours, and nothing was agreed", self.say_slot(item.slot));
             findings.fatal(Rule::OfficeHours, item.product, text);
-        }
-    }
-
-    /// The client's closed days need an agreement for each of them.
-    fn outside_closed_periods(&self, scene: &Scene, item: &Item, findings: &mut Findings) {
-        let first = civil::show(self.zone, item.slot.start).date();
-        let last = civil::show(self.zone, item.slot.end - TimeDelta::nanoseconds(1)).date();
-        for closed in &scene.client.closed {
-            let days = first.max(closed.from).iter_days().take_while(|day| *day <= last.min(closed.to));
-            if let Some(day) = days.filter(|day| !opened(scene, *day)).next() {
-                let text = format!(
-                    "{} falls in a closed period of the client ({}, {} to {}): nothing was agreed for {day}",
-                    self.say_slot(item.slot),
-                    closed.reason,
-                    closed.from,
-                    closed.to
-                );
-                findings.fatal(Rule::Hold, item.product, text);
-            }
         }
     }
 
@@ -97,14 +77,4 @@ impl Checker {
 /// Whether the client agreed to this slot for any of what installs together.
 pub(super) fn agreed(scene: &Scene, item: &Item, items: &[Item]) -> bool {
     !scene.agreements.is_empty() && item.group(items).any(|other| scene.agreed_slot(other.product, item.slot))
-}
-
-/// Whether the client agreed to work on a closed day.
-fn opened(scene: &Scene, day: NaiveDate) -> bool {
-    scene.agreed().any(|agreed| match agreed {
-        Agreed::ClosedPeriod { server, from, to } => {
-            server.as_ref().is_none_or(|server| *server == scene.server.id) && (*from..=*to).contains(&day)
-        }
-        Agreed::Slot { .. } | Agreed::ShortNotice { .. } => false,
-    })
 }

@@ -65,7 +65,7 @@ impl Checker {
                 let minutes: i64 = inside().map(|load| load.minutes).sum();
                 let room = (to - from).max(TimeDelta::zero());
                 if minutes > 0 && TimeDelta::minutes(minutes + i64::from(self.backup.reserve_minutes)) > room {
-                    let Some(load) = inside().last() else { continue };
+                    let Some(load) = inside().next_back() else { continue };
                     let text = format!(
                         "{minutes} minutes of work, restore included, and {} for the copy do not fit between {} and {}",
                         self.backup.reserve_minutes,

@@ -11,7 +11,15 @@ use crate::model::hold::Lifted;
 use crate::model::report::Backup;
 
 fn closed(w: &mut World, from: &str, to: &str) {
-    w.client.closed.push(ClosedPeriod { from: day(from), to: day(to), reason: "paie".into() });
+    w.client.closed.push(ClosedPeriod::days(day(from), day(to), "paie"));
+}
+
+fn closed_as(w: &mut World, period: ClosedPeriod) {
+    w.client.closed.push(period);
+}
+
+fn times(from: &str, to: &str) -> ClosedPeriod {
+    serde_json::from_value(serde_json::json!({ "from": from, "to": to, "reason": "paie" })).unwrap()
 }
 
 fn reopened(server: Option<&str>, from: &str, to: &str) -> Agreed {
@@ -51,6 +59,56 @@ fn holds_and_closed_periods() {
         ("closed the morning after", World::minor, |w| closed(w, "2026-04-30", "2026-05-10"), HOLD),
         ("closed until the day before", World::minor, |w| closed(w, "2026-04-20", "2026-04-28"), NONE),
         ("closed from the day after", World::minor, |w| closed(w, "2026-05-01", "2026-05-10"), NONE),
+        (
+            "closed at a time of that night",
+            World::minor,
+            |w| closed_as(w, times("2026-04-30T06:59", "2026-04-30T08:00")),
+            HOLD,
+        ),
+        (
+            "closed after that night",
+            World::minor,
+            |w| closed_as(w, times("2026-04-30T07:00", "2026-04-30T08:00")),
+            NONE,
+        ),
+        (
+            "closed until that night",
+            World::minor,
+            |w| closed_as(w, times("2026-04-29T12:00", "2026-04-29T22:00")),
+            NONE,
+        ),
+        (
+            "closed between instants of that night",
+            World::minor,
+            |w| closed_as(w, times("2026-04-29T20:00:00Z", "2026-04-29T20:01:00Z")),
+            HOLD,
+        ),
+        ("closed at month's end", World::minor, |w| w.client.closed.push(ClosedPeriod::hours("Apr 30", "bilan")), HOLD),
+        ("closed the next", World::minor, |w| w.client.closed.push(ClosedPeriod::hours("May 01-31", "bilan")), NONE),
+        (
+            "closed on public holidays",
+            World::minor,
+            |w| {
+                w.client.closed.push(ClosedPeriod::hours("PH", "férié"));
+                w.plan().slot = slot("2026-04-30T20:00", "2026-05-01T05:00");
+            },
+            HOLD,
+        ),
+        (
+            "closed by hours and agreed",
+            World::minor,
+            |w| {
+                w.client.closed.push(ClosedPeriod::hours("Apr 30", "bilan"));
+                w.agree("2026-04-29T09:00", reopened(None, "2026-04-30", "2026-04-30"));
+            },
+            NONE,
+        ),
+        (
+            "closed by what nobody can read",
+            World::minor,
+            |w| w.client.closed.push(ClosedPeriod::hours("quand il fait beau", "x")),
+            &["warning hold isacompta"],
+        ),
         (
             "closed and agreed",
             World::minor,
