@@ -22,6 +22,7 @@ mod schedule;
 mod serve;
 mod tokens;
 mod trace;
+mod version;
 
 use args::{Args, Command};
 use clap::Parser;
@@ -63,6 +64,7 @@ async fn run(command: Command) -> Outcome {
         Command::Plan(args) => plan::run(args).await,
         Command::Explain(args) => explain::run(args).await,
         Command::Schedule(args) => schedule::run(args),
+        Command::Version(args) => version::run(args),
         Command::Alerts(args) => alerts::run(args).await,
         Command::Attend(args) => attend::run(args).await,
         Command::Demo(args) => demo::run(args).await,

@@ -307,8 +307,7 @@ mod tests {
 
     #[test]
     fn what_is_no_toml_says_each_place() {
-        let found =
-            mistakes(&[("deadline_nights = 2", "deadline_nights 2"), ("attempts_max = 3", "attempts_max 3")]);
+        let found = mistakes(&[("deadline_nights = 2", "deadline_nights 2"), ("attempts_max = 3", "attempts_max 3")]);
         assert!(found.len() == 2 && found[0].starts_with("29 : this is no TOML"), "{found:#?}");
     }
 }
