@@ -117,9 +117,11 @@ impl Moment {
 pub fn moment(text: &str) -> Result<Moment, String> {
     let forms = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"];
     let civil = || forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+    // The seconds may be left out here too.
+    let minute = || DateTime::parse_from_str(&text.replace('Z', "+00:00"), "%Y-%m-%dT%H:%M%:z");
     let (moment, year) = if let Ok(day) = date(text) {
         (Moment::Civil(day.and_time(NaiveTime::MIN)), day.year())
-    } else if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
+    } else if let Ok(instant) = DateTime::parse_from_rfc3339(text).or_else(|_| minute()) {
         (Moment::Instant(instant.to_utc()), instant.year())
     } else if let Some(civil) = civil() {
         (Moment::Civil(civil), civil.year())
@@ -218,6 +220,8 @@ mod tests {
             ("2026-05-16T22:00:01", "2026-05-16T20:00:01+00:00"),
             ("2026-05-16T22:00:00Z", "2026-05-16T22:00:00+00:00"),
             ("2026-05-16T22:00:00-03:00", "2026-05-17T01:00:00+00:00"),
+            ("2026-05-16T22:00Z", "2026-05-16T22:00:00+00:00"),
+            ("2026-05-16T22:00-03:00", "2026-05-17T01:00:00+00:00"),
             ("2026-10-25T02:30", "2026-10-25T00:30:00+00:00"),
             ("2000-01-01", "1999-12-31T23:00:00+00:00"),
         ] {
