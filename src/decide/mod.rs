@@ -5,6 +5,7 @@ pub mod closed;
 pub mod escalation;
 pub mod handout;
 pub mod holidays;
+mod hours_text;
 pub mod hours_words;
 pub mod letters;
 pub mod notice;

@@ -4,8 +4,8 @@
 //! The lints ([`super::window_lint`]) refuse; these explain, and what they say depends on the zone.
 
 use super::calendar::Calendar;
+use super::hours_text::find_time;
 use super::window::CompiledWindow;
-use super::window_lint::find_time;
 use crate::model::slot::Slot;
 use chrono::{DateTime, MappedLocalTime, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc};
 use opening_hours_syntax::ExtendedTime;
