@@ -9,7 +9,7 @@ pub(super) fn fixed_offset(hours: &str) -> Option<Range<usize>> {
     let bytes = hours.as_bytes();
     let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
     let letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphabetic);
-    let time_from = |at: usize| hours.get(at..at + 5).is_some_and(|text| time_at(text));
+    let time_from = |at: usize| hours.get(at..at + 5).is_some_and(time_at);
     let word = |at: usize, name: &str| {
         hours.get(at..at + name.len()).is_some_and(|text| text.eq_ignore_ascii_case(name))
             && !letter(at + name.len())
