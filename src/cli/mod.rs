@@ -23,6 +23,7 @@ mod serve;
 mod simulate;
 mod tokens;
 mod trace;
+mod version;
 
 use args::{Args, Command};
 use clap::Parser;
@@ -64,6 +65,7 @@ async fn run(command: Command) -> Outcome {
         Command::Plan(args) => plan::run(args).await,
         Command::Explain(args) => explain::run(args).await,
         Command::Schedule(args) => schedule::run(args),
+        Command::Version(args) => version::run(args),
         Command::Alerts(args) => alerts::run(args).await,
         Command::Attend(args) => attend::run(args).await,
         Command::Simulate(args) => simulate::run(args),
