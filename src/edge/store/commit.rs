@@ -77,7 +77,10 @@ impl Store {
             Sequence::Deployment => "deployment",
             Sequence::Request => "request",
             Sequence::Agreement => "agreement",
+            Sequence::Hold => "hold",
+            Sequence::Resumption => "resumption",
             Sequence::Alert => "alert",
+            Sequence::Notice => "notice",
         };
         let tx = self.begin().await?;
         let first = take_ids(&tx, name, i64::from(n)).await?;
@@ -120,6 +123,8 @@ async fn write_all(tx: &DatabaseTransaction, changes: Changes) -> Result<()> {
             Row::Deployment(row) => put(tx, row).await?,
             Row::Request(row) => put(tx, row).await?,
             Row::Agreement(row) => put(tx, row).await?,
+            Row::Hold(row) => put(tx, row).await?,
+            Row::Resumption(row) => put(tx, row).await?,
             Row::Alert(row) => put(tx, row).await?,
             Row::Notice(row) => put(tx, row).await?,
             Row::Feed(row) => put(tx, row).await?,

@@ -11,7 +11,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(M0001Nouns)]
+        vec![Box::new(M0001Nouns), Box::new(M0010Holds)]
     }
 }
 
@@ -71,32 +71,38 @@ fn integer(column: &str) -> ColumnDef {
     ColumnDef::new(name(column)).big_integer().not_null().to_owned()
 }
 
+/// Makes the tables of `nouns` with their indexes.
+async fn nouns(manager: &SchemaManager<'_>, nouns: &[Noun]) -> Result<(), DbErr> {
+    for (table, columns, indexes) in nouns.iter().copied() {
+        let mut create = Table::create();
+        create
+            .table(name(table))
+            .col(text(manager, "id").primary_key())
+            .col(integer("rev"))
+            .col(ColumnDef::new(name("body")).text().not_null());
+        for column in columns {
+            match column.strip_prefix("i:") {
+                Some(column) => create.col(integer(column)),
+                None => create.col(text(manager, column)),
+            };
+        }
+        manager.create_table(create.to_owned()).await?;
+        for over in indexes {
+            let mut index = Index::create();
+            index.name(format!("{table}_by_{}", over.join("_"))).table(name(table));
+            for column in *over {
+                index.col(name(column));
+            }
+            manager.create_index(index.to_owned()).await?;
+        }
+    }
+    Ok(())
+}
+
 #[async_trait::async_trait]
 impl MigrationTrait for M0001Nouns {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for (table, columns, indexes) in NOUNS {
-            let mut create = Table::create();
-            create
-                .table(name(table))
-                .col(text(manager, "id").primary_key())
-                .col(integer("rev"))
-                .col(ColumnDef::new(name("body")).text().not_null());
-            for column in columns {
-                match column.strip_prefix("i:") {
-                    Some(column) => create.col(integer(column)),
-                    None => create.col(text(manager, column)),
-                };
-            }
-            manager.create_table(create.to_owned()).await?;
-            for over in indexes {
-                let mut index = Index::create();
-                index.name(format!("{table}_by_{}", over.join("_"))).table(name(table));
-                for column in *over {
-                    index.col(name(column));
-                }
-                manager.create_index(index.to_owned()).await?;
-            }
-        }
+        nouns(manager, &NOUNS).await?;
         self.others(manager).await?;
         for statement in UNIQUE {
             manager.get_connection().execute_unprepared(statement).await?;
@@ -162,6 +168,31 @@ impl M0001Nouns {
                 .col(integer(value))
                 .to_owned();
             manager.create_table(table).await?;
+        }
+        Ok(())
+    }
+}
+
+struct M0010Holds;
+
+impl MigrationName for M0010Holds {
+    fn name(&self) -> &str {
+        "m0010_holds"
+    }
+}
+
+/// What staff hold back, and which releases they let go on.
+const HOLDS: [Noun; 2] = [("hold", &["i:ends_at"], &[&["ends_at"]]), ("resumption", &[], &[])];
+
+#[async_trait::async_trait]
+impl MigrationTrait for M0010Holds {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        nouns(manager, &HOLDS).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for (table, ..) in HOLDS {
+            manager.drop_table(Table::drop().table(name(table)).to_owned()).await?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use crate::model::alert::{Alert, AlertState};
 use crate::model::deployment::Deployment;
 use crate::model::feed::Feed;
 use crate::model::fleet::Client;
+use crate::model::hold::{Hold, Resumption};
 use crate::model::notice::{Notice, NoticeState};
 use crate::model::release::Release;
 use crate::model::report::ServerState;
@@ -101,6 +102,25 @@ impl Record for Agreement {
     }
     fn columns(&self) -> Vec<(&'static str, Value)> {
         vec![("client", self.client.as_str().into())]
+    }
+}
+
+impl Record for Hold {
+    const TABLE: &'static str = "hold";
+    fn id(&self) -> String {
+        numbered(self.id)
+    }
+    /// When it ends by itself or ended; what lasts until somebody lifts it ends last of all.
+    fn columns(&self) -> Vec<(&'static str, Value)> {
+        let end = self.lifted.as_ref().map(|lifted| lifted.at).or(self.until);
+        vec![("ends_at", end.map_or(i64::MAX, |end| end.timestamp_millis()).into())]
+    }
+}
+
+impl Record for Resumption {
+    const TABLE: &'static str = "resumption";
+    fn id(&self) -> String {
+        numbered(self.id)
     }
 }
 
