@@ -109,6 +109,11 @@ impl CompiledWindow {
         !self.read(calendar, slot.start, slot.end, Reading::Wide).is_empty()
     }
 
+    /// The time in `[from, to)` at which the window may be open: what [`Self::touches`] looks for, all at once.
+    pub fn wide(&self, calendar: &Calendar, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Slot> {
+        self.read(calendar, from, to, Reading::Wide)
+    }
+
     /// The end of the last slot that starts on the site-local `date`, if one does: 18:00 for office hours, the
     /// next morning for a night.
     pub fn close_of(&self, calendar: &Calendar, date: NaiveDate) -> Option<DateTime<Utc>> {

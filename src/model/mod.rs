@@ -19,4 +19,5 @@ pub mod request;
 pub mod rule;
 pub mod schedule;
 pub mod slot;
+pub mod standing;
 pub mod version;

@@ -30,6 +30,7 @@ use crate::model::notice::{NewNotice, Notice};
 use crate::model::release::Release;
 use crate::model::report::ServerState;
 use crate::model::request::Request;
+use crate::model::standing::Standing;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -145,13 +146,6 @@ pub struct Enrolment {
     pub server: String,
     pub expires_at: DateTime<Utc>,
     pub used_at: Option<DateTime<Utc>>,
-}
-
-/// What was last decided for one server: product → outcome name and the rule that settled it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
-    pub server: String,
-    pub outcomes: std::collections::BTreeMap<String, String>,
 }
 
 /// Which ids to allocate.

@@ -1,7 +1,7 @@
 //! Reading: every listing is ordered, so that what prints it prints the same twice.
 
 use super::record::{Record, numbered, stored};
-use super::{DeploymentFilter, Enrolment, FeedFile, Result, Standing, Store, Stored, Token};
+use super::{DeploymentFilter, Enrolment, FeedFile, Result, Store, Stored, Token};
 use crate::model::agreement::Agreement;
 use crate::model::alert::Alert;
 use crate::model::deployment::Deployment;
@@ -11,6 +11,7 @@ use crate::model::hold::{Hold, Resumption};
 use crate::model::release::Release;
 use crate::model::report::ServerState;
 use crate::model::request::Request;
+use crate::model::standing::Standing;
 use crate::model::version::Version;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, OnConflict, Order, Query, SelectStatement};

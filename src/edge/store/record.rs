@@ -1,6 +1,6 @@
 //! How each noun lies in its table: its id, the columns it is searched by, its JSON body.
 
-use super::{Enrolment, Standing, StoreError, Stored, Token};
+use super::{Enrolment, StoreError, Stored, Token};
 use crate::model::agreement::Agreement;
 use crate::model::alert::{Alert, AlertState};
 use crate::model::deployment::Deployment;
@@ -11,6 +11,7 @@ use crate::model::notice::{Notice, NoticeState};
 use crate::model::release::Release;
 use crate::model::report::ServerState;
 use crate::model::request::Request;
+use crate::model::standing::Standing;
 use sea_orm::{QueryResult, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
