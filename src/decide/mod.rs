@@ -2,6 +2,7 @@
 
 pub mod almanac;
 pub mod calendar;
+pub mod civil;
 pub mod closed;
 pub mod durations;
 pub mod escalation;
@@ -13,6 +14,7 @@ pub mod load;
 pub mod notice;
 pub mod planner;
 pub mod reconcile;
+pub mod requests;
 pub mod retry;
 pub mod rollout;
 pub mod steps;

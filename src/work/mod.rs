@@ -4,11 +4,13 @@
 //! tick, a restart or a second replica changes nothing. The network is never awaited inside a transaction.
 
 pub mod agent;
+pub mod agreements;
 pub mod alerts;
 pub mod attend;
 pub mod checkin;
 pub mod enrol;
 pub mod fleet;
+pub mod holds;
 pub mod intake;
 pub mod jobs;
 pub mod planning;
@@ -16,6 +18,8 @@ pub mod post;
 pub mod presence;
 pub mod report;
 pub mod requests;
+pub mod resume;
+mod said;
 pub mod settle;
 pub mod tokens;
 pub mod views;

@@ -16,6 +16,7 @@ mod planning;
 mod schedules;
 mod site;
 mod smtp;
+mod steering;
 mod store;
 mod tidy;
 #[cfg(unix)]
