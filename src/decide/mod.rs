@@ -14,6 +14,7 @@ pub mod load;
 pub mod notice;
 pub mod planner;
 pub mod reconcile;
+pub mod reminders;
 pub mod requests;
 pub mod retry;
 pub mod rollout;

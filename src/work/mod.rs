@@ -16,6 +16,7 @@ pub mod jobs;
 pub mod planning;
 pub mod post;
 pub mod presence;
+pub mod reminders;
 pub mod report;
 pub mod requests;
 pub mod resume;

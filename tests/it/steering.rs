@@ -6,6 +6,7 @@
 mod agreements;
 mod commands;
 mod holds;
+mod reminders;
 mod requests;
 
 use super::site::{Answer, Site};
