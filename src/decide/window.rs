@@ -301,9 +301,10 @@ fn evaluate(hours: &OpeningHours, date: NaiveDate) -> Openings {
 }
 
 /// Years whose holidays hours that also look at dates know; the weekly table knows all.
-const DATED_YEARS: std::ops::Range<i32> = 2000..2101;
+pub(super) const DATED_YEARS: std::ops::Range<i32> = 2000..2101;
 
-fn in_region(hours: &OpeningHours, region: Region) -> OpeningHours {
+/// Hours that know the public holidays of `region`.
+pub(super) fn in_region(hours: &OpeningHours, region: Region) -> OpeningHours {
     static KNOWN: LazyLock<BTreeMap<Region, ContextHolidays>> = LazyLock::new(|| {
         let regions = [Region::National, Region::AlsaceMoselle].into_iter().chain((971..=978).map(Region::Overseas));
         regions.map(|region| (region, holidays_of(region))).collect()

@@ -34,6 +34,8 @@ pub enum WorldError {
     NoSchedule { client: String, schedule: String },
     #[error("client {client}: {source}")]
     Region { client: String, source: UnknownRegion },
+    #[error("client {client}: {problem}")]
+    Closed { client: String, problem: String },
 }
 
 /// What a world is made of.
@@ -178,7 +180,10 @@ impl World {
                 });
             }
             world.clients.push(Customer {
-                closed: Closed::compile(&client.closed),
+                closed: Closed::compile(&client.closed, region).map_err(|problems| WorldError::Closed {
+                    client: client.id.clone(),
+                    problem: problems.first().map(ToString::to_string).unwrap_or_default(),
+                })?,
                 requests: parts.requests.iter().filter(|r| r.client == client.id).cloned().collect(),
                 agreements: parts.agreements.iter().filter(|a| a.client == client.id).cloned().collect(),
                 terms: terms.clone(),

@@ -3,7 +3,6 @@
 //! Planning a fleet makes hundreds of thousands of these and shows a few hundred. `words` is the one place that turns
 //! one into a sentence.
 
-use super::super::closed::Closure;
 use super::super::rollout::{Halt, Progress};
 use crate::model::agreement::Agreement;
 use crate::model::deployment::Deployment;
@@ -59,7 +58,7 @@ pub(super) enum Because<'a> {
 
     AgreedSlot(&'a Agreement),
     AgreedClosed(&'a Agreement),
-    Closed(&'a Slot, &'a Closure),
+    Closed(&'a Slot),
     TooShort(&'a Slot),
     OfficeHours(&'a Slot),
     StaffBusy(&'a Slot),

@@ -106,10 +106,10 @@ impl<'a, 'f> Search<'a, 'f> {
         if let Some(hold) = self.hold.filter(|h| h.until.is_some_and(|until| slot.start < until)) {
             return Some(Because::HeldUntil(hold));
         }
-        if let Some(closure) = facts.closed.covering(*slot, facts.server.zone) {
+        if facts.closed.covering(*slot, facts.server.zone).is_some() {
             match agreed_closed(facts, *slot) {
                 Some(agreement) => self.object(Because::AgreedClosed(agreement)),
-                None => return Some(Because::Closed(slot, closure)),
+                None => return Some(Because::Closed(slot)),
             }
         }
         match self.work {

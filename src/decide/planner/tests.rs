@@ -177,7 +177,7 @@ impl World {
             now: self.now,
             terms,
             almanac: &almanac(calendar, self.now),
-            closed: &Closed::compile(&self.client.closed),
+            closed: &Closed::compile(&self.client.closed, self.region).unwrap(),
             client: &self.client,
             server,
             state: &self.state,
@@ -273,11 +273,8 @@ fn past_the_deadline_it_is_late_and_says_so() {
 #[test]
 fn a_closed_period_makes_a_minor_late() {
     let mut world = World::at("2026-04-29 17:01").minor("14.20.003", "2026-04-29 17:00");
-    world.client.closed.push(ClosedPeriod {
-        from: "2026-04-29".parse().unwrap(),
-        to: "2026-05-02".parse().unwrap(),
-        reason: "paie".into(),
-    });
+    let (from, to) = ("2026-04-29".parse().unwrap(), "2026-05-02".parse().unwrap());
+    world.client.closed.push(ClosedPeriod::days(from, to, "paie"));
     world.check("isacompta", "late 14.20.003 03 22:00-04 07:00");
 }
 

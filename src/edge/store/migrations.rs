@@ -3,6 +3,9 @@
 //! A noun is a row of typed columns that are searched by, and a JSON body that is the noun itself. Text is compared by
 //! its bytes on both databases, so that both list in the same order.
 
+mod m0002_planning;
+mod m0010_holds;
+
 use sea_orm::DatabaseBackend;
 use sea_orm_migration::prelude::*;
 
@@ -11,7 +14,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(M0001Nouns), Box::new(M0010Holds)]
+        vec![Box::new(M0001Nouns), Box::new(m0002_planning::M0002Planning), Box::new(m0010_holds::M0010Holds)]
     }
 }
 
@@ -168,31 +171,6 @@ impl M0001Nouns {
                 .col(integer(value))
                 .to_owned();
             manager.create_table(table).await?;
-        }
-        Ok(())
-    }
-}
-
-struct M0010Holds;
-
-impl MigrationName for M0010Holds {
-    fn name(&self) -> &str {
-        "m0010_holds"
-    }
-}
-
-/// What staff hold back, and which releases they let go on.
-const HOLDS: [Noun; 2] = [("hold", &["i:ends_at"], &[&["ends_at"]]), ("resumption", &[], &[])];
-
-#[async_trait::async_trait]
-impl MigrationTrait for M0010Holds {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        nouns(manager, &HOLDS).await
-    }
-
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for (table, ..) in HOLDS {
-            manager.drop_table(Table::drop().table(name(table)).to_owned()).await?;
         }
         Ok(())
     }

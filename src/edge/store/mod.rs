@@ -1,22 +1,28 @@
 //! The store: SQLite or PostgreSQL behind one code path.
 //!
-//! Everything that changes goes through [`Store::commit`]: rows, events and notices in one transaction.
-//! Rows carry a revision; a row that somebody else changed since it was read makes the whole commit a
+//! Everything that changes goes through [`Store::commit`], or [`Store::commit_batch`] for many jobs at once: the rows,
+//! events and notices of a job in one transaction. Rows carry a revision; a row that somebody else changed since it was read makes the whole commit a
 //! [`StoreError::Conflict`], and the job's next activation is the retry.
 
+mod bulk;
 mod chain;
 mod commit;
 mod error;
+mod ids;
 mod migrations;
 mod open;
 mod outbox;
+mod planning;
+mod prepare;
 mod read;
 mod record;
+mod rows;
 mod servers;
 mod verify;
 
 pub use error::StoreError;
 pub use open::Limits;
+pub use planning::{AttemptEnd, InstallTime, Outcomes, Tally};
 pub use verify::ChainBreak;
 
 use crate::model::agreement::Agreement;

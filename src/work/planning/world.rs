@@ -7,16 +7,22 @@ use crate::decide::planner::{self, Facts};
 use crate::decide::rollout::Rollout;
 use crate::decide::terms::Terms;
 use crate::decide::world::{self, Parts};
-use crate::edge::store::{DeploymentFilter, Stored};
+use crate::edge::store::{AttemptEnd, Outcomes, Stored, Tally};
 use crate::model::decision::Decision;
-use crate::model::deployment::{Deployment, DeploymentState};
+use crate::model::deployment::Deployment;
 use crate::model::fleet::{Client, Ring, Server};
+use crate::model::release::{Release, ReleaseId};
 use crate::model::report::ServerState;
 use crate::model::request::{Request, RequestState};
 use crate::model::version::Version;
 use crate::work::Orchestrator;
-use chrono::{DateTime, Utc};
-use std::collections::BTreeMap;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How far back attempts still say something about a release, in days.
+const HISTORY_DAYS: i64 = 180;
+/// Observed installations of one release that its duration is learned from.
+const OBSERVATIONS_MAX: u32 = 200;
 
 /// Which servers to look at; every field that is set narrows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,33 +55,44 @@ impl std::ops::DerefMut for World {
 }
 
 impl World {
+    /// Reads what planning at `now` needs, and no more: history only as counts and columns.
     pub async fn load(o: &Orchestrator, selection: &Selection, now: DateTime<Utc>) -> Result<World, PlanningError> {
-        let clients: Vec<Client> = o.store.clients().await?.into_iter().map(|c| c.value).collect();
-        let states: BTreeMap<String, ServerState> = o.store.states().await?.into_iter().map(|s| s.value).collect();
-        let all = o.store.deployments(&DeploymentFilter::default()).await?;
-        let standings = o.store.standings().await?;
-        let requests = o.store.requests(None).await?;
-        let plain: Vec<Deployment> = all.iter().map(|d| d.value.clone()).collect();
+        let since = now - TimeDelta::days(HISTORY_DAYS);
+        let store = &o.store;
+        let clients: Vec<Client> = store.clients().await?.into_iter().map(|c| c.value).collect();
+        let states: BTreeMap<String, ServerState> = store.states().await?.into_iter().map(|s| s.value).collect();
+        let releases: Vec<Release> = store.releases().await?.into_iter().map(|r| r.value).collect();
+        let open = store.all_open_deployments().await?;
+        let failed: Vec<Deployment> = store.failed_attempts(since).await?.into_iter().map(|d| d.value).collect();
+        let standings = store.standings().await?;
+        let requests = store.accepted_requests().await?;
+        let deployment_revs = open.iter().map(|d| (d.id, d.rev)).collect();
+        let standing_revs = standings.iter().map(|s| (s.server.clone(), s.rev)).collect();
+        let canaries = canaries(&clients);
+        let fared = Fared {
+            tally: store.release_tally(since, Some(&canaries)).await?,
+            outcomes: store.release_outcomes(since).await?,
+            failed: &failed,
+            states: &states,
+            canaries: canaries.iter().map(String::as_str).collect(),
+        };
+        let recent: Vec<ReleaseId> = releases.iter().filter(|r| r.published_at() >= since).map(Release::id).collect();
+        let times = store.install_times(&recent, OBSERVATIONS_MAX).await?;
         let parts = Parts {
             terms: o.terms.clone(),
-            rollout: rollout(&clients, &states, &plain),
-            durations: durations(&plain),
-            releases: o.store.releases().await?.into_iter().map(|r| r.value).collect(),
+            rollout: fared.rollout(),
+            durations: Durations::learn(times.into_iter().map(|t| (t.product, t.version, t.minutes))),
+            releases,
             requests: requests.iter().map(|r| r.value.clone()).collect(),
-            agreements: o.store.agreements().await?.into_iter().map(|a| a.value).collect(),
+            agreements: store.agreements_after(now).await?.into_iter().map(|a| a.value).collect(),
             holds: Vec::new(),
-            standings: standings.iter().map(|s| s.value.clone()).collect(),
-            deployments: plain.into_iter().filter(matters).collect(),
+            standings: standings.into_iter().map(|s| s.value).collect(),
+            deployments: open.into_iter().map(|d| d.value).chain(failed).collect(),
             clients,
             states,
         };
-        Ok(World {
-            deployment_revs: all.iter().filter(|d| d.state.is_open()).map(|d| (d.id, d.rev)).collect(),
-            standing_revs: standings.iter().map(|s| (s.server.clone(), s.rev)).collect(),
-            world: world::World::new(parts, &mut o.almanacs(), now)?,
-            selection: selection.clone(),
-            requests,
-        })
+        let world = world::World::new(parts, &mut o.almanacs(), now)?;
+        Ok(World { deployment_revs, standing_revs, world, selection: selection.clone(), requests })
     }
 
     /// The places of the selected servers, in the fleet's order.
@@ -127,59 +144,48 @@ impl World {
     }
 }
 
-/// Whether the planner wants to hear of it: it is open, or did not end well.
-fn matters(deployment: &Deployment) -> bool {
-    match deployment.state {
-        DeploymentState::Planned
-        | DeploymentState::Running { .. }
-        | DeploymentState::RolledBack { .. }
-        | DeploymentState::Failed { .. } => true,
-        DeploymentState::Installed { .. } | DeploymentState::Cancelled { .. } => false,
-    }
+/// The canary servers, by id.
+fn canaries(clients: &[Client]) -> Vec<String> {
+    clients.iter().flat_map(|c| &c.servers).filter(|s| s.ring == Ring::Canary).map(|s| s.id.clone()).collect()
 }
 
-/// How each release fared, on the canary servers and on all.
-fn rollout(clients: &[Client], states: &BTreeMap<String, ServerState>, deployments: &[Deployment]) -> Rollout {
-    let rings: BTreeMap<&str, Ring> =
-        clients.iter().flat_map(|c| &c.servers).map(|s| (s.id.as_str(), s.ring)).collect();
-    // The last word of each server on each release.
-    let mut ends: BTreeMap<(&str, &str, &Version), bool> = BTreeMap::new();
-    for deployment in deployments {
-        let key = (deployment.server.as_str(), deployment.product.as_str(), &deployment.to);
-        match deployment.state {
-            DeploymentState::RolledBack { .. } | DeploymentState::Failed { .. } => ends.insert(key, false),
-            DeploymentState::Installed { .. } => ends.insert(key, true),
-            DeploymentState::Planned | DeploymentState::Running { .. } | DeploymentState::Cancelled { .. } => None,
-        };
-    }
-    let mut rollout = Rollout::default();
-    for ((server, product, version), went_well) in ends {
-        let Some(ring) = rings.get(server) else { continue };
-        let runs = states.get(server).and_then(|s| s.inventory.get(product)).is_some_and(|v| v >= version);
-        let progress = rollout.entry(product, version);
-        let canary = u32::from(*ring == Ring::Canary);
-        if went_well {
-            progress.installed += 1;
-            progress.canaries_installed += canary;
-        } else if !runs {
+/// How releases fared, as the database tells it.
+struct Fared<'a> {
+    /// Attempts on canary servers.
+    tally: Vec<Tally>,
+    outcomes: BTreeMap<ReleaseId, Outcomes>,
+    failed: &'a [Deployment],
+    states: &'a BTreeMap<String, ServerState>,
+    canaries: BTreeSet<&'a str>,
+}
+
+impl Fared<'_> {
+    fn rollout(&self) -> Rollout {
+        let mut rollout = Rollout::default();
+        for (release, outcomes) in &self.outcomes {
+            rollout.entry(&release.product, &release.version).installed =
+                u32::try_from(outcomes.installed).unwrap_or(u32::MAX);
+        }
+        for attempt in self.tally.iter().filter(|t| t.end == AttemptEnd::Installed) {
+            rollout.entry(&attempt.product, &attempt.version).canaries_installed += 1;
+        }
+        // A server counts once, and no longer once it runs the release after all.
+        let failed: BTreeSet<(&str, &str, &Version)> = self
+            .failed
+            .iter()
+            .filter(|d| !self.runs(d))
+            .map(|d| (d.server.as_str(), d.product.as_str(), &d.to))
+            .collect();
+        for (server, product, version) in failed {
+            let progress = rollout.entry(product, version);
             progress.failed += 1;
-            progress.canaries_failed += canary;
+            progress.canaries_failed += u32::from(self.canaries.contains(server));
         }
+        rollout
     }
-    rollout
-}
 
-/// What installations took, to the next whole minute.
-fn durations(deployments: &[Deployment]) -> Durations {
-    Durations::learn(deployments.iter().filter_map(|d| match &d.state {
-        DeploymentState::Installed { started_at, finished_at, .. } => {
-            let minutes = (*finished_at - *started_at).num_seconds().max(0).div_euclid(60) + 1;
-            Some((d.product.clone(), d.to.clone(), u32::try_from(minutes).unwrap_or(u32::MAX)))
-        }
-        DeploymentState::Planned
-        | DeploymentState::Running { .. }
-        | DeploymentState::RolledBack { .. }
-        | DeploymentState::Failed { .. }
-        | DeploymentState::Cancelled { .. } => None,
-    }))
+    fn runs(&self, deployment: &Deployment) -> bool {
+        let found = self.states.get(&deployment.server).and_then(|s| s.inventory.get(&deployment.product));
+        found.is_some_and(|version| *version >= deployment.to)
+    }
 }

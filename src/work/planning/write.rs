@@ -38,9 +38,10 @@ pub(super) async fn commit(
         }
     }
     let mut causes = Causes::load(o, &planned).await?;
-    for (place, steps) in planned {
-        let changes = causes.changes(o, world, place, steps, now);
-        match o.store.commit(changes).await {
+    let places: Vec<usize> = planned.iter().map(|(place, _)| *place).collect();
+    let batch = planned.into_iter().map(|(place, steps)| causes.changes(o, world, place, steps, now)).collect();
+    for (place, result) in places.into_iter().zip(o.store.commit_batch(batch).await?) {
+        match result {
             Ok(()) => report.changed += 1,
             Err(StoreError::Conflict { what }) => {
                 tracing::debug!(server.id = %world.server(place).id, what, "left for the next activation");
@@ -58,8 +59,9 @@ impl Causes {
         if !concerned {
             return Ok(Causes { open: BTreeMap::new(), raised: BTreeSet::new(), next_id: 0 });
         }
-        let open: BTreeMap<String, Stored<Alert>> =
-            o.store.alerts(false).await?.into_iter().map(|a| (a.cause.clone(), a)).collect();
+        let causes: BTreeSet<String> =
+            planned.iter().flat_map(|(_, s)| s.alerts.iter().map(|a| &a.cause).chain(&s.resolved)).cloned().collect();
+        let open = o.store.open_alerts_by_cause(&causes.into_iter().collect::<Vec<_>>()).await?;
         let fresh: BTreeSet<&str> = planned
             .iter()
             .flat_map(|(_, steps)| &steps.alerts)

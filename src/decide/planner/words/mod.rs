@@ -55,7 +55,7 @@ pub(super) fn rule(because: &Because) -> Rule {
         Because::FailedBefore(_) => Rule::HealthAfter,
         Because::StaffTakeOver(_) => Rule::Gti2h,
         Because::CanaryFailed(..) | Because::Halted(..) | Because::Ring(_) | Because::LineBusy(_) => Rule::Rollout,
-        Because::HeldBy(_) | Because::HeldUntil(_) | Because::Closed(..) | Because::AgreedClosed(_) => Rule::Hold,
+        Because::HeldBy(_) | Because::HeldUntil(_) | Because::Closed(_) | Because::AgreedClosed(_) => Rule::Hold,
         Because::Manual => Rule::ManualSlots,
         Because::NoSlotBefore(_) | Because::AgreedNotice(_) => Rule::MajorNotice,
         Because::MaintenanceSlot(_)
@@ -128,7 +128,7 @@ impl Teller<'_, '_> {
             Because::NoSlotBefore(before) => self.no_slot_before(before),
             Because::AgreedSlot(agreement) => self.agreed_slot(agreement),
             Because::AgreedClosed(agreement) => self.agreed_closed(agreement),
-            Because::Closed(slot, closure) => self.closed(slot, closure),
+            Because::Closed(slot) => self.closed(slot),
             Because::TooShort(slot) => self.too_short(slot),
             Because::OfficeHours(slot) => self.office_hours(slot),
             Because::NoSlot => self.no_slot(),
@@ -184,7 +184,7 @@ impl Teller<'_, '_> {
             Because::HeldUntil(hold) => hold
                 .until
                 .map(|until| (format!("its end, {}", self.at(until)), format!("sa fin, le {}", self.le(until)))),
-            Because::Closed(..) => Some((
+            Because::Closed(_) => Some((
                 "the client's contact agreeing to work in that period".to_owned(),
                 "l'accord de l'interlocuteur pour intervenir pendant cette période".to_owned(),
             )),

@@ -1,9 +1,9 @@
 //! Slots in words: which fit, which do not, and what the backup says.
 
 use super::{Said, Teller};
-use crate::decide::closed::Closure;
 use crate::decide::durations::Source;
 use crate::model::agreement::{Agreed, Agreement};
+use crate::model::fleet::Language;
 use crate::model::slot::Slot;
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -110,11 +110,12 @@ impl Teller<'_, '_> {
         )
     }
 
-    pub(super) fn closed(&self, slot: &Slot, closure: &Closure) -> Said {
-        let Closure { from, to, reason } = closure;
+    pub(super) fn closed(&self, slot: &Slot) -> Said {
+        let closure = self.facts.closed.covering(*slot, self.facts.server.zone);
+        let text = |language| closure.as_ref().map(|c| c.text(language)).unwrap_or_default();
         (
-            format!("{} falls into the client's closed period {from} to {to} ({reason})", self.at(slot.start)),
-            format!("le {} tombe dans la période fermée du {from} au {to} ({reason})", self.le(slot.start)),
+            format!("{} falls into the client's closed period {}", self.at(slot.start), text(Language::En)),
+            format!("le {} tombe dans une période fermée du client, {}", self.le(slot.start), text(Language::Fr)),
         )
     }
 
