@@ -123,7 +123,8 @@ fn who_agreed(failure: Failure) -> Failure {
 
 fn told(recorded: &WithPlan<AgreementRow>, zone: Tz) -> String {
     let row = &recorded.done;
-    format!("agreement {} by {}: {} ({zone})\n{}", row.id, row.by, what(row, zone), recorded.plan_lines())
+    let clock = row.slot.as_ref().map_or_else(String::new, |_| format!(" ({zone})"));
+    format!("agreement {} by {}: {}{clock}\n{}", row.id, row.by, what(row, zone), recorded.plan_lines())
 }
 
 /// What was agreed, in one line.

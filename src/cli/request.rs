@@ -208,6 +208,8 @@ async fn list(client: Option<String>, print: Print, access: &Access) -> Outcome 
     }
     let mut table = output::table(&["id", "client", "product", "version", "before", "received (UTC)", "by", "state"]);
     for RequestRow { id, client, product, version, received_at, by, before, state, superseded_by, .. } in rows {
+        // The client has a column of its own.
+        let by = by.strip_suffix(&format!(" for {client}")).unwrap_or(&by).to_owned();
         let state = superseded_by.map_or(state, |newer| format!("superseded by {newer}"));
         table.add_row([
             Cell::new(id),
