@@ -2,10 +2,11 @@
 
 use super::trace::LogFormat;
 use super::{
-    agent, alerts, attend, demo, explain, fleet, history, plan, release, request, schedule, serve, simulate, tokens,
-    version,
+    agent, agree, alerts, attend, demo, explain, fleet, history, hold, plan, release, request, resume, schedule, serve,
+    simulate, tokens, version,
 };
 use crate::decide::calendar::{self, Fold};
+use crate::decide::civil;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use chrono_tz::Tz;
 
@@ -36,6 +37,12 @@ pub enum Command {
     Token(tokens::TokenArgs),
     /// Ask for a major version by a date; list or cancel such requests
     Request(request::RequestArgs),
+    /// Record what a client's contact agreed to: another slot, work in a closed period, a shorter notice
+    Agree(agree::AgreeArgs),
+    /// Hold back installations on a server, for a client, or of a release
+    Hold(hold::HoldArgs),
+    /// Let a release go on that halted or is held
+    Resume(resume::ResumeArgs),
     /// What was installed where and when, and what is planned
     History(history::HistoryArgs),
     /// What will be installed in the coming days, and what is held or late and why; changes nothing
@@ -66,6 +73,9 @@ impl Command {
             | Command::Enrol(_)
             | Command::Token(_)
             | Command::Request(_)
+            | Command::Agree(_)
+            | Command::Hold(_)
+            | Command::Resume(_)
             | Command::History(_)
             | Command::Plan(_)
             | Command::Explain(_)
@@ -163,6 +173,11 @@ pub fn zone(text: &str) -> Result<Tz, String> {
     })
 }
 
+/// Reads a time as people write it, and passes it on as it is: what it means depends on the site.
+pub fn written_moment(text: &str) -> Result<String, String> {
+    text.parse::<civil::Moment>().map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
 /// Reads a calendar date: `2026-05-16`.
 pub fn date(text: &str) -> Result<NaiveDate, String> {
     NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| "no such date; write it as in 2026-05-16".to_owned())
@@ -195,6 +210,17 @@ mod tests {
             "noctule request isacompta 15.0.001 --before 2026-05-16 --config noctule.toml",
             "noctule request list --config noctule.toml",
             "noctule request cancel 3 --config noctule.toml",
+            "noctule request change 3 --before 2026-05-16 --server a,b --format json --config noctule.toml",
+            "noctule request isacompta 15 --with isapaye 2027.1 --with isaged 4 --before 2026-05-16 --client c",
+            "noctule agree slot srv isacompta --from 2026-05-16T08:00 --to 2026-05-16T12:00 --by Claire",
+            "noctule agree closed client --from 2026-05-16 --to 2026-05-20 --by Claire",
+            "noctule agree notice client isacompta 15 --before 2026-05-16 --by Claire",
+            "noctule hold srv --reason why --by Nadia",
+            "noctule hold isacompta 15 --until 2026-05-16 --reason why --config noctule.toml",
+            "noctule hold release isacompta 15 --until 2026-05-16T08:00 --reason why",
+            "noctule hold list --all --format json",
+            "noctule hold lift 3 --by Nadia",
+            "noctule resume isacompta 15 --reason mended --by Nadia",
             "noctule explain martin-srv1 isacompta --api http://127.0.0.1:8420 --token-file t",
             "noctule fleet apply fleet.toml --dry-run --config noctule.toml",
             "noctule token create anna --staff --config noctule.toml",
@@ -207,6 +233,13 @@ mod tests {
             "noctule request isacompta 15.0 --before 2026-02-30",
             "noctule request isacompta",
             "noctule history --since hier",
+            "noctule hold srv",
+            "noctule hold a b c --reason why",
+            "noctule hold srv --reason why --until soon",
+            "noctule agree slot srv isacompta --from 8h --to 12h --by Claire",
+            "noctule agree closed client --from 2026-05-16 --by Claire",
+            "noctule request isacompta 15 --with isapaye --before 2026-05-16",
+            "noctule resume isacompta --reason mended",
             "noctule token create anna",
             "noctule",
         ] {

@@ -6,6 +6,7 @@
 
 mod access;
 pub mod agent;
+mod agree;
 mod alerts;
 mod api;
 mod args;
@@ -14,13 +15,16 @@ mod demo;
 mod explain;
 mod fleet;
 mod history;
+mod hold;
 mod output;
 mod plan;
 pub mod release;
 mod request;
+mod resume;
 mod schedule;
 mod serve;
 mod simulate;
+mod steering;
 mod tokens;
 mod trace;
 mod version;
@@ -61,6 +65,9 @@ async fn run(command: Command) -> Outcome {
         Command::Enrol(args) => tokens::enrol(args).await,
         Command::Token(args) => tokens::run(args).await,
         Command::Request(args) => request::run(args).await,
+        Command::Agree(args) => agree::run(args).await,
+        Command::Hold(args) => hold::run(args).await,
+        Command::Resume(args) => resume::run(args).await,
         Command::History(args) => history::run(args).await,
         Command::Plan(args) => plan::run(args).await,
         Command::Explain(args) => explain::run(args).await,

@@ -1,5 +1,6 @@
 //! `noctule simulate`: a fleet under a virtual clock, through the real planner, hand-out, settle and letters.
 
+use super::args::Shape;
 use super::{Outcome, Usage, output};
 use crate::decide::terms::Terms;
 use crate::sim::fleet::{self, Figures, Size, scenario};
@@ -43,13 +44,6 @@ pub struct SimulateArgs {
     tell: bool,
     #[arg(long, value_enum, default_value_t)]
     format: Shape,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Shape {
-    #[default]
-    Text,
-    Json,
 }
 
 pub fn run(args: SimulateArgs) -> Outcome {

@@ -2,6 +2,7 @@
 
 pub mod almanac;
 pub mod calendar;
+pub mod civil;
 pub mod closed;
 pub mod durations;
 pub mod escalation;
@@ -15,6 +16,8 @@ pub mod load;
 pub mod notice;
 pub mod planner;
 pub mod reconcile;
+pub mod reminders;
+pub mod requests;
 pub mod retry;
 pub mod rollout;
 pub mod settle;

@@ -19,6 +19,7 @@ mod schedule_cli;
 mod schedules;
 mod site;
 mod smtp;
+mod steering;
 mod store;
 mod tidy;
 #[cfg(unix)]
