@@ -6,16 +6,20 @@
 mod agent;
 mod api;
 mod cli;
+mod closed;
 mod databases;
 mod ddi;
 mod feed;
 mod foreign_client;
 mod golden;
+mod holidays;
 mod mail;
 mod planning;
+mod schedule_cli;
 mod schedules;
 mod site;
 mod smtp;
+mod steering;
 mod store;
 mod tidy;
 #[cfg(unix)]
