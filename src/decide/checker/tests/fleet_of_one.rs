@@ -6,7 +6,9 @@ use crate::decide::calendar::{Calendar, Region};
 use crate::decide::checker::{Checker, Finding, Scene, Spread};
 use crate::decide::closed::Closed;
 use crate::decide::durations::Durations;
+use crate::decide::handout::{self, Asking, Offer};
 use crate::decide::load::Load;
+use crate::decide::notice;
 use crate::decide::planner::{self, Catalog, Facts};
 use crate::decide::rollout::Rollout;
 use crate::decide::terms::Terms;
@@ -305,7 +307,14 @@ impl Site {
             }
             let id = first + self.deployments.len() as i64;
             let planned = super::world::deployment(id, &decision.product, plan, DeploymentState::Planned);
-            self.deployments.push(Deployment { action: first + place as i64, ..planned });
+            let release = self.release(&decision.product, &plan.version);
+            self.deployments.push(Deployment {
+                action: first + place as i64,
+                manual: release.manifest().is_manual(),
+                attended_by: Some("iah".into()),
+                published_at: release.published_at(),
+                ..planned
+            });
         }
         let before = self.now;
         self.now += TimeDelta::hours(hours);
@@ -313,6 +322,45 @@ impl Site {
         let Some(action) = self.deployments.iter().find(due).map(|due| due.action).filter(|_| starts) else { return };
         for deployment in self.deployments.iter_mut().filter(|deployment| deployment.action == action) {
             deployment.state = DeploymentState::Running { started_at: deployment.slot.start.max(before) };
+        }
+    }
+
+    pub fn release(&self, product: &str, version: &Version) -> &Release {
+        self.catalog[product].iter().find(|release| release.version() == version).unwrap()
+    }
+
+    /// What the server would be offered if it asked now, the planner having been asked again.
+    pub fn offer(&self) -> Option<Vec<Deployment>> {
+        let again = self.plan();
+        let stands = |deployment: &Deployment| {
+            again.iter().filter_map(|decision| Some((&decision.product, decision.outcome.plan()?))).any(
+                |(product, plan)| {
+                    *product == deployment.product && plan.version == deployment.to && plan.slot == deployment.slot
+                },
+            )
+        };
+        let terms = &SCHEDULES[self.schedule];
+        let region = self.client.holidays.parse().unwrap();
+        let calendar = Calendar::new(self.client.servers[0].zone, region, Vec::new());
+        let open: Vec<Deployment> = self.deployments.iter().filter(|d| d.state.is_open()).cloned().collect();
+        let minutes = |deployment: &Deployment| {
+            let need = Durations::default().need(terms, self.release(&deployment.product, &deployment.to));
+            (deployment.id, u32::try_from(need.num_minutes()).unwrap())
+        };
+        let asking = Asking {
+            now: self.now,
+            open: &open,
+            line_busy: false,
+            splay_minutes: 0,
+            state: &self.state,
+            backup_not_before: notice::backup_not_before(terms, &calendar, self.now),
+            retracted: &BTreeSet::new(),
+            held: &open.iter().filter(|deployment| !stands(deployment)).map(|deployment| deployment.id).collect(),
+            minutes: &open.iter().map(minutes).collect(),
+        };
+        match handout::offer(&asking) {
+            Offer::Install(action) => Some(action.deployments),
+            Offer::Nothing | Offer::Stage(..) | Offer::Stop(_) => None,
         }
     }
 
@@ -352,6 +400,14 @@ impl Site {
     }
 
     pub fn check(&self, decisions: &[Decision]) -> Vec<Finding> {
+        self.look(|checker, scene| checker.decisions(scene, decisions))
+    }
+
+    pub fn check_start(&self, group: &[Deployment]) -> Vec<Finding> {
+        self.look(|checker, scene| checker.handed_out(scene, &group.iter().collect::<Vec<_>>()))
+    }
+
+    fn look<T>(&self, ask: impl FnOnce(&Checker, &Scene) -> T) -> T {
         let spread = |release: &Release| {
             let progress = self.rollout.of(release);
             let settled = progress.canaries_installed > 0 && progress.canaries_failed == 0;
@@ -375,6 +431,6 @@ impl Site {
             spread: &spread,
             minutes: &Scene::estimate,
         };
-        self.checker().decisions(&scene, decisions)
+        ask(&self.checker(), &scene)
     }
 }
