@@ -11,6 +11,8 @@ mod ddi;
 mod feed;
 mod foreign_client;
 mod golden;
+#[cfg(target_os = "linux")]
+mod killed;
 mod mail;
 mod planning;
 mod schedules;
