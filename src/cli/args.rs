@@ -1,7 +1,9 @@
 //! The commands and their arguments.
 
 use super::trace::LogFormat;
-use super::{agent, alerts, attend, demo, explain, fleet, history, plan, release, request, schedule, serve, tokens};
+use super::{
+    agent, alerts, attend, demo, explain, fleet, history, plan, release, request, schedule, serve, simulate, tokens,
+};
 use chrono::{DateTime, NaiveDate, Utc};
 
 /// Keeps other people's servers up to date under a contract, at night, and can prove it.
@@ -43,6 +45,8 @@ pub enum Command {
     Alerts(alerts::AlertsArgs),
     /// Say who attends a manual update
     Attend(attend::AttendArgs),
+    /// Play a fleet's months in seconds, with everything that goes wrong, and count what it comes to
+    Simulate(simulate::SimulateArgs),
     /// See the whole service at work: two weeks in under a minute, on real parts and a stepped clock
     Demo(demo::DemoArgs),
 }
@@ -63,6 +67,7 @@ impl Command {
             | Command::Schedule(_)
             | Command::Alerts(_)
             | Command::Attend(_)
+            | Command::Simulate(_)
             | Command::Demo(_) => false,
         }
     }

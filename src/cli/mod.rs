@@ -20,6 +20,7 @@ pub mod release;
 mod request;
 mod schedule;
 mod serve;
+mod simulate;
 mod tokens;
 mod trace;
 
@@ -65,6 +66,7 @@ async fn run(command: Command) -> Outcome {
         Command::Schedule(args) => schedule::run(args),
         Command::Alerts(args) => alerts::run(args).await,
         Command::Attend(args) => attend::run(args).await,
+        Command::Simulate(args) => simulate::run(args),
         Command::Demo(args) => demo::run(args).await,
     }
 }

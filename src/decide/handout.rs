@@ -9,6 +9,7 @@
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::report::ServerState;
 use crate::model::slot::Slot;
+use crate::model::version::Change;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,8 +39,12 @@ pub struct Asking<'a> {
     pub retracted: &'a BTreeSet<i64>,
     /// Deployments that the planner holds for another reason than the backup.
     pub held: &'a BTreeSet<i64>,
-    /// Deployment → minutes it needs, going back included.
+    /// Deployment → minutes it needs, copy and going back included.
     pub minutes: &'a BTreeMap<i64, u32>,
+    /// Minutes of a night over which servers spread their starts (`rollout.splay_minutes`).
+    pub splay_minutes: u32,
+    /// Whether the client's other servers use all of its line that installations may (`rollout.line_installs_max`).
+    pub line_busy: bool,
 }
 
 /// What the server is offered.
@@ -131,6 +136,7 @@ pub enum Hindrance {
     TooLate,
     Retracted,
     Held,
+    LineBusy,
     Unattended,
     Backup,
 }
@@ -138,7 +144,9 @@ pub enum Hindrance {
 impl Hindrance {
     fn may_stage(self) -> bool {
         match self {
-            Hindrance::NotYet | Hindrance::Unattended | Hindrance::Backup | Hindrance::Held => true,
+            Hindrance::NotYet | Hindrance::LineBusy | Hindrance::Unattended | Hindrance::Backup | Hindrance::Held => {
+                true
+            }
             Hindrance::SlotOver | Hindrance::TooLate | Hindrance::Retracted => false,
         }
     }
@@ -146,7 +154,8 @@ impl Hindrance {
     /// One sentence for the log.
     pub fn text(self) -> &'static str {
         match self {
-            Hindrance::NotYet => "its slot has not begun",
+            Hindrance::NotYet => "its start in the slot has not come",
+            Hindrance::LineBusy => "the client's other servers use its line",
             Hindrance::SlotOver => "its slot is over",
             Hindrance::TooLate => "what is left of its slot is too short to install and to go back",
             Hindrance::Retracted => "its publisher withdrew it",
@@ -163,7 +172,7 @@ pub fn hindrance(asking: &Asking, action: &Action) -> Option<Hindrance> {
         return Some(Hindrance::Retracted);
     }
     let Some(slot) = action.slot() else { return Some(Hindrance::SlotOver) };
-    if asking.now < slot.start {
+    if asking.now < start_of(asking, action, slot) {
         return Some(Hindrance::NotYet);
     }
     if slot.end <= asking.now {
@@ -176,6 +185,9 @@ pub fn hindrance(asking: &Asking, action: &Action) -> Option<Hindrance> {
     if action.deployments.iter().any(|d| asking.held.contains(&d.id)) {
         return Some(Hindrance::Held);
     }
+    if asking.line_busy {
+        return Some(Hindrance::LineBusy);
+    }
     if action.deployments.iter().any(|d| d.manual && d.attended_by.is_none()) {
         return Some(Hindrance::Unattended);
     }
@@ -186,11 +198,42 @@ pub fn hindrance(asking: &Asking, action: &Action) -> Option<Hindrance> {
     None
 }
 
-/// How long a server should wait before it polls again.
+/// When the server may start `action` in its slot: a place in the night that is its own and the same each night, so
+/// that a fleet does not start at once. Never more than half of what the night leaves beside everything that is planned
+/// into it. What people attend starts with its slot.
+fn start_of(asking: &Asking, action: &Action, slot: Slot) -> DateTime<Utc> {
+    let attended = |d: &Deployment| d.manual || d.request.is_some() || d.change == Change::Major;
+    let Some(first) = action.deployments.first().filter(|_| !action.deployments.iter().any(attended)) else {
+        return slot.start;
+    };
+    let planned = asking.open.iter().filter(|d| d.state == DeploymentState::Planned && d.slot.overlaps(&slot));
+    let needed: u32 = planned.filter_map(|d| asking.minutes.get(&d.id)).sum();
+    let spare = (slot.duration() - TimeDelta::minutes(needed.into())).max(TimeDelta::zero());
+    let spread = TimeDelta::minutes(asking.splay_minutes.into()).min(spare / 2);
+    slot.start + TimeDelta::seconds(spread.num_seconds() * place(&first.server) / 1000)
+}
+
+/// When the server may next start something, of what has not begun and whose slot is not over.
+pub fn next_start(asking: &Asking) -> Option<DateTime<Utc>> {
+    let starts = actions(asking.open).into_iter().filter(Action::is_planned).filter_map(|action| {
+        let slot = action.slot().filter(|slot| asking.now < slot.end)?;
+        Some(start_of(asking, &action, slot))
+    });
+    starts.filter(|start| asking.now < *start).min()
+}
+
+/// How long a server should wait before it polls again; `start` is when it may next start something, where that is
+/// known.
 ///
 /// Each server keeps one place in the spread, read from its id, so that a fleet does not poll at once and the answer
 /// of an idle poll stays the same. As a slot nears, the pause ends just after the slot has begun.
-pub fn pause(now: DateTime<Utc>, server: &str, open: &[Deployment], offer: &Offer) -> TimeDelta {
+pub fn pause(
+    now: DateTime<Utc>,
+    server: &str,
+    open: &[Deployment],
+    offer: &Offer,
+    start: Option<DateTime<Utc>>,
+) -> TimeDelta {
     let place = place(server);
     let usual = match offer {
         Offer::Install(_) | Offer::Stop(_) => PAUSE_BUSY_SECONDS,
@@ -199,8 +242,12 @@ pub fn pause(now: DateTime<Utc>, server: &str, open: &[Deployment], offer: &Offe
     let planned = open.iter().filter(|d| d.state == DeploymentState::Planned);
     let next = planned.clone().map(|d| d.slot.start).filter(|start| now < *start).min();
     let to_slot = next.map(|start| (start - now).num_seconds() + SPREAD_SECONDS * place / 1000 + 1);
-    // Inside the slot of something that is hindered now, what hinders it may go away any minute.
-    let waiting = planned.clone().any(|d| d.slot.contains(now)).then_some(PAUSE_BUSY_SECONDS);
+    // Inside the slot of something that is hindered now, what hinders it may go away any minute; its own place in the
+    // slot comes when it comes.
+    let waiting = planned
+        .clone()
+        .any(|d| d.slot.contains(now))
+        .then(|| start.map_or(PAUSE_BUSY_SECONDS, |start| (start - now).num_seconds() + 1));
     let seconds = [Some(usual), to_slot, waiting].into_iter().flatten().min().unwrap_or(usual);
     TimeDelta::seconds(seconds.max(PAUSE_SECONDS_MIN))
 }

@@ -37,6 +37,8 @@ struct World {
     retracted: BTreeSet<i64>,
     held: BTreeSet<i64>,
     minutes: BTreeMap<i64, u32>,
+    splay_minutes: u32,
+    line_busy: bool,
 }
 
 /// One action of two products in the night of the 29th, 30 minutes each, a good backup.
@@ -50,20 +52,36 @@ fn world() -> World {
         retracted: BTreeSet::new(),
         held: BTreeSet::new(),
         minutes: BTreeMap::from([(1, 30), (2, 30)]),
+        splay_minutes: 0,
+        line_busy: false,
     }
+}
+
+fn next_start_of(world: &World, now: &str) -> Option<DateTime<Utc>> {
+    next_start(&world.asking(at(now)))
 }
 
 impl World {
     fn offer(&self, now: &str) -> Offer {
-        offer(&Asking {
-            now: at(now),
+        self.offer_at(at(now))
+    }
+
+    fn offer_at(&self, now: DateTime<Utc>) -> Offer {
+        offer(&self.asking(now))
+    }
+
+    fn asking(&self, now: DateTime<Utc>) -> Asking<'_> {
+        Asking {
+            now,
             open: &self.open,
             state: &self.state,
             backup_not_before: at("28T18:00"),
             retracted: &self.retracted,
             held: &self.held,
             minutes: &self.minutes,
-        })
+            splay_minutes: self.splay_minutes,
+            line_busy: self.line_busy,
+        }
     }
 
     #[track_caller]
@@ -146,7 +164,7 @@ fn the_earliest_slot_goes_first() {
 #[test]
 fn the_pause_ends_just_after_the_slot_begins() {
     let world = world();
-    let seconds = |now: &str| pause(at(now), "srv-1", &world.open, &world.offer(now)).num_seconds();
+    let seconds = |now: &str| pause(at(now), "srv-1", &world.open, &world.offer(now), None).num_seconds();
     assert!((PAUSE_SECONDS..=PAUSE_SECONDS * 6 / 5).contains(&seconds("29T10:00")));
     assert_eq!(seconds("29T10:00"), seconds("29T10:05"), "an idle answer stays the same");
     for now in ["29T19:57", "29T19:59"] {
@@ -155,6 +173,53 @@ fn the_pause_ends_just_after_the_slot_begins() {
     }
     assert_eq!(seconds("29T21:00"), PAUSE_BUSY_SECONDS);
     let spread: BTreeSet<i64> =
-        (0..50).map(|n| pause(at("29T10:00"), &format!("srv-{n}"), &[], &Offer::Nothing).num_seconds()).collect();
+        (0..50).map(|n| pause(at("29T10:00"), &format!("srv-{n}"), &[], &Offer::Nothing, None).num_seconds()).collect();
     assert!(spread.len() > 10, "{spread:?}");
+}
+
+#[test]
+fn each_server_has_its_own_start_in_the_night() {
+    let mut world = world();
+    world.splay_minutes = 30;
+    let start = next_start_of(&world, "29T19:00").unwrap();
+    let seconds = (start - at("29T20:00")).num_seconds();
+    assert_eq!(seconds, 30 * 60 * place("srv-1") / 1000);
+    assert!((1..30 * 60).contains(&seconds), "{seconds}");
+    let asked = |now: DateTime<Utc>| world.offer_at(now);
+    assert_eq!(asked(start - TimeDelta::seconds(1)), Offer::Nothing);
+    assert!(matches!(asked(start), Offer::Install(_)));
+    // It asks again when its start has come, not each minute before.
+    let pause = pause(at("29T20:00"), "srv-1", &world.open, &Offer::Nothing, Some(start));
+    assert_eq!(pause.num_seconds(), seconds + 1);
+    // What is attended starts with its slot.
+    world.open.iter_mut().for_each(|d| (d.manual, d.attended_by) = (true, Some("staff".into())));
+    world.check("29T20:00", "install 1 of 2");
+}
+
+#[test]
+fn the_spread_leaves_half_of_what_is_spare() {
+    let mut world = world();
+    world.splay_minutes = 600;
+    // Nine hours less one are spare: four at most.
+    let latest = (0..200)
+        .map(|n| {
+            world.open.iter_mut().for_each(|d| d.server = format!("srv-{n}"));
+            next_start_of(&world, "29T19:00").unwrap()
+        })
+        .max()
+        .unwrap();
+    assert!(latest < at("30T00:00") && at("29T23:50") < latest, "{latest}");
+    world.minutes = BTreeMap::from([(1, 270), (2, 270)]);
+    assert_eq!(next_start_of(&world, "29T19:00"), Some(at("29T20:00")), "nothing is spare");
+}
+
+#[test]
+fn a_busy_line_waits() {
+    let mut world = world();
+    world.line_busy = true;
+    world.check("29T20:00", "nothing");
+    world.state.capabilities.insert(STAGE_AHEAD.to_owned());
+    world.check("29T20:00", "stage 1: the client's other servers use its line");
+    world.line_busy = false;
+    world.check("29T20:00", "install 1 of 2");
 }

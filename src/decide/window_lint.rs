@@ -45,6 +45,11 @@ pub(super) fn parse(hours: &str) -> Result<OpeningHours, Vec<Fault>> {
     if hours.trim().is_empty() {
         return Err(vec![fault(None, "these hours are empty", EXAMPLE)]);
     }
+    if let Some(span) = fixed_offset(hours) {
+        let what = format!("`{}` fixes the distance from UTC, which is wrong half of the year", &hours[span.clone()]);
+        let fix = "leave it out: hours are in the site's own time zone, which its server names (`Europe/Paris`)";
+        return Err(vec![fault(Some(span), what, fix)]);
+    }
     hours.parse().map_err(|error| {
         let Error::Syntax(syntax) = &error else {
             return vec![fault(None, format!("these hours cannot be read: {error}"), EXAMPLE)];
@@ -63,40 +68,112 @@ pub(super) fn parse(hours: &str) -> Result<OpeningHours, Vec<Fault>> {
     })
 }
 
+/// A zone or an offset from UTC written into hours: `20:00Z`, `20:00+02:00`, `20:00-04:00-22:00-04:00`, `CET`.
+fn fixed_offset(hours: &str) -> Option<Range<usize>> {
+    let bytes = hours.as_bytes();
+    let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphabetic);
+    let time_from = |at: usize| hours.get(at..at + 5).is_some_and(|text| time_at(text));
+    let word = |at: usize, name: &str| {
+        hours.get(at..at + name.len()).is_some_and(|text| text.eq_ignore_ascii_case(name))
+            && !letter(at + name.len())
+            && (at == 0 || !letter(at - 1))
+    };
+    (0..bytes.len()).find_map(|at| {
+        if let Some(name) = ["UTC", "GMT", "CEST", "CET", "MEZ", "MESZ"].into_iter().find(|name| word(at, name)) {
+            return Some(at..at + name.len());
+        }
+        let after_digit = at > 0 && digit(at - 1);
+        match bytes[at] {
+            b'Z' | b'z' if after_digit && !letter(at + 1) => Some(at..at + 1),
+            b'+' if after_digit && digit(at + 1) => {
+                let offset = hours[at + 1..].find(|c: char| !c.is_ascii_digit() && c != ':');
+                Some(at..offset.map_or(hours.len(), |length| at + 1 + length))
+            }
+            b'-' if at >= 5 && time_from(at - 5) && time_from(at + 1) && bytes.get(at + 6) == Some(&b'-') => {
+                Some(at..at + 6)
+            }
+            _ => None,
+        }
+    })
+}
+
+/// Whether five bytes are a clock time.
+fn time_at(text: &str) -> bool {
+    text.bytes().enumerate().all(|(at, byte)| if at == 2 { byte == b':' } else { byte.is_ascii_digit() })
+}
+
 /// Everything refused in an expression that parses.
 pub(super) fn lint(hours: &str, expression: &OpeningHoursExpression, window: &CompiledWindow) -> Vec<Fault> {
-    let mut faults: Vec<Fault> = expression.rules.iter().flat_map(|rule| lint_rule(hours, rule)).collect();
+    let faults = lint_words(hours, expression);
     // What cannot be told apart cannot be evaluated either: look at the days only when the words are sound.
+    if !faults.is_empty() {
+        return faults;
+    }
+    let days = window.sample(Region::AlsaceMoselle, SAMPLE_YEARS);
+    if days.iter().all(|(_, openings)| openings.is_empty()) {
+        let what = format!("this window never opens from {} to {}", SAMPLE_YEARS.start, SAMPLE_YEARS.end - 1);
+        return vec![fault(None, what, "give it hours on some day, and let no later rule close them")];
+    }
+    lint_days(hours, expression, &days)
+}
+
+/// Reads and lints hours that say when a client is closed.
+pub(super) fn closed_hours(hours: &str) -> Result<OpeningHours, Vec<Fault>> {
+    let parsed = parse(hours)?;
+    let expression = parsed.get_expression();
+    if expression.rules.iter().all(|rule| rule.kind == RuleKind::Closed) {
+        let at = find(hours, 0..hours.len(), "off").or_else(|| find(hours, 0..hours.len(), "closed"));
+        let fix = "leave it out, as in `Jan 10-Jan 20`; after days that are closed, `off` names exceptions";
+        return Err(vec![fault(at, "these hours say when the client is closed, and `off` says when not", fix)]);
+    }
+    let mut faults = lint_words(hours, &expression);
     if faults.is_empty() {
-        let days = window.sample(Region::AlsaceMoselle, SAMPLE_YEARS);
-        if days.iter().all(|(_, openings)| openings.is_empty()) {
-            let what = format!("this window never opens from {} to {}", SAMPLE_YEARS.start, SAMPLE_YEARS.end - 1);
-            return vec![fault(None, what, "give it hours on some day, and let no later rule close them")];
-        }
-        faults.extend(idle_rules(hours, expression, &days));
-        if faults.is_empty() {
-            faults.extend(cut_night(hours, expression, &days));
-        }
+        let days = CompiledWindow::of(parsed.clone()).sample(Region::AlsaceMoselle, SAMPLE_YEARS);
+        let (first, last) = (SAMPLE_YEARS.start, SAMPLE_YEARS.end - 1);
+        faults = if days.iter().all(|(_, closed)| closed.is_empty()) {
+            vec![fault(None, format!("these hours close no day from {first} to {last}"), "remove them, or name days")]
+        } else if days.iter().all(|(_, closed)| *closed == [(0, 24 * 60)]) {
+            let fix = "remove the client from the fleet, or put it on hold";
+            vec![fault(None, format!("these hours close every day from {first} to {last}"), fix)]
+        } else {
+            lint_days(hours, &expression, &days)
+        };
+    }
+    if faults.is_empty() { Ok(parsed) } else { Err(faults) }
+}
+
+fn lint_words(hours: &str, expression: &OpeningHoursExpression) -> Vec<Fault> {
+    let rules = &expression.rules;
+    let place = |index| segment(hours, rules.len(), index).unwrap_or(0..hours.len());
+    rules.iter().enumerate().flat_map(|(index, rule)| lint_rule(hours, place(index), rule)).collect()
+}
+
+fn lint_days(hours: &str, expression: &OpeningHoursExpression, days: &[(NaiveDate, Openings)]) -> Vec<Fault> {
+    let mut faults = idle_rules(hours, expression, days);
+    if faults.is_empty() {
+        faults.extend(cut_night(hours, expression, days));
     }
     faults
 }
 
-fn lint_rule(hours: &str, rule: &RuleSequence) -> Vec<Fault> {
+fn lint_rule(hours: &str, place: Range<usize>, rule: &RuleSequence) -> Vec<Fault> {
     let mut faults = Vec::new();
     if rule.kind == RuleKind::Unknown || !rule.comment.is_empty() {
         let what = "a window is open or off; `unknown` and quoted comments say neither";
-        faults.push(fault(find(hours, &rule.comment), what, "put the remark in a `#` comment of the file"));
+        let at = find(hours, place.clone(), &rule.comment).or_else(|| find(hours, place.clone(), "unknown"));
+        faults.push(fault(at, what, "put the remark in a `#` comment of the file"));
     }
     if rule.operator == RuleOperator::Fallback {
         let fix = "separate rules with `;` (the later one wins) or `, ` (both hold)";
-        faults.push(fault(find(hours, "||"), "`||` is for hours nobody is sure of", fix));
+        faults.push(fault(find(hours, place.clone(), "||"), "`||` is for hours nobody is sure of", fix));
     }
-    faults.extend(rule.day_selector.weekday.iter().filter_map(|range| lint_weekday(hours, range)));
-    faults.extend(rule.time_selector.spans.iter().filter_map(|span| lint_span(hours, span)));
+    faults.extend(rule.day_selector.weekday.iter().filter_map(|range| lint_weekday(hours, place.clone(), range)));
+    faults.extend(rule.time_selector.spans.iter().filter_map(|span| lint_span(hours, place.clone(), span)));
     faults
 }
 
-fn lint_weekday(hours: &str, range: &WeekDayRange) -> Option<Fault> {
+fn lint_weekday(hours: &str, place: Range<usize>, range: &WeekDayRange) -> Option<Fault> {
     match range {
         WeekDayRange::Fixed { range, .. } => {
             let (first, last) = (*range.start(), *range.end());
@@ -107,10 +184,10 @@ fn lint_weekday(hours: &str, range: &WeekDayRange) -> Option<Fault> {
                 std::iter::successors(Some(first), |day| (*day != last).then(|| day.succ())).map(short).collect();
             let text = format!("{}-{}", short(first), short(last));
             let what = format!("`{text}` runs over the end of the week; it is read as single days, not as one stretch");
-            Some(fault(find(hours, &text), what, format!("write `{}` if that is meant", days.join(","))))
+            Some(fault(find(hours, place, &text), what, format!("write `{}` if that is meant", days.join(","))))
         }
         WeekDayRange::Holiday { kind: HolidayKind::School, .. } => Some(fault(
-            find(hours, "SH"),
+            find(hours, place, "SH"),
             "school holidays are not known here",
             "write the dates, as in `Jul 06-Aug 31 off`",
         )),
@@ -118,31 +195,32 @@ fn lint_weekday(hours: &str, range: &WeekDayRange) -> Option<Fault> {
     }
 }
 
-fn lint_span(hours: &str, span: &TimeSpan) -> Option<Fault> {
+fn lint_span(hours: &str, place: Range<usize>, span: &TimeSpan) -> Option<Fault> {
     let (Time::Fixed(start), Time::Fixed(end)) = (span.range.start, span.range.end) else {
-        let at = ["sunrise", "sunset", "dawn", "dusk"].iter().find_map(|event| find(hours, event));
+        let at = ["sunrise", "sunset", "dawn", "dusk"].iter().find_map(|event| find(hours, place.clone(), event));
         let what = "hours that follow the sun are not the same two days running";
         return Some(fault(at, what, "write clock times, as in `20:00-22:00`"));
     };
     let text = format!("{start}-{end}");
+    let at = || find_time(hours, place.clone(), &[start, end], "");
     if span.open_end {
-        let at = find(hours, &format!("{start}+")).or_else(|| find(hours, "+"));
+        let at = find_time(hours, place.clone(), &[start], "+").or_else(|| find(hours, place, "+"));
         return Some(fault(at, format!("`{start}+` has no end"), format!("write when it ends, as in `{start}-18:00`")));
     }
     if span.repeats.is_some() {
         let what = "`/` lists moments, not a stretch of time";
-        return Some(fault(find(hours, "/"), what, format!("write `{start}-{end}`")));
+        return Some(fault(find(hours, place, "/"), what, format!("write `{start}-{end}`")));
     }
     let whole_day = start == ExtendedTime::MIDNIGHT_00 && end == ExtendedTime::MIDNIGHT_24;
     if !whole_day && (start == end || end == plus_a_day(start)) {
         let what = format!("`{text}` is read as 24 hours");
         let fix = "write `00:00-24:00` for a whole day, or the end that is meant";
-        return Some(fault(find(hours, &text), what, fix));
+        return Some(fault(at(), what, fix));
     }
     if end > ExtendedTime::MIDNIGHT_24 {
         let past = end.add_hours(-24).unwrap_or(end);
         let what = format!("`{text}` ends after 24:00");
-        return Some(fault(find(hours, &text), what, format!("write `{start}-{past}`; it ends the next day")));
+        return Some(fault(at(), what, format!("write `{start}-{past}`; it ends the next day")));
     }
     None
 }
@@ -226,13 +304,25 @@ fn cut_night(hours: &str, expression: &OpeningHoursExpression, days: &[(NaiveDat
     })
 }
 
-/// Where `what` stands in the expression, whatever its case and the spaces around dashes.
-fn find(hours: &str, what: &str) -> Option<Range<usize>> {
+/// Where `what` stands in `place`, whatever its case.
+fn find(hours: &str, place: Range<usize>, what: &str) -> Option<Range<usize>> {
     if what.is_empty() {
         return None;
     }
-    let at = hours.to_ascii_lowercase().find(&what.to_ascii_lowercase())?;
+    let at = place.start + hours.get(place)?.to_ascii_lowercase().find(&what.to_ascii_lowercase())?;
     Some(at..at + what.len())
+}
+
+/// Where clock times joined by dashes stand in `place`, with or without zeros in front and spaces between.
+pub(super) fn find_time(hours: &str, place: Range<usize>, times: &[ExtendedTime], then: &str) -> Option<Range<usize>> {
+    let texts: Vec<String> = times.iter().map(ToString::to_string).collect();
+    let short: Vec<&str> = texts.iter().map(|text| text.strip_prefix('0').unwrap_or(text)).collect();
+    [short, texts.iter().map(String::as_str).collect()]
+        .iter()
+        .flat_map(|times| [times.join("-"), times.join(" - "), times.join("- "), times.join(" -")])
+        .map(|text| text + then)
+        .filter_map(|text| find(hours, place.clone(), &text))
+        .max_by_key(|found| (found.len(), std::cmp::Reverse(found.start)))
 }
 
 /// Where the rule at `index` stands, when the rules can be told apart by their `;`.

@@ -1,6 +1,7 @@
 //! The world: clock, store, feeds, packages, mail, the host. Makes no decision.
 
 pub mod agent_file;
+pub mod calendar_file;
 pub mod clock;
 pub mod config;
 pub mod ddi_client;

@@ -5,7 +5,7 @@
 
 use super::slot::Slot;
 use super::version::Version;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// What was agreed with whom, and when.
@@ -36,6 +36,19 @@ pub enum Agreed {
     },
     /// A major version sooner than the notice allows (3.1.b.4): the provider and the client agree on the date.
     ShortNotice { product: String, version: Version, before: NaiveDate },
+}
+
+impl Agreement {
+    /// When it is over everywhere: a day that is named has ended in every zone.
+    pub fn ends_at(&self) -> DateTime<Utc> {
+        let over =
+            |day: NaiveDate| day.checked_add_days(Days::new(2)).unwrap_or(day).and_time(NaiveTime::MIN).and_utc();
+        match &self.agreed {
+            Agreed::Slot { slot, .. } => slot.end,
+            Agreed::ClosedPeriod { to, .. } => over(*to),
+            Agreed::ShortNotice { before, .. } => over(*before),
+        }
+    }
 }
 
 impl Agreed {

@@ -5,6 +5,7 @@
 
 pub mod agreement;
 pub mod alert;
+pub mod closed;
 pub mod decision;
 pub mod deployment;
 pub mod event;
@@ -19,4 +20,5 @@ pub mod request;
 pub mod rule;
 pub mod schedule;
 pub mod slot;
+pub mod standing;
 pub mod version;

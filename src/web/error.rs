@@ -107,9 +107,7 @@ impl From<PlanningError> for ApiError {
     fn from(error: PlanningError) -> ApiError {
         match error {
             PlanningError::Store(error) => error.into(),
-            PlanningError::NoSchedule { .. } | PlanningError::Region { .. } | PlanningError::Transition(_) => {
-                ApiError::internal(&error)
-            }
+            PlanningError::World(_) | PlanningError::Transition(_) => ApiError::internal(&error),
         }
     }
 }

@@ -7,8 +7,10 @@
 use super::Orchestrator;
 use super::presence::{Presence, Remembered};
 use crate::decide::calendar::Calendar;
+use crate::decide::durations::Durations;
 use crate::decide::handout::{self, Action, Asking, Offer};
 use crate::decide::notice::backup_not_before;
+use crate::decide::terms::Terms;
 use crate::edge::store::{Changes, DeploymentFilter, Row, StoreError, Stored};
 use crate::model::deployment::{BadTransition, Deployment, DeploymentState};
 use crate::model::event::{EventKind, NewEvent};
@@ -18,6 +20,7 @@ use crate::model::report::ServerState;
 use crate::model::rule::Rule;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Attributes are asked for again after this long (`hourly-checks`, 6.2.4), in minutes.
 const ATTRIBUTES_MINUTES: i64 = 50;
@@ -70,17 +73,17 @@ pub async fn poll(o: &Orchestrator, presence: &Presence, server: &str) -> Result
     o.heard_from(server, now);
     let open: Vec<Deployment> = o.store.open_deployments(server).await?.into_iter().map(|d| d.value).collect();
     let near = known.stage_ahead || open.iter().any(|d| d.state != DeploymentState::Planned || d.slot.contains(now));
-    let offer = if open.is_empty() || !near {
-        Offer::Nothing
+    let (offer, start) = if open.is_empty() || !near {
+        (Offer::Nothing, None)
     } else {
         match World::load(o, server, &open).await? {
-            Some(world) => world.offer(now, &open),
+            Some(world) => world.ask(now, &open, |asking| (handout::offer(asking), handout::next_start(asking))),
             None => return Ok(None),
         }
     };
     let stale = known.reported_at.is_none_or(|at| at + TimeDelta::minutes(ATTRIBUTES_MINUTES) <= now);
     Ok(Some(CheckIn {
-        pause: handout::pause(now, server, &open, &offer),
+        pause: handout::pause(now, server, &open, &offer, start),
         offer,
         wants_attributes: stale,
         installed: known.installed,
@@ -130,7 +133,7 @@ pub async fn hand_out(
         let rows = o.store.open_deployments(server).await?;
         let open: Vec<Deployment> = rows.iter().map(|d| d.value.clone()).collect();
         let Some(world) = World::load(o, server, &open).await? else { return Ok(None) };
-        let (offered, install) = match world.offer(now, &open) {
+        let (offered, install) = match world.ask(now, &open, handout::offer) {
             Offer::Install(offered) if offered.id == action => (offered, true),
             Offer::Stage(offered, _) if offered.id == action => (offered, false),
             Offer::Install(_) | Offer::Stage(..) | Offer::Stop(_) | Offer::Nothing => return Ok(None),
@@ -171,6 +174,8 @@ struct World {
     backup_not_before: DateTime<Utc>,
     releases: BTreeMap<i64, Release>,
     held: BTreeSet<i64>,
+    terms: Arc<Terms>,
+    line_busy: bool,
 }
 
 impl World {
@@ -186,19 +191,26 @@ impl World {
         let standing = o.store.standing(server).await?.map(|s| s.value.outcomes).unwrap_or_default();
         let held =
             open.iter().filter(|d| standing.iter().any(|(key, said)| holds(key, said, d))).map(|d| d.id).collect();
-        Ok(Some(World { state, backup_not_before: oldest_backup(o, &client, server)?, releases, held }))
+        let terms = terms_of(o, &client)?.clone();
+        Ok(Some(World {
+            state,
+            backup_not_before: oldest_backup(o, &terms, &client, server)?,
+            line_busy: running_beside(o, &client, server).await? >= terms.schedule.rollout.line_installs_max as usize,
+            releases,
+            held,
+            terms,
+        }))
     }
 
-    fn offer(&self, now: DateTime<Utc>, open: &[Deployment]) -> Offer {
+    /// What the hand-out says of this server's open deployments.
+    fn ask<T>(&self, now: DateTime<Utc>, open: &[Deployment], question: impl FnOnce(&Asking) -> T) -> T {
         // A release that is no longer known cannot be handed out any more than one that was withdrawn.
         let standing = |d: &&Deployment| self.releases.get(&d.id).is_some_and(|r| r.retracted.is_none());
         let retracted: BTreeSet<i64> = open.iter().filter(|d| !standing(d)).map(|d| d.id).collect();
-        let minutes = self
-            .releases
-            .iter()
-            .map(|(id, r)| (*id, r.manifest().duration_minutes.saturating_add(r.manifest().rollback_minutes)))
-            .collect();
-        handout::offer(&Asking {
+        // By the publishers' estimates: what was learned is weighed when planning.
+        let need = |r: &Release| Durations::default().need(&self.terms, r).num_minutes();
+        let minutes = self.releases.iter().map(|(id, r)| (*id, u32::try_from(need(r)).unwrap_or(u32::MAX))).collect();
+        question(&Asking {
             now,
             open,
             state: &self.state,
@@ -206,6 +218,8 @@ impl World {
             retracted: &retracted,
             held: &self.held,
             minutes: &minutes,
+            splay_minutes: self.terms.schedule.rollout.splay_minutes,
+            line_busy: self.line_busy,
         })
     }
 }
@@ -222,14 +236,36 @@ fn holds(key: &str, said: &str, deployment: &Deployment) -> bool {
     product && held && rule && version
 }
 
-fn oldest_backup(o: &Orchestrator, client: &Client, server: &str) -> Result<DateTime<Utc>, CheckInError> {
-    let terms = o
-        .terms
+fn terms_of<'a>(o: &'a Orchestrator, client: &Client) -> Result<&'a Arc<Terms>, CheckInError> {
+    o.terms
         .get(&client.schedule)
-        .ok_or_else(|| CheckInError::NoSchedule { client: client.id.clone(), schedule: client.schedule.clone() })?;
+        .ok_or_else(|| CheckInError::NoSchedule { client: client.id.clone(), schedule: client.schedule.clone() })
+}
+
+/// Installations that run on the client's other servers.
+async fn running_beside(o: &Orchestrator, client: &Client, server: &str) -> Result<usize, StoreError> {
+    if client.servers.len() < 2 {
+        return Ok(0);
+    }
+    let filter = DeploymentFilter {
+        client: Some(client.id.clone()),
+        states: vec!["running".to_owned()],
+        ..DeploymentFilter::default()
+    };
+    let running = o.store.deployments(&filter).await?;
+    let actions: BTreeSet<i64> = running.iter().filter(|d| d.server != server).map(|d| d.action).collect();
+    Ok(actions.len())
+}
+
+fn oldest_backup(
+    o: &Orchestrator,
+    terms: &Terms,
+    client: &Client,
+    server: &str,
+) -> Result<DateTime<Utc>, CheckInError> {
     let region =
         client.holidays.parse().map_err(|source| CheckInError::Region { client: client.id.clone(), source })?;
     let zone = client.servers.iter().find(|s| s.id == server).map_or(chrono_tz::UTC, |s| s.zone);
-    let calendar = Calendar::new(zone, region, client.closed.clone());
+    let calendar = Calendar::new(zone, region, Vec::new());
     Ok(backup_not_before(terms, &calendar, o.clock.now()))
 }

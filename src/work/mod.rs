@@ -22,6 +22,7 @@ pub mod views;
 pub mod watch;
 
 use crate::decide::terms::Terms;
+use crate::decide::world::Almanacs;
 use crate::edge::clock::Clock;
 use crate::edge::config::{Config, ConfigError, Publisher, Staff};
 use crate::edge::mail::{MailError, Mailer};
@@ -58,6 +59,8 @@ pub struct Orchestrator {
     pub opened_at: DateTime<Utc>,
     /// Servers heard from since the watch job last wrote them down.
     pub seen: Mutex<BTreeMap<String, DateTime<Utc>>>,
+    /// What the calendar says of the coming weeks, kept between two plannings.
+    almanacs: Mutex<Almanacs>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +104,12 @@ impl Orchestrator {
             config,
             opened_at,
             seen: Mutex::new(BTreeMap::new()),
+            almanacs: Mutex::default(),
         })
+    }
+
+    fn almanacs(&self) -> std::sync::MutexGuard<'_, Almanacs> {
+        self.almanacs.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Notes that `server` was heard from at `at`; the watch job writes such notes in batches.

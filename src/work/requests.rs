@@ -75,7 +75,7 @@ pub enum RequestError {
 /// Answers a demand and records the answer with its event and letter.
 pub async fn receive(o: &Orchestrator, demand: Demand) -> Result<Answer, RequestError> {
     let now = o.clock.now();
-    let world = World::load(o, &Selection::default()).await?;
+    let world = World::load(o, &Selection::default(), now).await?;
     let client = world.client(&demand.client).ok_or_else(|| RequestError::NoClient(demand.client.clone()))?;
     if let Some(server) = demand.servers.iter().find(|id| !client.servers.iter().any(|s| s.id == **id)) {
         return Err(RequestError::NoServer { client: client.id.clone(), server: server.clone() });

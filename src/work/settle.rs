@@ -5,53 +5,23 @@
 //! is harmless. What the machine says it runs decides, not that the installer was content.
 
 use super::presence::Presence;
-use super::{Orchestrator, alerts, report};
+use super::{Orchestrator, alerts};
+use crate::decide::settle::{self, Said, Scene, Settled};
 use crate::edge::store::{Changes, DeploymentFilter, Row, StoreError, Stored};
-use crate::model::alert::{AlertClass, NewAlert};
-use crate::model::deployment::{BadTransition, Closing, Deployment, DeploymentState};
+use crate::model::deployment::{BadTransition, Deployment, DeploymentState};
 use crate::model::event::{EventKind, NewEvent};
-use crate::model::notice::{Installation, Letter, NewNotice};
+use crate::model::fleet::Client;
+use crate::model::release::Release;
 use crate::model::report::ServerState;
-use crate::model::request::{Request, RequestState};
-use crate::model::version::{Change, Version};
+use crate::model::request::Request;
+use crate::model::version::Version;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
+pub use crate::decide::settle::{Execution, Feedback, Finished};
+
 /// Times a report is tried when rows change under it.
 const TRIES_MAX: u32 = 3;
-/// Longest text kept of one report, in characters.
-const TEXT_CHARS_MAX: usize = 500;
-
-/// How far the server is (`status.execution` of the protocol).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Execution {
-    Closed,
-    Proceeding,
-    Scheduled,
-    Resumed,
-    Download,
-    Downloaded,
-    Canceled,
-    Rejected,
-}
-
-/// How it went (`status.result.finished`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Finished {
-    Success,
-    Failure,
-    #[default]
-    None,
-}
-
-/// A report about an action.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Feedback {
-    pub execution: Execution,
-    pub finished: Finished,
-    pub details: Vec<String>,
-}
-
 /// What became of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
@@ -71,52 +41,6 @@ pub enum SettleError {
     NeverOpened(i64),
     #[error(transparent)]
     Transition(#[from] BadTransition),
-}
-
-/// What the details of a report say: lines `noctule.<key>=<value>` are for us, the others for people.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Said {
-    result: Option<String>,
-    why: Option<String>,
-    step: Option<String>,
-    observed: BTreeMap<String, Version>,
-    lines: Vec<String>,
-}
-
-impl Said {
-    fn read(details: &[String]) -> Said {
-        let mut said = Said::default();
-        for line in details {
-            let pair = line.strip_prefix("noctule.").and_then(|rest| rest.split_once('='));
-            match pair {
-                Some(("result", value)) => said.result = Some(value.to_owned()),
-                Some(("why", value)) => said.why = Some(short(value)),
-                Some(("step", value)) => said.step = Some(short(value)),
-                Some((key, value)) => {
-                    if let (Some(product), Ok(version)) = (key.strip_prefix("observed."), value.parse()) {
-                        said.observed.insert(product.to_owned(), version);
-                    }
-                }
-                None if line.trim().is_empty() => {}
-                None => said.lines.push(short(line)),
-            }
-        }
-        said
-    }
-
-    /// Why it failed, in one sentence.
-    fn why(&self) -> String {
-        let text = self.why.clone().or_else(|| (!self.lines.is_empty()).then(|| self.lines.join("; ")));
-        let text = text.unwrap_or_else(|| "the agent reported a failure and did not say why".to_owned());
-        short(&match &self.step {
-            Some(step) if self.why.is_some() => format!("{text} (step {step})"),
-            Some(_) | None => text,
-        })
-    }
-}
-
-fn short(text: &str) -> String {
-    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(TEXT_CHARS_MAX).collect()
 }
 
 /// Takes a report of `server` about `action`.
@@ -216,18 +140,7 @@ fn progress(
     said: &Said,
 ) -> Changes {
     let mut changes = Changes::default();
-    let word = match execution {
-        Execution::Closed => "closed",
-        Execution::Proceeding => "proceeding",
-        Execution::Scheduled => "scheduled",
-        Execution::Resumed => "resumed",
-        Execution::Download => "downloading",
-        Execution::Downloaded => "downloaded",
-        Execution::Canceled => "cancelled by the agent, which is still bound to it",
-        Execution::Rejected => "rejected by the agent, which may still carry it out",
-    };
-    let more = said.step.iter().map(|step| format!("step {step}")).chain(said.why.clone()).chain(said.lines.clone());
-    let text = short(&std::iter::once(word.to_owned()).chain(more).collect::<Vec<_>>().join("; "));
+    let text = settle::progress(execution, said);
     if let Some(first) = rows.iter().find(|d| d.state.is_open()).filter(|d| presence.is_news(d.action, &text)) {
         let event = NewEvent::new(o.clock.now(), &first.client, EventKind::Progress, text);
         changes.events.push(event.about(first));
@@ -235,29 +148,21 @@ fn progress(
     changes
 }
 
-/// Fetching ahead failed: nothing was installed and the slot is still to come, but staff should know now.
+/// Fetching ahead failed: staff are told once.
 async fn staging_failed(o: &Orchestrator, rows: &[Stored<Deployment>], said: &Said) -> Result<Changes, StoreError> {
     let mut changes = Changes::default();
-    for deployment in rows.iter().filter(|d| d.state == DeploymentState::Planned).take(1) {
-        let text = format!("could not be prepared ahead: {}", said.why());
-        let alert = NewAlert {
-            cause: format!("staging/{}", deployment.id),
-            class: AlertClass::Applications,
-            client: Some(deployment.client.clone()),
-            server: Some(deployment.server.clone()),
-            product: Some(deployment.product.clone()),
-            deployment: Some(deployment.id),
-            title: format!("{} {} cannot be prepared on {}", deployment.product, deployment.to, deployment.server),
-            text: text.clone(),
-        };
-        let before = changes.rows.len();
-        alerts::raise(o, &mut changes, alert).await?;
-        if before < changes.rows.len() {
-            let event = NewEvent::new(o.clock.now(), &deployment.client, EventKind::Progress, text);
-            changes.events.push(event.about(deployment));
-        }
+    let Some(alert) = settle::staging_failed(&plain(rows), said) else { return Ok(changes) };
+    let (id, text) = (alert.deployment, alert.text.clone());
+    alerts::raise(o, &mut changes, alert).await?;
+    if let Some(deployment) = rows.iter().find(|d| Some(d.id) == id).filter(|_| !changes.rows.is_empty()) {
+        let event = NewEvent::new(o.clock.now(), &deployment.client, EventKind::Progress, text);
+        changes.events.push(event.about(deployment));
     }
     Ok(changes)
+}
+
+fn plain(rows: &[Stored<Deployment>]) -> Vec<Deployment> {
+    rows.iter().map(|row| row.value.clone()).collect()
 }
 
 /// Every running deployment of the action ends as the report, and the machine's inventory, say.
@@ -267,179 +172,103 @@ async fn close(
     finished: Finished,
     said: &Said,
 ) -> Result<Changes, SettleError> {
+    let Some(ground) = Ground::load(o, rows).await? else { return Ok(Changes::default()) };
+    let settled = ground.with_scene(o.clock.now(), |scene| settle::close(scene, &plain(rows), finished, said))?;
+    Ok(ground.changes(o, rows, settled).await?)
+}
+
+/// Ends running deployments of one action that nobody reported on, for the reason `why`.
+pub async fn time_out(o: &Orchestrator, rows: &[Stored<Deployment>], why: &str) -> Result<Changes, SettleError> {
+    let Some(ground) = Ground::load(o, rows).await? else { return Ok(Changes::default()) };
     let now = o.clock.now();
-    let mut changes = Changes::default();
-    let Some(first) = rows.first() else { return Ok(changes) };
-    let known = o.store.state(&first.server).await?;
-    let mut state = known.as_ref().map(|k| k.value.1.clone()).unwrap_or_default();
-    let mut unobserved = false;
-    for row in rows.iter().filter(|d| matches!(d.state, DeploymentState::Running { .. })) {
-        let closing = closing(row, finished, said, &state);
-        if closing == (Closing::Installed { observed: None }) {
-            // Nobody will report what runs there: the closing report is all there is to plan on.
-            state.inventory.insert(row.product.clone(), row.to.clone());
-            unobserved = true;
+    let settled = ground.with_scene(now, |scene| {
+        let mut settled = Settled::default();
+        for row in rows {
+            let failed = row.value.clone().time_out(now, why.to_owned())?;
+            settle::ended(scene, failed, &mut settled);
         }
-        let closed = row.value.clone().close(now, closing)?;
-        ended(o, &mut changes, row, closed, &state, now).await?;
-    }
-    if unobserved {
-        let value = (first.server.clone(), state);
-        changes.rows.push(Row::State(known.map_or_else(|| Stored::new(value.clone()), |k| k.with(value.clone()))));
-    }
-    Ok(changes)
+        Ok::<_, BadTransition>(settled)
+    })?;
+    Ok(ground.changes(o, rows, settled).await?)
 }
 
-fn closing(deployment: &Deployment, finished: Finished, said: &Said, state: &ServerState) -> Closing {
-    let observes = report::has_inventory(state);
-    let runs = state.inventory.get(&deployment.product).filter(|_| observes);
-    let is_new = runs == Some(&deployment.to);
-    let what_runs = runs
-        .map_or_else(|| "the machine does not say it runs it".to_owned(), |v| format!("the machine says it runs {v}"));
-    match finished {
-        Finished::Success | Finished::None if !observes => Closing::Installed { observed: None },
-        Finished::Success | Finished::None if is_new => Closing::Installed { observed: runs.cloned() },
-        Finished::Success | Finished::None => {
-            Closing::Failed { why: format!("reported as installed, but {what_runs}") }
-        }
-        Finished::Failure if said.result.as_deref() == Some("rolled_back") && is_new => {
-            Closing::Failed { why: format!("reported as rolled back, but {what_runs}: {}", said.why()) }
-        }
-        Finished::Failure if said.result.as_deref() == Some("rolled_back") => Closing::RolledBack { why: said.why() },
-        Finished::Failure => Closing::Failed { why: said.why() },
-    }
+/// What settling an action needs, read once.
+struct Ground {
+    client: Client,
+    state: Option<Stored<(String, ServerState)>>,
+    releases: Vec<Release>,
+    requests: Vec<Stored<Request>>,
+    /// What the client's servers run, by server.
+    inventories: BTreeMap<String, BTreeMap<String, Version>>,
 }
 
-/// Adds what follows from the end of a deployment: its row, event, letter, alert and request.
-pub async fn ended(
-    o: &Orchestrator,
-    changes: &mut Changes,
-    row: &Stored<Deployment>,
-    closed: Deployment,
-    state: &ServerState,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let name = format!("{} {}", closed.product, closed.to);
-    let (kind, text, why) = match &closed.state {
-        DeploymentState::Installed { observed: Some(version), .. } => {
-            (EventKind::Installed, format!("{name} installed; the machine says it runs {version}"), None)
-        }
-        DeploymentState::Installed { observed: None, .. } => {
-            (EventKind::Installed, format!("{name} installed, as the agent reports; not observed"), None)
-        }
-        DeploymentState::RolledBack { why, .. } => {
-            (EventKind::RolledBack, format!("{name} failed and the old version was restored: {why}"), Some(why.clone()))
-        }
-        DeploymentState::Failed { why, .. } => (EventKind::Failed, format!("{name} failed: {why}"), Some(why.clone())),
-        DeploymentState::Planned | DeploymentState::Running { .. } | DeploymentState::Cancelled { .. } => {
-            return Ok(()); // not an end that follows a hand-out
-        }
-    };
-    changes.events.push(NewEvent::new(now, &closed.client, kind, text.clone()).about(&closed));
-    let cause = format!("failed/{}/{}/{}", closed.server, closed.product, closed.to);
-    match &why {
-        None => {
-            alerts::resolve_cause(o, changes, &cause, "installed since").await?;
-            fulfil(o, changes, &closed, state, now).await?;
-        }
-        Some(why) => {
-            let (class, word) =
-                (AlertClass::Applications, if kind == EventKind::RolledBack { "rolled back" } else { "failed" });
-            let alert = NewAlert {
-                cause,
-                class,
-                client: Some(closed.client.clone()),
-                server: Some(closed.server.clone()),
-                product: Some(closed.product.clone()),
-                deployment: Some(closed.id),
-                title: format!("{name} {word} on {}", closed.server),
-                text: why.clone(),
-            };
-            alerts::raise(o, changes, alert).await?;
-        }
-    }
-    tell(o, changes, &closed, why, now).await?;
-    tracing::info!(server.id = %closed.server, deployment.id = closed.id, state = closed.state.name(), "{text}");
-    changes.rows.push(Row::Deployment(row.with(closed)));
-    Ok(())
-}
-
-/// The client's letter about the end of a deployment.
-async fn tell(
-    o: &Orchestrator,
-    changes: &mut Changes,
-    closed: &Deployment,
-    why: Option<String>,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let release = o.store.release(&closed.product, &closed.to).await?;
-    let client = o.store.client(&closed.client).await?;
-    let (Some(release), Some(client)) = (release, client) else {
-        tracing::warn!(deployment.id = closed.id, "no letter: its release or client is not in the store any more");
-        return Ok(());
-    };
-    let installation = Installation {
-        server: closed.server.clone(),
-        zone: client.servers.iter().find(|s| s.id == closed.server).map_or(chrono_tz::Europe::Paris, |s| s.zone),
-        product: closed.product.clone(),
-        from: closed.from.clone(),
-        to: closed.to.clone(),
-        slot: closed.slot,
-        deadline: closed.deadline,
-        finished_at: closed.state.finished_at(),
-        manifest: Box::new(release.manifest().clone()),
-    };
-    let word = if why.is_some() { "failed" } else { "installed" };
-    // Only what was rolled back is known to run again.
-    let degraded = matches!(closed.state, DeploymentState::Failed { .. });
-    let letter = match (closed.change, closed.manual, why) {
-        (Change::Major | Change::Minor, _, Some(why)) if degraded => Letter::Degraded { installation, why },
-        (Change::Major, _, None) => Letter::MajorInstalled(installation),
-        (Change::Major, _, Some(why)) => Letter::MajorFailed { installation, why },
-        (Change::Minor, true, None) => Letter::ManualInstalled(installation),
-        (Change::Minor, true, Some(why)) => Letter::ManualFailed { installation, why },
-        (Change::Minor, false, None) => Letter::MinorInstalled(installation),
-        (Change::Minor, false, Some(why)) => Letter::MinorFailed { installation, why },
-    };
-    changes.notices.push(NewNotice {
-        key: format!("{word}/{}", closed.id),
-        at: now,
-        client: Some(closed.client.clone()),
-        server: Some(closed.server.clone()),
-        deployment: Some(closed.id),
-        letter,
-    });
-    Ok(())
-}
-
-/// A request is done when every server it is about runs the version it asked for.
-async fn fulfil(
-    o: &Orchestrator,
-    changes: &mut Changes,
-    closed: &Deployment,
-    state: &ServerState,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let Some(id) = closed.request else { return Ok(()) };
-    let Some(request) = o.store.request(id).await?.filter(|r| r.state == RequestState::Accepted) else {
-        return Ok(());
-    };
-    let Some(client) = o.store.client(&closed.client).await? else { return Ok(()) };
-    for server in client.servers.iter().filter(|s| request.servers.is_empty() || request.servers.contains(&s.id)) {
-        let inventory = if server.id == closed.server {
-            state.inventory.clone()
-        } else {
-            o.store.state(&server.id).await?.map(|s| s.value.1.inventory).unwrap_or_default()
+impl Ground {
+    /// `None` where the client is not in the fleet any more.
+    async fn load(o: &Orchestrator, rows: &[Stored<Deployment>]) -> Result<Option<Ground>, StoreError> {
+        let Some(first) = rows.first() else { return Ok(None) };
+        let Some(client) = o.store.client(&first.client).await?.map(|c| c.value) else {
+            tracing::warn!(deployment.id = first.id, "not settled: its client is not in the fleet any more");
+            return Ok(None);
         };
-        // A server without the product is none of the request's business.
-        if inventory.get(&request.product).is_some_and(|version| *version < request.version) {
-            return Ok(());
+        let (mut releases, mut requests, mut inventories) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for row in rows {
+            releases.extend(o.store.release(&row.product, &row.to).await?.map(|r| r.value));
+            if let Some(id) = row.request {
+                requests.extend(o.store.request(id).await?);
+            }
         }
+        if !requests.is_empty() {
+            for server in &client.servers {
+                let state = o.store.state(&server.id).await?.map(|s| s.value.1).unwrap_or_default();
+                inventories.insert(server.id.clone(), state.inventory);
+            }
+        }
+        Ok(Some(Ground { state: o.store.state(&first.server).await?, client, releases, requests, inventories }))
     }
-    let text = format!("request {id} is done: {} {} runs wherever it was asked for", request.product, request.version);
-    let event = NewEvent::new(now, &request.client, EventKind::RequestDone, text);
-    changes.events.push(event.product(&request.product).request(id));
-    let done = Request { state: RequestState::Done { at: now }, ..request.value.clone() };
-    changes.rows.push(Row::Request(request.with(done)));
-    Ok(())
+
+    fn with_scene<T>(&self, now: DateTime<Utc>, look: impl FnOnce(&Scene) -> T) -> T {
+        let unknown = ServerState::default();
+        let requests: Vec<Request> = self.requests.iter().map(|r| r.value.clone()).collect();
+        look(&Scene {
+            now,
+            client: &self.client,
+            state: self.state.as_ref().map_or(&unknown, |s| &s.value.1),
+            releases: self.releases.iter().map(|r| (r.product(), r)).collect(),
+            requests: &requests,
+            runs: &|server, product| self.inventories.get(server)?.get(product).cloned(),
+        })
+    }
+
+    async fn changes(
+        &self,
+        o: &Orchestrator,
+        rows: &[Stored<Deployment>],
+        settled: Settled,
+    ) -> Result<Changes, StoreError> {
+        let mut changes = Changes { events: settled.events, notices: settled.notices, ..Changes::default() };
+        for cause in &settled.resolved {
+            alerts::resolve_cause(o, &mut changes, cause, "installed since").await?;
+        }
+        for alert in settled.alerts {
+            alerts::raise(o, &mut changes, alert).await?;
+        }
+        for deployment in settled.deployments {
+            let (server, id, state) = (&deployment.server, deployment.id, deployment.state.name());
+            tracing::info!(server.id = %server, deployment.id = id, state, "settled");
+            if let Some(row) = rows.iter().find(|row| row.id == deployment.id) {
+                changes.rows.push(Row::Deployment(row.with(deployment)));
+            }
+        }
+        for request in settled.requests {
+            if let Some(row) = self.requests.iter().find(|row| row.id == request.id) {
+                changes.rows.push(Row::Request(row.with(request)));
+            }
+        }
+        if let (Some(state), Some(first)) = (settled.state, rows.first()) {
+            let value = (first.server.clone(), state);
+            let row = self.state.as_ref().map_or_else(|| Stored::new(value.clone()), |known| known.with(value.clone()));
+            changes.rows.push(Row::State(row));
+        }
+        Ok(changes)
+    }
 }

@@ -6,7 +6,7 @@ use super::{Orchestrator, alerts, settle};
 use crate::decide::escalation;
 use crate::edge::store::{Changes, DeploymentFilter, Row, StoreError, Stored};
 use crate::model::alert::{Alert, AlertClass, AlertState, NewAlert};
-use crate::model::deployment::{BadTransition, Deployment};
+use crate::model::deployment::Deployment;
 use crate::model::event::EventKind;
 use crate::model::fleet::{Client, Server};
 use crate::model::schedule::Schedule;
@@ -32,7 +32,7 @@ pub enum WatchError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Transition(#[from] BadTransition),
+    Settle(#[from] settle::SettleError),
 }
 
 /// Looks once.
@@ -126,13 +126,8 @@ async fn overdue(o: &Orchestrator, clients: &[Stored<Client>], report: &mut Repo
         }
     }
     for deployments in actions.into_values() {
-        let mut changes = Changes::default();
-        for row in &deployments {
-            let state = o.store.state(&row.server).await?.map(|state| state.value.1).unwrap_or_default();
-            let why = "the agent has not reported since its slot ended; what the server runs is not known".to_owned();
-            let failed = row.value.clone().time_out(now, why)?;
-            settle::ended(o, &mut changes, row, failed, &state, now).await?;
-        }
+        let why = "the agent has not reported since its slot ended; what the server runs is not known";
+        let changes = settle::time_out(o, &deployments, why).await?;
         if commit(o, changes).await? {
             report.timed_out += 1;
         }

@@ -4,6 +4,7 @@ use super::tests::{World, manifest, terms};
 use super::*;
 use crate::decide::notice;
 use crate::decide::window::CompiledWindow;
+use crate::model::decision::Outcome;
 use crate::model::deployment::DeploymentState;
 use crate::model::fleet::Ring;
 use crate::model::manifest::{Requirement, Text};

@@ -7,10 +7,11 @@
 //! Whoever can write the database can also forge a whole chain anew; that shows only against a hash kept elsewhere, as
 //! in the exports staff make.
 
+use super::bulk::{Insert, Taken, parts};
 use super::{EventFilter, Result, Store, StoreError};
 use crate::model::event::{Event, NewEvent};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockType, OnConflict, Order, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, QueryResult};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockType, Order, Query};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, QueryResult, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -18,6 +19,30 @@ use std::collections::BTreeMap;
 pub(super) const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// Most events one listing returns.
 const EVENTS_MAX: u64 = 10_000;
+
+/// One event as text, without a place in its chain yet.
+pub(super) struct Entry {
+    client: String,
+    server: String,
+    deployment: i64,
+    /// Milliseconds.
+    at: i64,
+    /// Canonical, which is what is hashed.
+    body: String,
+}
+
+impl Entry {
+    pub(super) fn new(event: &NewEvent) -> Result<Entry> {
+        let corrupt = |source| StoreError::Corrupt { table: "event", id: format!("{}/new", event.client), source };
+        Ok(Entry {
+            client: event.client.clone(),
+            server: event.server.clone().unwrap_or_default(),
+            deployment: event.deployment.unwrap_or(0),
+            at: event.at.timestamp_millis(),
+            body: canonical(event).map_err(corrupt)?,
+        })
+    }
+}
 
 /// The body as the hash sees it: keys sorted here, whatever order serde_json's own map is built to keep.
 fn canonical(body: &NewEvent) -> std::result::Result<String, serde_json::Error> {
@@ -34,88 +59,102 @@ pub(super) fn hash_of(prev: &str, body: &str) -> String {
 }
 
 /// The end of one client's chain.
+#[derive(Clone)]
 struct Head {
     seq: i64,
     hash: String,
 }
 
+const HEAD_COLUMNS: [&str; 3] = ["client", "seq", "hash"];
+const EVENT_COLUMNS: [&str; 9] = ["id", "client", "server", "prev", "hash", "seq", "deployment", "at", "body"];
+
 /// Appends events in order, each to its client's chain. Writers of one chain go one after the other.
-pub(super) async fn append(tx: &DatabaseTransaction, events: Vec<NewEvent>) -> Result<()> {
-    let mut chains: BTreeMap<String, Vec<NewEvent>> = BTreeMap::new();
+pub(super) async fn append<'a>(tx: &DatabaseTransaction, events: impl Iterator<Item = &'a Entry> + Send) -> Result<()> {
+    let mut chains: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
     for event in events {
-        chains.entry(event.client.clone()).or_default().push(event);
+        chains.entry(&event.client).or_default().push(event);
     }
-    // By name, in every process: two jobs that write to the same chains cannot wait for each other in a circle.
-    for (client, events) in chains {
-        let mut head = lock_head(tx, &client).await?;
+    if chains.is_empty() {
+        return Ok(());
+    }
+    let clients: Vec<&str> = chains.keys().copied().collect();
+    let mut heads = lock_heads(tx, &clients).await?;
+    let mut rows = Vec::new();
+    for (client, events) in &chains {
+        let Some(head) = heads.get_mut(*client) else {
+            return Err(StoreError::Conflict { what: format!("history of {client}") });
+        };
         for event in events {
-            head = append_one(tx, head, &event).await?;
+            rows.push(place(head, event));
         }
-        let update = Query::update()
-            .table(Alias::new("chain"))
-            .value(Alias::new("seq"), head.seq)
-            .value(Alias::new("hash"), head.hash)
-            .and_where(Expr::col(Alias::new("client")).eq(client))
-            .to_owned();
-        tx.execute(&update).await?;
     }
-    Ok(())
+    let what = || match clients.as_slice() {
+        [client] => format!("history of {client}"),
+        several => format!("history of {} clients", several.len()),
+    };
+    let events = Insert { table: "event", columns: &EVENT_COLUMNS, taken: Taken::Fails };
+    events.run(tx, rows).await.map_err(|error| StoreError::about(error, what))?;
+    let ends = heads.into_iter().map(|(client, head)| vec![client.into(), head.seq.into(), head.hash.into()]);
+    let chain = Insert { table: "chain", columns: &HEAD_COLUMNS, taken: Taken::Replaces(&["client"]) };
+    Ok(chain.run(tx, ends.collect()).await?)
 }
 
-async fn append_one(tx: &DatabaseTransaction, head: Head, event: &NewEvent) -> Result<Head> {
+/// The event as the next row of its chain, whose end it becomes.
+fn place(head: &mut Head, event: &Entry) -> Vec<Value> {
     let seq = head.seq + 1;
-    let id = format!("{}/{seq}", event.client);
-    let body = canonical(event).map_err(|source| StoreError::Corrupt { table: "event", id: id.clone(), source })?;
-    let hash = hash_of(&head.hash, &body);
-    let columns = ["id", "client", "server", "prev", "hash", "seq", "deployment", "at", "body"].map(Alias::new);
-    let insert = Query::insert()
-        .into_table(Alias::new("event"))
-        .columns(columns)
-        .values_panic([
-            id.clone().into(),
-            event.client.as_str().into(),
-            event.server.as_deref().unwrap_or("").into(),
-            head.hash.into(),
-            hash.as_str().into(),
-            seq.into(),
-            event.deployment.unwrap_or(0).into(),
-            event.at.timestamp_millis().into(),
-            body.into(),
-        ])
-        .to_owned();
-    tx.execute(&insert).await.map_err(|error| StoreError::about(error, || format!("event {id}")))?;
-    Ok(Head { seq, hash })
+    let hash = hash_of(&head.hash, &event.body);
+    let prev = std::mem::replace(head, Head { seq, hash: hash.clone() }).hash;
+    vec![
+        format!("{}/{seq}", event.client).into(),
+        event.client.as_str().into(),
+        event.server.as_str().into(),
+        prev.into(),
+        hash.into(),
+        seq.into(),
+        event.deployment.into(),
+        event.at.into(),
+        event.body.as_str().into(),
+    ]
 }
 
-/// The chain's end; on PostgreSQL nobody else gets it until the transaction ends, SQLite has one writer anyway.
-async fn lock_head(tx: &DatabaseTransaction, client: &str) -> Result<Head> {
-    let mut select = heads();
-    select.and_where(Expr::col(Alias::new("client")).eq(client));
-    if tx.get_database_backend() == DatabaseBackend::Postgres {
-        select.lock(LockType::Update);
-    }
-    if let Some(row) = tx.query_one(&select).await? {
-        return head(&row);
-    }
-    let begin = Query::insert()
-        .into_table(Alias::new("chain"))
-        .columns(["client", "seq", "hash"].map(Alias::new))
-        .values_panic([client.into(), 0_i64.into(), GENESIS.into()])
-        .on_conflict(OnConflict::column(Alias::new("client")).do_nothing().to_owned())
-        .to_owned();
-    tx.execute(&begin).await?;
-    match tx.query_one(&select).await? {
-        Some(row) => head(&row),
-        None => Err(StoreError::Conflict { what: format!("history of {client}") }),
+/// The ends of these chains, which are in order of their names; chains without one get it.
+///
+/// On PostgreSQL nobody else gets these ends until the transaction is over; SQLite has one writer anyway. All of them
+/// are made before any is locked, and both in order of names in every process, so that no two wait in a circle.
+async fn lock_heads(tx: &DatabaseTransaction, clients: &[&str]) -> Result<BTreeMap<String, Head>> {
+    let known = read_heads(tx, clients, false).await?;
+    let new: Vec<Vec<Value>> = clients
+        .iter()
+        .filter(|client| !known.contains_key(**client))
+        .map(|client| vec![(*client).into(), 0_i64.into(), GENESIS.into()])
+        .collect();
+    let all_known = new.is_empty();
+    let begin = Insert { table: "chain", columns: &HEAD_COLUMNS, taken: Taken::StaysOutFor("client") };
+    begin.run(tx, new).await?;
+    match tx.get_database_backend() {
+        DatabaseBackend::Sqlite if all_known => Ok(known),
+        DatabaseBackend::Sqlite => read_heads(tx, clients, false).await,
+        _ => read_heads(tx, clients, true).await,
     }
 }
 
-fn heads() -> SelectStatement {
-    Query::select().columns(["client", "seq", "hash"].map(Alias::new)).from(Alias::new("chain")).to_owned()
-}
-
-fn head(row: &QueryResult) -> Result<Head> {
-    Ok(Head { seq: row.try_get("", "seq")?, hash: row.try_get("", "hash")? })
+async fn read_heads(tx: &DatabaseTransaction, clients: &[&str], lock: bool) -> Result<BTreeMap<String, Head>> {
+    let mut heads = BTreeMap::new();
+    for part in parts(clients.len()) {
+        let mut select = Query::select();
+        select
+            .columns(HEAD_COLUMNS.map(Alias::new))
+            .from(Alias::new("chain"))
+            .and_where(Expr::col(Alias::new("client")).is_in(clients[part].iter().copied()));
+        if lock {
+            select.order_by(Alias::new("client"), Order::Asc).lock(LockType::Update);
+        }
+        for row in tx.query_all(&select).await? {
+            let head = Head { seq: row.try_get("", "seq")?, hash: row.try_get("", "hash")? };
+            heads.insert(row.try_get("", "client")?, head);
+        }
+    }
+    Ok(heads)
 }
 
 fn event(row: &QueryResult) -> Result<Event> {

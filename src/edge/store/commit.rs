@@ -1,18 +1,29 @@
 //! Writing: rows, events and notices in one transaction, or nothing.
 //!
-//! Locks are taken in one order: rows as the job lists them, then chains by name, then the outbox's counter. Two jobs
-//! that still cross on rows are told apart by the database: one of them gets [`super::StoreError::Locked`].
+//! There is one way to write: a chunk of jobs, each whole. [`Store::commit`] writes a chunk of one. Within a chunk the
+//! jobs touch nothing in common, so that it is as if each had been committed alone, in the order they came.
+//!
+//! Locks are taken in one order, whatever the jobs and however many: rows by table, those that are there by id, new ones
+//! by what only one may be about; then the servers' places, then chains by name, then the outbox's counter. A job whose
+//! own rows touch each other goes round again for the later ones. Two writers that still cross are told apart by the
+//! database: one of them gets [`StoreError::Locked`].
 
 use super::error::StoreError;
-use super::record::Record;
-use super::{Changes, FeedFile, Result, Row, Sequence, Store, Stored, chain, outbox, servers};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, OnConflict, Query};
+use super::prepare::{Key, Prepared};
+use super::{Changes, Result, Store, chain, outbox, rows, servers};
 use sea_orm::{
-    ConnAcquireErr, ConnectionTrait, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    ConnAcquireErr, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::Deref;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+/// Most rows, events and notices that jobs share a transaction for: it keeps others waiting no longer than they notice,
+/// and its disk write is paid once for all. One job alone may be larger.
+const CHUNK_ROWS_MAX: usize = 4_000;
+/// Jobs written out at a time, while those before them go to the database.
+const PART_JOBS: usize = 500;
 
 /// A transaction that writes, and its turn to do so. Dropped without [`Writing::commit`] it changes nothing.
 pub(super) struct Writing {
@@ -32,6 +43,35 @@ impl Writing {
     pub(super) async fn commit(self) -> Result<()> {
         Ok(self.tx.commit().await?)
     }
+
+    async fn give_up(self) {
+        // A failed rollback leaves the transaction to the dropped connection, which rolls it back.
+        let _ = self.tx.rollback().await;
+    }
+}
+
+/// A job and its place among the results.
+type Job = (usize, Prepared);
+
+/// Jobs that touch nothing in common.
+#[derive(Default)]
+struct Chunk {
+    jobs: Vec<Job>,
+    keys: BTreeSet<Key>,
+    rows: usize,
+}
+
+impl Chunk {
+    fn takes(&self, job: &Prepared) -> bool {
+        self.jobs.is_empty()
+            || (self.rows + job.size() <= CHUNK_ROWS_MAX && !job.keys.keys().any(|key| self.keys.contains(key)))
+    }
+
+    fn push(&mut self, place: usize, job: Prepared) {
+        self.rows += job.size();
+        self.keys.extend(job.keys.keys().cloned());
+        self.jobs.push((place, job));
+    }
 }
 
 impl Store {
@@ -40,18 +80,79 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when a row changed since it was read, or what may be open only once already is.
     pub async fn commit(&self, changes: Changes) -> Result<()> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let writing = self.begin().await?;
-        match write_all(&writing, changes).await {
-            Ok(()) => writing.commit().await,
-            Err(error) => {
-                // A failed rollback leaves the transaction to the dropped connection, which rolls it back.
-                let _ = writing.tx.rollback().await;
-                Err(error)
+        let mut results = vec![Ok(())];
+        self.write(vec![(0, Prepared::new(changes)?)], &mut results).await?;
+        results.remove(0)
+    }
+
+    /// Writes many jobs, each of them whole or not at all, in few transactions. The results are in the jobs' order.
+    ///
+    /// It is as if they had been committed one after the other: one that meets a [`StoreError::Conflict`] says so in its
+    /// result and leaves nothing, the others are not held up by it.
+    ///
+    /// # Errors
+    /// Whatever stops the database (it is locked, full, gone) stops the batch. Every job is then there whole or not at
+    /// all; which of them, a level-triggered caller sees when it reads again.
+    pub async fn commit_batch(&self, batch: Vec<Changes>) -> Result<Vec<Result<()>>> {
+        let mut results: Vec<Result<()>> = batch.iter().map(|_| Ok(())).collect();
+        let mut batch = batch.into_iter();
+        let mut place = 0;
+        let mut chunk = Chunk::default();
+        let mut next = written_out(&mut batch);
+        while let Some(part) = next {
+            next = written_out(&mut batch);
+            for job in part.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic())) {
+                match job {
+                    Ok(job) => {
+                        if !chunk.takes(&job) {
+                            self.write(std::mem::take(&mut chunk).jobs, &mut results).await?;
+                        }
+                        chunk.push(place, job);
+                    }
+                    Err(error) => results[place] = Err(error),
+                }
+                place += 1;
             }
         }
+        self.write(chunk.jobs, &mut results).await?;
+        Ok(results)
+    }
+
+    /// Writes a chunk. Jobs that cannot be written are left out, with the reason as their result.
+    async fn write(&self, chunk: Vec<Job>, results: &mut [Result<()>]) -> Result<()> {
+        let mut chunks = vec![chunk];
+        while let Some(mut jobs) = chunks.pop() {
+            if jobs.iter().all(|(_, job)| job.size() == 0) {
+                continue;
+            }
+            let writing = self.begin().await?;
+            match write_all(&writing, &jobs).await {
+                Ok(refused) if refused.is_empty() => writing.commit().await?,
+                Ok(refused) => {
+                    writing.give_up().await;
+                    jobs.retain(|(place, _)| !refused.contains_key(place));
+                    for (place, error) in refused {
+                        results[place] = Err(error);
+                    }
+                    chunks.push(jobs);
+                }
+                Err(error @ StoreError::Conflict { .. }) => {
+                    writing.give_up().await;
+                    if let [(place, _)] = jobs.as_slice() {
+                        results[*place] = Err(error);
+                        continue;
+                    }
+                    // A statement failed and does not say for which job: it is in one of the halves.
+                    let later = jobs.split_off(jobs.len() / 2);
+                    chunks.extend([later, jobs]);
+                }
+                Err(error) => {
+                    writing.give_up().await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A transaction that writes: SQLite takes its write lock at once, so that it never has to give way half-way.
@@ -70,126 +171,22 @@ impl Store {
         };
         Ok(Writing { tx: self.db.begin_with_options(options).await?, _turn: turn })
     }
-
-    /// The first of `n` fresh ids. Gaps are harmless.
-    pub async fn allocate(&self, sequence: Sequence, n: u32) -> Result<i64> {
-        let name = match sequence {
-            Sequence::Deployment => "deployment",
-            Sequence::Request => "request",
-            Sequence::Agreement => "agreement",
-            Sequence::Alert => "alert",
-        };
-        let tx = self.begin().await?;
-        let first = take_ids(&tx, name, i64::from(n)).await?;
-        tx.commit().await?;
-        Ok(first)
-    }
 }
 
-/// Advances the counter `name` by `n` inside a transaction and returns the first of the ids.
-pub(super) async fn take_ids(tx: &DatabaseTransaction, name: &str, n: i64) -> Result<i64> {
-    let (table, id, last) = (Alias::new("counter"), Alias::new("id"), Alias::new("last"));
-    let upsert = Query::insert()
-        .into_table(table.clone())
-        .columns([id.clone(), last.clone()])
-        .values_panic([name.into(), n.into()])
-        .on_conflict(
-            OnConflict::column(id.clone())
-                .value(last.clone(), Expr::col((table.clone(), last.clone())).add(n))
-                .to_owned(),
-        )
-        .to_owned();
-    tx.execute(&upsert).await?;
-    let read = Query::select().column(last).from(table).and_where(Expr::col(id).eq(name)).to_owned();
-    let row = tx.query_one(&read).await?.ok_or_else(|| DbErr::RecordNotFound(name.to_owned()))?;
-    let end: i64 = row.try_get("", "last")?;
-    Ok(end - n + 1)
+/// Writes out the next jobs on a thread of their own, which has no time to wait for the database.
+fn written_out(batch: &mut impl Iterator<Item = Changes>) -> Option<JoinHandle<Vec<Result<Prepared>>>> {
+    let part: Vec<Changes> = batch.by_ref().take(PART_JOBS).collect();
+    (!part.is_empty()).then(|| spawn_blocking(|| part.into_iter().map(Prepared::new).collect()))
 }
 
-async fn write_all(tx: &DatabaseTransaction, changes: Changes) -> Result<()> {
-    let mut fleet = BTreeMap::new();
-    for row in changes.rows {
-        match row {
-            Row::Client(row) => {
-                fleet.insert(row.id.clone(), row.servers.iter().map(|server| server.id.clone()).collect());
-                put(tx, row).await?;
-            }
-            Row::RemoveClient(row) => remove(tx, row).await?,
-            Row::State(row) => put(tx, row).await?,
-            Row::Release(row) => put(tx, row).await?,
-            Row::Deployment(row) => put(tx, row).await?,
-            Row::Request(row) => put(tx, row).await?,
-            Row::Agreement(row) => put(tx, row).await?,
-            Row::Alert(row) => put(tx, row).await?,
-            Row::Notice(row) => put(tx, row).await?,
-            Row::Feed(row) => put(tx, row).await?,
-            Row::FeedFile(file) => put_file(tx, file).await?,
-            Row::Token(row) => put(tx, row).await?,
-            Row::Enrolment(row) => put(tx, row).await?,
-            Row::Standing(row) => put(tx, row).await?,
-        }
+/// Writes the jobs, or says which of them cannot be; the transaction is then good for nothing.
+async fn write_all(tx: &DatabaseTransaction, jobs: &[Job]) -> Result<BTreeMap<usize, StoreError>> {
+    let mut refused = rows::write(tx, jobs).await?;
+    servers::place(tx, jobs, &mut refused).await?;
+    if refused.is_empty() {
+        chain::append(tx, jobs.iter().flat_map(|(_, job)| &job.events)).await?;
+        let notices: Vec<_> = jobs.iter().flat_map(|(_, job)| &job.notices).collect();
+        outbox::insert(tx, &notices).await?;
     }
-    servers::place(tx, fleet).await?;
-    chain::append(tx, changes.events).await?;
-    outbox::insert(tx, changes.notices).await
-}
-
-async fn put<T: Record>(tx: &DatabaseTransaction, row: Stored<T>) -> Result<()> {
-    let id = row.value.id();
-    let body = serde_json::to_string(&row.value).map_err(|source| StoreError::Corrupt {
-        table: T::TABLE,
-        id: id.clone(),
-        source,
-    })?;
-    let columns = row.value.columns();
-    let what = || format!("{} {id}", T::TABLE);
-    if row.rev == 0 {
-        let names = ["id", "rev", "body"].into_iter().chain(columns.iter().map(|(name, _)| *name)).map(Alias::new);
-        let values = [id.clone().into(), 1_i64.into(), body.into()]
-            .into_iter()
-            .chain(columns.iter().map(|(_, value)| Expr::value(value.clone())));
-        let insert = Query::insert().into_table(Alias::new(T::TABLE)).columns(names).values_panic(values).to_owned();
-        tx.execute(&insert).await.map_err(|error| StoreError::about(error, what))?;
-        return Ok(());
-    }
-    let update = Query::update()
-        .table(Alias::new(T::TABLE))
-        .value(Alias::new("rev"), row.rev + 1)
-        .value(Alias::new("body"), body)
-        .values(columns.into_iter().map(|(name, value)| (Alias::new(name), Expr::value(value))))
-        .and_where(Expr::col(Alias::new("id")).eq(id.as_str()))
-        .and_where(Expr::col(Alias::new("rev")).eq(row.rev))
-        .to_owned();
-    match tx.execute(&update).await.map_err(|error| StoreError::about(error, what))?.rows_affected() {
-        0 => Err(StoreError::Conflict { what: what() }),
-        _ => Ok(()),
-    }
-}
-
-async fn remove<T: Record>(tx: &DatabaseTransaction, row: Stored<T>) -> Result<()> {
-    let delete = Query::delete()
-        .from_table(Alias::new(T::TABLE))
-        .and_where(Expr::col(Alias::new("id")).eq(row.value.id()))
-        .and_where(Expr::col(Alias::new("rev")).eq(row.rev))
-        .to_owned();
-    match tx.execute(&delete).await?.rows_affected() {
-        0 => Err(StoreError::Conflict { what: format!("{} {}", T::TABLE, row.value.id()) }),
-        _ => Ok(()),
-    }
-}
-
-async fn put_file(tx: &DatabaseTransaction, file: FeedFile) -> Result<()> {
-    let columns = ["publisher", "name", "bytes"].map(Alias::new);
-    let upsert = Query::insert()
-        .into_table(Alias::new("feed_file"))
-        .columns(columns)
-        .values_panic([file.publisher.into(), file.name.into(), file.bytes.into()])
-        .on_conflict(
-            OnConflict::columns([Alias::new("publisher"), Alias::new("name")])
-                .update_column(Alias::new("bytes"))
-                .to_owned(),
-        )
-        .to_owned();
-    tx.execute(&upsert).await?;
-    Ok(())
+    Ok(refused)
 }

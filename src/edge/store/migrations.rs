@@ -3,6 +3,8 @@
 //! A noun is a row of typed columns that are searched by, and a JSON body that is the noun itself. Text is compared by
 //! its bytes on both databases, so that both list in the same order.
 
+mod m0002_planning;
+
 use sea_orm::DatabaseBackend;
 use sea_orm_migration::prelude::*;
 
@@ -11,7 +13,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(M0001Nouns)]
+        vec![Box::new(M0001Nouns), Box::new(m0002_planning::M0002Planning)]
     }
 }
 

@@ -1,22 +1,28 @@
 //! The store: SQLite or PostgreSQL behind one code path.
 //!
-//! Everything that changes goes through [`Store::commit`]: rows, events and notices in one transaction.
-//! Rows carry a revision; a row that somebody else changed since it was read makes the whole commit a
+//! Everything that changes goes through [`Store::commit`], or [`Store::commit_batch`] for many jobs at once: the rows,
+//! events and notices of a job in one transaction. Rows carry a revision; a row that somebody else changed since it was read makes the whole commit a
 //! [`StoreError::Conflict`], and the job's next activation is the retry.
 
+mod bulk;
 mod chain;
 mod commit;
 mod error;
+mod ids;
 mod migrations;
 mod open;
 mod outbox;
+mod planning;
+mod prepare;
 mod read;
 mod record;
+mod rows;
 mod servers;
 mod verify;
 
 pub use error::StoreError;
 pub use open::Limits;
+pub use planning::{AttemptEnd, InstallTime, Outcomes, Tally};
 pub use verify::ChainBreak;
 
 use crate::model::agreement::Agreement;
@@ -29,6 +35,7 @@ use crate::model::notice::{NewNotice, Notice};
 use crate::model::release::Release;
 use crate::model::report::ServerState;
 use crate::model::request::Request;
+use crate::model::standing::Standing;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -142,13 +149,6 @@ pub struct Enrolment {
     pub server: String,
     pub expires_at: DateTime<Utc>,
     pub used_at: Option<DateTime<Utc>>,
-}
-
-/// What was last decided for one server: product → outcome name and the rule that settled it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
-    pub server: String,
-    pub outcomes: std::collections::BTreeMap<String, String>,
 }
 
 /// Which ids to allocate.

@@ -1,41 +1,67 @@
 //! The outbox: notices wait here until the mail server has them.
 
-use super::commit::take_ids;
-use super::record::{Record, numbered, stored};
+use super::bulk::{Insert, Taken};
+use super::ids::take_ids;
+use super::record::{self, Record, numbered, stored};
 use super::{Result, Store, StoreError, Stored};
 use crate::model::notice::{NewNotice, Notice, NoticeState};
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockBehavior, LockType, OnConflict, Order, Query};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockBehavior, LockType, Order, Query};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, Value};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
-/// Adds notices; one whose key is already there is left as it is.
-pub(super) async fn insert(tx: &DatabaseTransaction, notices: Vec<NewNotice>) -> Result<()> {
+/// A notice as text, before it has its number.
+pub(super) struct Entry {
+    key: String,
+    client: Option<String>,
+    at: DateTime<Utc>,
+    body: Box<RawValue>,
+}
+
+impl Entry {
+    pub(super) fn new(notice: &NewNotice) -> Result<Entry> {
+        let body = serde_json::value::to_raw_value(notice).map_err(|source| StoreError::Corrupt {
+            table: Notice::TABLE,
+            id: notice.key.clone(),
+            source,
+        })?;
+        Ok(Entry { key: notice.key.clone(), client: notice.client.clone(), at: notice.at, body })
+    }
+
+    /// The row of [`Notice::COLUMNS`] that [`Notice`] itself would be.
+    fn row(&self, id: i64) -> Result<Vec<Value>> {
+        #[derive(Serialize)]
+        struct Numbered<'a> {
+            id: i64,
+            body: &'a RawValue,
+            state: NoticeState,
+            attempts: u32,
+        }
+        let state = NoticeState::Pending { next_at: self.at };
+        let notice = Numbered { id, body: &self.body, state, attempts: 0 };
+        let id = numbered(id);
+        let body = serde_json::to_string(&notice).map_err(|source| StoreError::Corrupt {
+            table: Notice::TABLE,
+            id: id.clone(),
+            source,
+        })?;
+        let client = self.client.as_deref().unwrap_or("").into();
+        let values = vec![self.key.as_str().into(), client, "pending".into(), self.at.timestamp_millis().into()];
+        Ok(record::row(id, 1, body, values))
+    }
+}
+
+/// Adds notices in order; one whose key is already there is left as it is.
+pub(super) async fn insert(tx: &DatabaseTransaction, notices: &[&Entry]) -> Result<()> {
     if notices.is_empty() {
         return Ok(());
     }
-    let mut id = take_ids(tx, "notice", i64::try_from(notices.len()).unwrap_or(i64::MAX)).await?;
-    for body in notices {
-        let notice = Notice { id, state: NoticeState::Pending { next_at: body.at }, body, attempts: 0 };
-        id += 1;
-        let text = serde_json::to_string(&notice).map_err(|source| StoreError::Corrupt {
-            table: Notice::TABLE,
-            id: numbered(notice.id),
-            source,
-        })?;
-        let columns = notice.columns();
-        let names = ["id", "rev", "body"].into_iter().chain(columns.iter().map(|(name, _)| *name)).map(Alias::new);
-        let values = [notice.id().into(), 1_i64.into(), text.into()]
-            .into_iter()
-            .chain(columns.iter().map(|(_, value)| Expr::value(value.clone())));
-        let insert = Query::insert()
-            .into_table(Alias::new(Notice::TABLE))
-            .columns(names)
-            .values_panic(values)
-            .on_conflict(OnConflict::column(Alias::new("notice_key")).do_nothing().to_owned())
-            .to_owned();
-        tx.execute(&insert).await?;
-    }
-    Ok(())
+    let first = take_ids(tx, "notice", i64::try_from(notices.len()).unwrap_or(i64::MAX)).await?;
+    let rows = notices.iter().zip(first..).map(|(notice, id)| notice.row(id)).collect::<Result<_>>()?;
+    let columns = record::columns(Notice::COLUMNS);
+    let insert = Insert { table: Notice::TABLE, columns: &columns, taken: Taken::StaysOutFor("notice_key") };
+    Ok(insert.run(tx, rows).await?)
 }
 
 impl Store {
@@ -56,25 +82,18 @@ impl Store {
             select.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         }
         let mut leased = Vec::new();
+        let mut rows = Vec::new();
         for row in tx.query_all(&select).await? {
             let mut notice: Stored<Notice> = stored(&row)?;
             notice.value.state = NoticeState::Pending { next_at: lease_until };
             notice.rev += 1;
-            let body = serde_json::to_string(&notice.value).map_err(|source| StoreError::Corrupt {
-                table: Notice::TABLE,
-                id: numbered(notice.id),
-                source,
-            })?;
-            let update = Query::update()
-                .table(Alias::new(Notice::TABLE))
-                .value(Alias::new("rev"), notice.rev)
-                .value(Alias::new("body"), body)
-                .value(Alias::new("next_at"), lease_until.timestamp_millis())
-                .and_where(Expr::col(Alias::new("id")).eq(notice.value.id()))
-                .to_owned();
-            tx.execute(&update).await?;
+            let body = record::body(&notice.value)?;
+            rows.push(record::row(notice.value.id(), notice.rev, body, notice.value.values()));
             leased.push(notice);
         }
+        let columns = record::columns(Notice::COLUMNS);
+        let update = Insert { table: Notice::TABLE, columns: &columns, taken: Taken::Replaces(&["id"]) };
+        update.run(&*tx, rows).await?;
         tx.commit().await?;
         Ok(leased)
     }
@@ -102,4 +121,35 @@ fn due(now: DateTime<Utc>, limit: u64) -> sea_orm::sea_query::SelectStatement {
         .order_by(Alias::new("id"), Order::Asc)
         .limit(limit)
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Entry;
+    use crate::edge::store::record::{self, Record};
+    use crate::model::notice::{Letter, NewNotice, Notice, NoticeState};
+
+    #[test]
+    fn a_new_notice_is_written_as_the_notice_it_will_be() {
+        let letter = Letter::Retracted {
+            product: "isacompta".into(),
+            version: "14.20.003".parse().unwrap(),
+            reason: "« à-nouveaux » faux".into(),
+            installed_on: vec!["martin-1".into()],
+        };
+        let at = "2026-04-29T20:00:00.5Z".parse().unwrap();
+        for client in [Some("martin".to_owned()), None] {
+            let body = NewNotice {
+                key: "retracted/1".into(),
+                at,
+                client,
+                server: None,
+                deployment: Some(7),
+                letter: letter.clone(),
+            };
+            let row = Entry::new(&body).unwrap().row(42).unwrap();
+            let notice = Notice { id: 42, body, state: NoticeState::Pending { next_at: at }, attempts: 0 };
+            assert_eq!(row, record::row(notice.id(), 1, record::body(&notice).unwrap(), notice.values()));
+        }
+    }
 }

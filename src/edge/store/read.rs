@@ -1,7 +1,8 @@
 //! Reading: every listing is ordered, so that what prints it prints the same twice.
 
+use super::bulk::{Insert, Taken, parts};
 use super::record::{Record, numbered, stored};
-use super::{DeploymentFilter, Enrolment, FeedFile, Result, Standing, Store, Stored, Token};
+use super::{DeploymentFilter, Enrolment, FeedFile, Result, Store, Stored, Token};
 use crate::model::agreement::Agreement;
 use crate::model::alert::Alert;
 use crate::model::deployment::Deployment;
@@ -10,11 +11,19 @@ use crate::model::fleet::Client;
 use crate::model::release::Release;
 use crate::model::report::ServerState;
 use crate::model::request::Request;
+use crate::model::standing::Standing;
 use crate::model::version::Version;
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, OnConflict, Order, Query, SelectStatement};
+use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, Order, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, QueryResult};
 use std::collections::BTreeMap;
+use tokio::task::spawn_blocking;
+
+/// Written out, as the indexes over what is open have it: a bound value would hide them from the databases.
+pub(super) const OPEN_DEPLOYMENT: &str = "state IN ('planned', 'running')";
+const OPEN_ALERT: &str = "state <> 'resolved'";
+/// Rows whose bodies one thread reads before another is asked to help.
+const ROWS_AT_ONCE: usize = 500;
 
 fn select_from(table: &str) -> SelectStatement {
     Query::select()
@@ -24,14 +33,32 @@ fn select_from(table: &str) -> SelectStatement {
         .to_owned()
 }
 
-fn column(name: &str) -> Expr {
+pub(super) fn column(name: &str) -> Expr {
     Expr::col(Alias::new(name))
 }
 
+/// Reads many rows: on this thread when they are few, else on those for work that takes its time.
+pub(super) async fn all_stored<T: Record>(mut rows: Vec<QueryResult>) -> Result<Vec<Stored<T>>> {
+    if rows.len() <= ROWS_AT_ONCE {
+        return rows.iter().map(stored).collect();
+    }
+    let mut all = Vec::with_capacity(rows.len());
+    let mut parts = Vec::new();
+    while !rows.is_empty() {
+        let later = rows.split_off(ROWS_AT_ONCE.min(rows.len()));
+        let part = std::mem::replace(&mut rows, later);
+        parts.push(spawn_blocking(move || part.iter().map(stored).collect::<Result<Vec<Stored<T>>>>()));
+    }
+    for part in parts {
+        all.extend(part.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))?);
+    }
+    Ok(all)
+}
+
 impl Store {
-    async fn list<T: Record>(&self, condition: Condition) -> Result<Vec<Stored<T>>> {
+    pub(super) async fn list<T: Record>(&self, condition: Condition) -> Result<Vec<Stored<T>>> {
         let select = select_from(T::TABLE).cond_where(condition).to_owned();
-        self.db.query_all(&select).await?.iter().map(stored).collect()
+        all_stored(self.db.query_all(&select).await?).await
     }
 
     async fn get<T: Record>(&self, id: &str) -> Result<Option<Stored<T>>> {
@@ -105,7 +132,7 @@ impl Store {
         if let Some(limit) = filter.limit {
             select.limit(limit);
         }
-        let mut all = self.db.query_all(&select).await?.iter().map(stored).collect::<Result<Vec<_>>>()?;
+        let mut all = all_stored(self.db.query_all(&select).await?).await?;
         all.reverse();
         Ok(all)
     }
@@ -117,8 +144,7 @@ impl Store {
 
     /// The open (planned or running) deployments of one server: one indexed read, for idle polls.
     pub async fn open_deployments(&self, server: &str) -> Result<Vec<Stored<Deployment>>> {
-        let open = column("state").is_in(["planned", "running"]);
-        self.list(Condition::all().add(column("server").eq(server)).add(open)).await
+        self.list(Condition::all().add(column("server").eq(server)).add(Expr::cust(OPEN_DEPLOYMENT))).await
     }
 
     /// The requests of a client, or of everybody, by id.
@@ -138,7 +164,7 @@ impl Store {
 
     /// Alerts that are not resolved, or all.
     pub async fn alerts(&self, all: bool) -> Result<Vec<Stored<Alert>>> {
-        let open = (!all).then(|| column("state").ne("resolved"));
+        let open = (!all).then(|| Expr::cust(OPEN_ALERT));
         self.list(Condition::all().add_option(open)).await
     }
 
@@ -149,8 +175,19 @@ impl Store {
 
     /// The alert about `cause` that is not resolved.
     pub async fn open_alert(&self, cause: &str) -> Result<Option<Stored<Alert>>> {
-        let open = Condition::all().add(column("cause").eq(cause)).add(column("state").ne("resolved"));
+        let open = Condition::all().add(column("cause").eq(cause)).add(Expr::cust(OPEN_ALERT));
         Ok(self.list(open).await?.into_iter().next())
+    }
+
+    /// The alerts about any of `causes` that are not resolved, by cause: one indexed read for many.
+    pub async fn open_alerts_by_cause(&self, causes: &[String]) -> Result<BTreeMap<String, Stored<Alert>>> {
+        let mut open = BTreeMap::new();
+        for part in parts(causes.len()) {
+            let about = column("cause").is_in(causes[part].iter().map(String::as_str));
+            let found: Vec<Stored<Alert>> = self.list(Condition::all().add(about).add(Expr::cust(OPEN_ALERT))).await?;
+            open.extend(found.into_iter().map(|alert| (alert.cause.clone(), alert)));
+        }
+        Ok(open)
     }
 
     /// What was last decided for one server.
@@ -221,15 +258,9 @@ impl Store {
             return Ok(());
         }
         let tx = self.begin().await?;
-        for (server, at) in servers {
-            let upsert = Query::insert()
-                .into_table(Alias::new("seen"))
-                .columns(["id", "at"].map(Alias::new))
-                .values_panic([server.as_str().into(), at.timestamp_millis().into()])
-                .on_conflict(OnConflict::column(Alias::new("id")).update_column(Alias::new("at")).to_owned())
-                .to_owned();
-            tx.execute(&upsert).await?;
-        }
+        let rows = servers.iter().map(|(server, at)| vec![server.as_str().into(), at.timestamp_millis().into()]);
+        let upsert = Insert { table: "seen", columns: &["id", "at"], taken: Taken::Replaces(&["id"]) };
+        upsert.run(&*tx, rows.collect()).await?;
         tx.commit().await
     }
 

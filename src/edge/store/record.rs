@@ -1,6 +1,6 @@
 //! How each noun lies in its table: its id, the columns it is searched by, its JSON body.
 
-use super::{Enrolment, Standing, StoreError, Stored, Token};
+use super::{Enrolment, StoreError, Stored, Token};
 use crate::model::agreement::Agreement;
 use crate::model::alert::{Alert, AlertState};
 use crate::model::deployment::Deployment;
@@ -10,25 +10,39 @@ use crate::model::notice::{Notice, NoticeState};
 use crate::model::release::Release;
 use crate::model::report::ServerState;
 use crate::model::request::Request;
+use crate::model::standing::Standing;
+use chrono::{DateTime, Utc};
 use sea_orm::{QueryResult, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// A noun that has a table.
-pub(super) trait Record: Serialize + DeserializeOwned {
+pub(super) trait Record: Serialize + DeserializeOwned + Send + 'static {
     const TABLE: &'static str;
+    /// The columns it is searched by, besides its id.
+    const COLUMNS: &'static [&'static str] = &[];
 
     fn id(&self) -> String;
 
-    /// Columns it is searched by, with their values.
-    fn columns(&self) -> Vec<(&'static str, Value)> {
+    /// The values of [`Record::COLUMNS`], in their order.
+    fn values(&self) -> Vec<Value> {
         Vec::new()
+    }
+
+    /// What only one row may be about while it is open; the same text for all that could be in each other's way.
+    fn about(&self) -> Option<String> {
+        None
     }
 }
 
 /// Numbers as text keys sort like numbers.
 pub(super) fn numbered(id: i64) -> String {
     format!("{id:012}")
+}
+
+/// An instant as its column: milliseconds, 0 where there is none.
+fn millis(at: Option<DateTime<Utc>>) -> Value {
+    at.map_or(0, |at| at.timestamp_millis()).into()
 }
 
 /// Reads a noun from a row that has `id`, `rev` and `body`.
@@ -40,6 +54,21 @@ pub(super) fn stored<T: Record>(row: &QueryResult) -> Result<Stored<T>, StoreErr
         source,
     })?;
     Ok(Stored { rev: row.try_get("", "rev")?, value })
+}
+
+/// Writes a noun's body.
+pub(super) fn body<T: Record>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|source| StoreError::Corrupt { table: T::TABLE, id: value.id(), source })
+}
+
+/// The columns of a noun's table.
+pub(super) fn columns(searched: &'static [&'static str]) -> Vec<&'static str> {
+    ["id", "rev", "body"].into_iter().chain(searched.iter().copied()).collect()
+}
+
+/// The values of [`columns`].
+pub(super) fn row(id: String, rev: i64, body: String, searched: Vec<Value>) -> Vec<Value> {
+    [id.into(), rev.into(), body.into()].into_iter().chain(searched).collect()
 }
 
 impl Record for Client {
@@ -58,84 +87,102 @@ impl Record for (String, ServerState) {
 
 impl Record for Release {
     const TABLE: &'static str = "release";
+    const COLUMNS: &'static [&'static str] = &["product"];
     fn id(&self) -> String {
         format!("{} {}", self.product(), self.version())
     }
-    fn columns(&self) -> Vec<(&'static str, Value)> {
-        vec![("product", self.product().into())]
+    fn values(&self) -> Vec<Value> {
+        vec![self.product().into()]
     }
 }
 
 impl Record for Deployment {
     const TABLE: &'static str = "deployment";
+    const COLUMNS: &'static [&'static str] =
+        &["client", "server", "product", "version", "state", "action", "slot_start", "started_at", "finished_at"];
     fn id(&self) -> String {
         numbered(self.id)
     }
-    fn columns(&self) -> Vec<(&'static str, Value)> {
+    fn values(&self) -> Vec<Value> {
         vec![
-            ("client", self.client.as_str().into()),
-            ("server", self.server.as_str().into()),
-            ("product", self.product.as_str().into()),
-            ("version", self.to.as_str().into()),
-            ("state", self.state.name().into()),
-            ("action", self.action.into()),
-            ("slot_start", self.slot.start.timestamp_millis().into()),
+            self.client.as_str().into(),
+            self.server.as_str().into(),
+            self.product.as_str().into(),
+            self.to.as_str().into(),
+            self.state.name().into(),
+            self.action.into(),
+            self.slot.start.timestamp_millis().into(),
+            millis(self.state.started_at()),
+            millis(self.state.finished_at()),
         ]
+    }
+    fn about(&self) -> Option<String> {
+        Some(format!("{} {} {}", self.server, self.product, self.to.as_str()))
     }
 }
 
 impl Record for Request {
     const TABLE: &'static str = "request";
+    const COLUMNS: &'static [&'static str] = &["client", "state"];
     fn id(&self) -> String {
         numbered(self.id)
     }
-    fn columns(&self) -> Vec<(&'static str, Value)> {
-        vec![("client", self.client.as_str().into())]
+    fn values(&self) -> Vec<Value> {
+        vec![self.client.as_str().into(), self.state.name().into()]
     }
 }
 
 impl Record for Agreement {
     const TABLE: &'static str = "agreement";
+    const COLUMNS: &'static [&'static str] = &["client", "slot_end"];
     fn id(&self) -> String {
         numbered(self.id)
     }
-    fn columns(&self) -> Vec<(&'static str, Value)> {
-        vec![("client", self.client.as_str().into())]
+    fn values(&self) -> Vec<Value> {
+        vec![self.client.as_str().into(), millis(Some(self.ends_at()))]
     }
 }
 
 impl Record for Alert {
     const TABLE: &'static str = "alert";
+    const COLUMNS: &'static [&'static str] = &["cause", "state"];
     fn id(&self) -> String {
         numbered(self.id)
     }
-    fn columns(&self) -> Vec<(&'static str, Value)> {
+    fn values(&self) -> Vec<Value> {
         let state = match self.state {
             AlertState::Open { .. } => "open",
             AlertState::Acknowledged { .. } => "acknowledged",
             AlertState::Resolved { .. } => "resolved",
         };
-        vec![("cause", self.cause.as_str().into()), ("state", state.into())]
+        vec![self.cause.as_str().into(), state.into()]
+    }
+    fn about(&self) -> Option<String> {
+        Some(self.cause.clone())
     }
 }
 
 impl Record for Notice {
     const TABLE: &'static str = "notice";
+    const COLUMNS: &'static [&'static str] = &["notice_key", "client", "state", "next_at"];
     fn id(&self) -> String {
         numbered(self.id)
     }
-    fn columns(&self) -> Vec<(&'static str, Value)> {
+    fn values(&self) -> Vec<Value> {
         let (state, next_at) = match &self.state {
             NoticeState::Pending { next_at } => ("pending", next_at.timestamp_millis()),
             NoticeState::Sent { .. } => ("sent", 0),
             NoticeState::Undelivered { .. } => ("undelivered", 0),
         };
         vec![
-            ("notice_key", self.body.key.as_str().into()),
-            ("client", self.body.client.as_deref().unwrap_or("").into()),
-            ("state", state.into()),
-            ("next_at", next_at.into()),
+            self.body.key.as_str().into(),
+            self.body.client.as_deref().unwrap_or("").into(),
+            state.into(),
+            next_at.into(),
         ]
+    }
+    fn about(&self) -> Option<String> {
+        Some(self.body.key.clone())
     }
 }
 

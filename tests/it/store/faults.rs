@@ -147,8 +147,8 @@ async fn commit_all(store: Store, plan: Vec<(Fault, usize)>) {
     assert_eq!(store.standings().await.unwrap().len(), (expected.len() - 1) * 2);
 }
 
-fn standing(server: &str) -> Stored<noctule::edge::store::Standing> {
-    Stored::new(noctule::edge::store::Standing { server: server.into(), ..Default::default() })
+fn standing(server: &str) -> Stored<noctule::model::standing::Standing> {
+    Stored::new(noctule::model::standing::Standing { server: server.into(), ..Default::default() })
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use super::{databases, deployment, event, noon};
 use chrono::{TimeDelta, Utc};
 use noctule::edge::store::{
-    Changes, DeploymentFilter, Enrolment, EventFilter, FeedFile, Row, Scope, Standing, Store, StoreError, Stored, Token,
+    Changes, DeploymentFilter, Enrolment, EventFilter, FeedFile, Row, Scope, Store, StoreError, Stored, Token,
 };
 use noctule::model::agreement::{Agreed, Agreement};
 use noctule::model::feed::{Feed, Outage};
@@ -11,6 +11,7 @@ use noctule::model::fleet::{Client, Fleet};
 use noctule::model::report::{Backup, ServerState};
 use noctule::model::request::{Request, RequestState};
 use noctule::model::slot::Slot;
+use noctule::model::standing::Standing;
 
 /// A client of the provider with these servers.
 fn client(id: &str, servers: &[&str]) -> Client {
