@@ -2,6 +2,7 @@
 
 pub mod almanac;
 pub mod calendar;
+pub mod checker;
 pub mod civil;
 pub mod closed;
 pub mod durations;
