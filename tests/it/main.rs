@@ -13,6 +13,8 @@ mod feed;
 mod foreign_client;
 mod golden;
 mod holidays;
+#[cfg(target_os = "linux")]
+mod killed;
 mod mail;
 mod planning;
 mod schedule_cli;
