@@ -71,7 +71,7 @@ impl Checker {
                 item.version,
                 self.say(night.start)
             );
-            findings.fatal(Rule::Rollout, item.product, text);
+            findings.warn(Rule::Rollout, item.product, text);
         }
     }
 

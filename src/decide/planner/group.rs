@@ -1,9 +1,10 @@
 //! Releases that belong together: `requires` and `installs_with` make one ordered group, all or nothing.
 
 use super::Facts;
-use super::because::Because;
+use super::because::{Because, RingStand};
 use super::draft::{Draft, Verdict};
 use super::slots::{self, Search};
+use crate::decide::almanac::Work;
 use crate::model::manifest::{Companion, Requirement};
 use crate::model::release::Release;
 use crate::model::slot::Slot;
@@ -153,7 +154,11 @@ fn wait<'a>(draft: &mut Draft<'a>, because: Because<'a>) -> bool {
 /// Moves a draft behind its partner, whose slot is of another kind; it waits where it cannot follow.
 fn follow<'a>(facts: &Facts<'a>, draft: &mut Draft<'a>, partner: &'a Release, after: &'a Slot) -> bool {
     let (Some(ours), Some(release)) = (draft.verdict.plan().cloned(), draft.release) else { return false };
-    let later = Search::new(facts, ours.work, after.end, release).first_or_promised(None);
+    let from = match ours.work {
+        Work::Manual => after.end.max(slots::announced(facts, release)),
+        Work::Night | Work::Major => after.end,
+    };
+    let later = Search::new(facts, ours.work, from, release).first();
     let in_time = |slot: &Slot| ours.request.is_none() || ours.deadline.is_none_or(|d| slot.end <= d);
     let Some(slot) = later.filter(|slot| in_time(slot)) else {
         return wait(draft, Because::GroupDoesNotFit(partner));
@@ -166,24 +171,35 @@ fn follow<'a>(facts: &Facts<'a>, draft: &mut Draft<'a>, partner: &'a Release, af
     true
 }
 
-/// The slot both go into: one that is in time for both and long enough, the earlier first; else the later of theirs.
+/// Most openings looked at for a slot that suits a whole group.
+const OPENINGS_MAX: usize = 14;
+
+/// The slot both go into: one that every member may go into and that is long enough for all of them; rather in time for
+/// all, then rather behind their canaries, then rather early.
 fn common_slot<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], i: usize, partner: usize) -> Option<&'a Slot> {
     let plans = [drafts[i].verdict.plan()?, drafts[partner].verdict.plan()?];
     let leaders = [plans[0].leader, plans[1].leader];
-    let members: Vec<&Arc<Release>> = drafts
-        .iter()
-        .filter(|d| d.verdict.plan().is_some_and(|p| leaders.contains(&p.leader)))
-        .filter_map(|d| d.release)
-        .collect();
-    let need: TimeDelta = members.iter().map(|r| facts.durations.need(facts.terms, r)).sum();
-    let in_time = |slot: &Slot| plans.iter().all(|p| p.deadline.is_none_or(|d| slot.end <= d));
-    let mut slots = [plans[0].slot, plans[1].slot];
+    let members: Vec<&Draft<'a>> =
+        drafts.iter().filter(|d| d.verdict.plan().is_some_and(|p| leaders.contains(&p.leader))).collect();
+    let releases = || members.iter().filter_map(|d| d.release);
+    let need: TimeDelta = releases().map(|r| facts.durations.need(facts.terms, r)).sum();
+    let placed = || members.iter().filter_map(|d| Some((*d, d.verdict.plan()?)));
+    let in_time = |slot: &Slot| placed().all(|(_, p)| p.deadline.is_none_or(|d| slot.end <= d));
+    let waits = |d: &Draft| d.reasons.contains(&Because::Ring(RingStand::Waits));
+    let behind_canaries = |slot: &Slot| placed().all(|(d, p)| !waits(d) || p.slot.start <= slot.start);
+    let work = plans[0].work;
+    let openings = facts.almanac.openings(work, facts.now).iter().take(OPENINGS_MAX).map(|o| &o.slot);
+    // An agreed slot is none of the contract's openings.
+    let mut slots: Vec<&'a Slot> = openings.chain(plans.map(|p| p.slot)).collect();
     slots.sort();
+    slots.dedup();
+    let agreed = |slot: &Slot| plans.iter().any(|p| p.slot == slot) && slots::opening_of(facts, work, slot).is_none();
     slots
         .into_iter()
         .filter(|slot| slots::fits(facts, **slot, need))
-        .filter(|slot| members.iter().all(|r| r.published_at() <= slot.start))
-        .max_by_key(|slot| (in_time(slot), std::cmp::Reverse(slot.start)))
+        .filter(|slot| releases().all(|r| r.published_at() <= slot.start))
+        .filter(|slot| agreed(slot) || releases().all(|r| slots::kept(facts, work, r, slot).is_some()))
+        .max_by_key(|slot| (in_time(slot), behind_canaries(slot), std::cmp::Reverse(slot.start)))
 }
 
 /// Gives the members of each group their order: what is required comes before what requires it.

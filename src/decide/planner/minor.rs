@@ -156,8 +156,6 @@ fn ring(facts: &Facts, release: &Release, progress: Progress) -> RingStand {
 }
 
 fn manual<'a>(facts: &Facts<'a>, release: &'a Release, reasons: &mut Vec<Because<'a>>) -> Verdict<'a> {
-    let terms = &facts.terms.schedule.manual;
-    let from = release.published_at() + TimeDelta::hours(i64::from(terms.announce_hours));
     reasons.push(Because::Manual);
     let slot = match slots::agreed(facts, release) {
         Some((agreement, slot)) => {
@@ -165,8 +163,9 @@ fn manual<'a>(facts: &Facts<'a>, release: &'a Release, reasons: &mut Vec<Because
             Some(slot)
         }
         None => {
-            let mut search = Search::new(facts, Work::Manual, from, release);
-            let slot = search.first_or_promised(slots::promised(facts, release));
+            let promised = slots::promised(facts, release).and_then(|p| slots::kept(facts, Work::Manual, release, p));
+            let mut search = Search::new(facts, Work::Manual, slots::announced(facts, release), release);
+            let slot = promised.or_else(|| search.first());
             reasons.append(&mut search.reasons);
             slot
         }

@@ -8,6 +8,7 @@ use super::because::Because;
 use super::draft::{Draft, Verdict};
 use super::slots::{self, Search};
 use crate::decide::almanac::Work;
+use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::slot::Slot;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
@@ -26,16 +27,17 @@ struct Unit<'a> {
 }
 
 pub(super) fn make<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>]) {
-    if drafts.iter().filter(|d| d.verdict.plan().is_some()).count() < 2 {
+    let taken = Used::running(facts);
+    if drafts.iter().filter(|d| d.verdict.plan().is_some()).count() + taken.0.len() < 2 {
         return;
     }
     let units = units(facts, drafts);
-    let mut used = Used::default();
+    let mut used = taken.clone();
     if units.iter().all(|unit| used.take(facts, unit.slot, unit.need)) {
         return;
     }
     let choices: Vec<Vec<&'a Slot>> = units.iter().map(|unit| choices(facts, drafts, unit)).collect();
-    let chosen = assign(facts, &units, &choices);
+    let chosen = assign(facts, &units, &choices, &taken);
     for (unit, slot) in units.iter().zip(chosen) {
         place(facts, drafts, unit, slot);
     }
@@ -67,6 +69,13 @@ fn units<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>]) -> Vec<Unit<'a>> {
 struct Used<'a>(Vec<(&'a Slot, TimeDelta)>);
 
 impl<'a> Used<'a> {
+    /// What runs here now takes its time, whoever comes next.
+    fn running(facts: &Facts<'a>) -> Used<'a> {
+        let running = facts.deployments.iter().filter(|d| matches!(d.state, DeploymentState::Running { .. }));
+        let release = |d: &Deployment| facts.catalog.get(&d.product)?.iter().find(|r| *r.version() == d.to);
+        Used(running.filter_map(|d| Some((&d.slot, facts.durations.need(facts.terms, release(d)?)))).collect())
+    }
+
     /// Takes `need` of `slot` if it fits beside what overlaps it.
     fn take(&mut self, facts: &Facts, slot: &'a Slot, need: TimeDelta) -> bool {
         let taken: TimeDelta = self.0.iter().filter(|(other, _)| other.overlaps(slot)).map(|(_, t)| *t).sum();
@@ -86,7 +95,7 @@ fn choices<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], unit: &Unit<'a>) -> Vec<
         let (Some(placed), Some(release)) = (drafts[*member].verdict.plan(), drafts[*member].release) else { continue };
         let from = if placed.work == Work::Major { facts.now } else { release.published_at() };
         let announced = match placed.work {
-            Work::Manual => from + TimeDelta::hours(facts.terms.schedule.manual.announce_hours.into()),
+            Work::Manual => slots::announced(facts, release),
             Work::Night | Work::Major => from,
         };
         let mut search = Search::new(facts, placed.work, announced, release);
@@ -101,7 +110,7 @@ fn choices<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], unit: &Unit<'a>) -> Vec<
             later = None;
         } else if after.is_none() {
             let mut beyond = Search::new(facts, Work::Night, placed.deadline.unwrap_or(horizon), release);
-            later = later.max(beyond.first_or_promised(None));
+            later = later.max(beyond.first());
         }
     }
     let mut choices = vec![unit.slot];
@@ -112,7 +121,12 @@ fn choices<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], unit: &Unit<'a>) -> Vec<
 }
 
 /// A slot for each group, `None` where no room is left. In time for all if that can be, preferring earlier choices.
-fn assign<'a>(facts: &Facts<'a>, units: &[Unit<'a>], choices: &[Vec<&'a Slot>]) -> Vec<Option<&'a Slot>> {
+fn assign<'a>(
+    facts: &Facts<'a>,
+    units: &[Unit<'a>],
+    choices: &[Vec<&'a Slot>],
+    taken: &Used<'a>,
+) -> Vec<Option<&'a Slot>> {
     let in_time: Vec<Vec<&'a Slot>> = units
         .iter()
         .zip(choices)
@@ -120,11 +134,11 @@ fn assign<'a>(facts: &Facts<'a>, units: &[Unit<'a>], choices: &[Vec<&'a Slot>]) 
         .collect();
     let mut steps = 0;
     let mut chosen = Vec::new();
-    if search(facts, units, &in_time, &Used::default(), &mut chosen, &mut steps) {
+    if search(facts, units, &in_time, taken, &mut chosen, &mut steps) {
         return chosen.into_iter().map(Some).collect();
     }
     // Not all can be in time: the most urgent first, each where it finds room.
-    let mut used = Used::default();
+    let mut used = taken.clone();
     units
         .iter()
         .zip(choices)

@@ -46,15 +46,25 @@ impl<'a, 'f> Search<'a, 'f> {
         let openings = self.facts.almanac.openings(self.work, self.facts.now);
         while let Some(opening) = openings.get(*place) {
             *place += 1;
-            if opening.slot.start < self.from || self.failed_in.is_some_and(|start| opening.slot.start <= start) {
-                continue;
-            }
-            match self.objection(opening) {
-                None => return Some(opening),
-                Some(because) => self.object(because),
+            if self.admits(opening) {
+                return Some(opening);
             }
         }
         None
+    }
+
+    /// Whether the release may go into an opening; what speaks against it is kept as a reason.
+    fn admits(&mut self, opening: &'a Opening) -> bool {
+        if opening.slot.start < self.from || self.failed_in.is_some_and(|start| opening.slot.start <= start) {
+            return false;
+        }
+        match self.objection(opening) {
+            None => true,
+            Some(because) => {
+                self.object(because);
+                false
+            }
+        }
     }
 
     /// Those that end by `by`, and where there is none the first that ends later.
@@ -72,15 +82,9 @@ impl<'a, 'f> Search<'a, 'f> {
         }
     }
 
-    /// The first, or the one that was promised.
-    pub fn first_or_promised(&mut self, promised: Option<&Slot>) -> Option<&'a Slot> {
-        let mut place = 0;
-        let first = self.next_after(&mut place)?;
-        let Some(promised) = promised.filter(|p| **p != first.slot) else { return Some(&first.slot) };
-        let openings = self.facts.almanac.openings(self.work, self.facts.now);
-        let kept = openings.iter().find(|o| o.slot == *promised).filter(|o| o.slot.start >= self.from);
-        let kept = kept.filter(|o| self.objection(o).is_none());
-        Some(kept.map_or(&first.slot, |o| &o.slot))
+    /// The first.
+    pub fn first(&mut self) -> Option<&'a Slot> {
+        self.next_after(&mut 0).map(|opening| &opening.slot)
     }
 
     fn object(&mut self, because: Because<'a>) {
@@ -118,6 +122,25 @@ impl<'a, 'f> Search<'a, 'f> {
             Work::Night | Work::Manual | Work::Major => None,
         }
     }
+}
+
+/// The contract's opening for `work` that is exactly this slot.
+pub(super) fn opening_of<'a>(facts: &Facts<'a>, work: Work, slot: &Slot) -> Option<&'a Opening> {
+    let openings = facts.almanac.openings(work, facts.now);
+    openings.binary_search_by(|o| o.slot.cmp(slot)).ok().map(|place| &openings[place])
+}
+
+/// From when on a manual update may be done that is planned now: its contact hears of it so long before.
+pub(super) fn announced(facts: &Facts, release: &Release) -> DateTime<Utc> {
+    let hours = facts.terms.schedule.manual.announce_hours;
+    facts.now.max(release.published_at()) + TimeDelta::hours(hours.into())
+}
+
+/// The opening for `work` that is this slot, where the release may still go into it.
+pub(super) fn kept<'a>(facts: &Facts<'a>, work: Work, release: &Release, slot: &Slot) -> Option<&'a Slot> {
+    let opening = opening_of(facts, work, slot)?;
+    let mut search = Search::new(facts, work, release.published_at(), release);
+    search.admits(opening).then_some(&opening.slot)
 }
 
 /// Whether `need` still fits between now (or the slot's start) and the slot's end.
@@ -165,6 +188,7 @@ pub(super) fn agreed<'a>(facts: &Facts<'a>, release: &Release) -> Option<(&'a Ag
             && slot.start >= release.published_at()
             && slot.end > facts.now
             && failed_in.is_none_or(|start| slot.start > start)
+            && active_holds(facts, release).all(|hold| hold.until.is_none_or(|until| until <= slot.start))
             && fits(facts, *slot, need))
         .then_some((a, slot)),
         Agreed::ClosedPeriod { .. } | Agreed::ShortNotice { .. } => None,

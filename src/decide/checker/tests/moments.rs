@@ -86,7 +86,7 @@ fn a_minor_starts() {
             (
                 "before the canaries",
                 |w, _| w.spread = Spread { canaries: 1, ..Spread::default() },
-                &["fatal rollout isacompta"],
+                &["warning rollout isacompta"],
             ),
             ("tried too often", |w, _| w.failed(3), &["fatal three-attempts isacompta"]),
             (

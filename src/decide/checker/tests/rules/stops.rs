@@ -162,7 +162,7 @@ fn canaries(w: &mut World, canaries: u32, canaries_settled: u32) {
 #[test]
 fn rings_and_failures() {
     check(&[
-        ("before the canaries", World::minor, |w| canaries(w, 2, 1), ROLLOUT),
+        ("before the canaries", World::minor, |w| canaries(w, 2, 1), &["warning rollout isacompta"]),
         ("after the canaries", World::minor, |w| canaries(w, 2, 2), NONE),
         (
             "a canary",
