@@ -164,8 +164,10 @@ fn folders_that_may_not_be_written_are_named_and_nothing_changes() {
         assert!(desk.path().join(folder).is_dir(), "{folder} was made by the first command");
     }
     desk.write("agent.toml", "server = \"http://127.0.0.1:1\"\nstate_dir = \"state\"\nproducts_root = \"root\"\n");
+    std::fs::create_dir(desk.path().join("open")).unwrap();
     let before = desk.history();
     modes(desk.path(), 0o444, 0o555);
+    mode(&desk.path().join("open"), 0o777);
     let nobody = Nobody::at(&desk);
     let right = "give this process the right to write the file and its folder";
     nobody.refused("fleet apply edited.toml --yes --config noctule.toml", &[right]);
@@ -179,7 +181,8 @@ fn folders_that_may_not_be_written_are_named_and_nothing_changes() {
         ("folder = \"outbox\"", "folder = \"letters\"", "cannot make the folder of letters"),
     ] {
         mode(desk.path(), 0o755);
-        desk.write("other.toml", &cli::CONFIG.replace(from, to));
+        let config = cli::CONFIG.replace(from, to).replace("sqlite:noctule.db", "sqlite:open/noctule.db");
+        desk.write("other.toml", &config);
         mode(desk.path(), 0o555);
         nobody.refused("history --config other.toml", &[said]);
     }
