@@ -158,7 +158,7 @@ pub struct Site {
     pub holds: Vec<Hold>,
     pub deployments: Vec<Deployment>,
     pub rollout: Rollout,
-    pub canaries: BTreeSet<String>,
+    pub canaries: BTreeMap<String, usize>,
 }
 
 fn number(product: usize, major: bool, patch: u32) -> Version {
@@ -194,7 +194,7 @@ impl Site {
             holds: Vec::new(),
             deployments: Vec::new(),
             rollout: Rollout::default(),
-            canaries: (0..3).filter(|p| draw.canaries[*p]).map(|p| PRODUCTS[p].to_owned()).collect(),
+            canaries: (0..3).filter(|p| draw.canaries[*p]).map(|p| (PRODUCTS[p].to_owned(), 1)).collect(),
         };
         draw.releases.iter().for_each(|drawn| site.publish(drawn));
         site.people(draw);
@@ -410,10 +410,10 @@ impl Site {
     fn look<T>(&self, ask: impl FnOnce(&Checker, &Scene) -> T) -> T {
         let spread = |release: &Release| {
             let progress = self.rollout.of(release);
-            let settled = progress.canaries_installed > 0 && progress.canaries_failed == 0;
+            let canaries = self.canaries.get(release.product()).map_or(0, |count| *count as u32);
             Spread {
-                canaries: u32::from(self.canaries.contains(release.product())),
-                canaries_settled: u32::from(settled),
+                canaries,
+                canaries_settled: progress.canaries_installed.min(canaries),
                 tried: progress.tried(),
                 failed: progress.failed,
             }
