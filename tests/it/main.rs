@@ -15,6 +15,7 @@ mod golden;
 mod holidays;
 #[cfg(target_os = "linux")]
 mod killed;
+mod line;
 mod mail;
 mod planning;
 mod schedule_cli;

@@ -80,9 +80,11 @@ impl<'a> Scene<'a> {
         let releases = self.releases_of(&manifest.product);
         let above = releases.partition_point(|known| known.version() <= installed);
         let crosses = |known: &&Arc<Release>| known.version() <= &manifest.version;
+        let is_major =
+            |known: &Arc<Release>| known.manifest().change == Change::Major && known.published_at() <= self.now;
         if manifest.change == Change::Major
             || numbers_say_major
-            || releases[above..].iter().take_while(crosses).any(|known| known.manifest().change == Change::Major)
+            || releases[above..].iter().take_while(crosses).any(is_major)
         {
             Change::Major
         } else {

@@ -215,6 +215,12 @@ fn majors() {
             &["fatal maintenance-slots isacompta", "fatal major-on-request isacompta"],
         ),
         (
+            "a minor over a major that is not out yet",
+            World::minor,
+            |w| w.releases.push(release("isacompta", "14.20.003.5", "2026-04-29T15:01", "change = \"major\"")),
+            NONE,
+        ),
+        (
             "a minor of the old line below a major",
             World::minor,
             |w| w.releases.push(release("isacompta", "15.00.001", "2026-04-01T14:00", "change = \"major\"")),
