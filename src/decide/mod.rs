@@ -1,6 +1,7 @@
 //! The thinking: pure functions, `now` is an argument. Knows nothing of the world.
 
 pub mod almanac;
+mod almanacs;
 pub mod calendar;
 pub mod checker;
 pub mod civil;

@@ -5,7 +5,8 @@
 //! are planned in the fleet's order, and what was promised before comes first.
 
 use super::almanac::Almanac;
-use super::calendar::{Calendar, Region, UnknownRegion};
+pub use super::almanacs::Almanacs;
+use super::calendar::{Region, UnknownRegion};
 use super::checker::{Checker, CheckerError};
 use super::closed::Closed;
 use super::durations::Durations;
@@ -24,7 +25,6 @@ use crate::model::slot::Slot;
 use crate::model::standing::Standing;
 use crate::model::version::Version;
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -59,18 +59,6 @@ pub struct Parts {
     pub rollout: Rollout,
     pub durations: Durations,
 }
-
-/// Almanacs by schedule, zone and region, kept from one planning to the next.
-///
-/// The checker's own reading of the same hours is kept beside them.
-#[derive(Clone, Default)]
-pub struct Almanacs {
-    almanacs: BTreeMap<Key, Arc<Almanac>>,
-    checkers: BTreeMap<Key, Arc<Checker>>,
-}
-
-/// Schedule, zone, region.
-type Key = (String, &'static str, Region);
 
 /// Everything the planner needs, by client and server.
 pub struct World {
@@ -119,54 +107,6 @@ pub struct Promise {
     pub attended: bool,
 }
 
-impl Almanacs {
-    /// The almanac for planning at `now`, made when there is none that is still good.
-    pub fn get(
-        &mut self,
-        terms: &Terms,
-        schedule: &str,
-        (zone, region): (Tz, Region),
-        now: DateTime<Utc>,
-    ) -> Arc<Almanac> {
-        self.spanning(terms, schedule, (zone, region), now, now + chrono::TimeDelta::days(1))
-    }
-
-    /// The same, good for every instant from `now` to `until`.
-    pub fn spanning(
-        &mut self,
-        terms: &Terms,
-        schedule: &str,
-        (zone, region): (Tz, Region),
-        now: DateTime<Utc>,
-        until: DateTime<Utc>,
-    ) -> Arc<Almanac> {
-        let make = || Arc::new(Almanac::new(terms, Calendar::new(zone, region, Vec::new()), now, until));
-        let kept = self.almanacs.entry((schedule.to_owned(), zone.name(), region)).or_insert_with(make);
-        if !kept.is_good_at(now) {
-            *kept = make();
-        }
-        kept.clone()
-    }
-}
-
-impl Almanacs {
-    /// The checker for sites of one schedule, zone and region.
-    fn checker(
-        &mut self,
-        client: &Client,
-        terms: &Terms,
-        (zone, region): (Tz, Region),
-    ) -> Result<Arc<Checker>, WorldError> {
-        let key = (client.schedule.clone(), zone.name(), region);
-        if let Some(known) = self.checkers.get(&key) {
-            return Ok(known.clone());
-        }
-        let made = Checker::new(&terms.schedule, &client.holidays, zone)
-            .map_err(|source| WorldError::Checker { client: client.id.clone(), source })?;
-        Ok(self.checkers.entry(key).or_insert(Arc::new(made)).clone())
-    }
-}
-
 impl World {
     /// Puts the parts in their places, with the almanacs that planning at `now` needs.
     pub fn new(parts: Parts, almanacs: &mut Almanacs, now: DateTime<Utc>) -> Result<World, WorldError> {
@@ -202,7 +142,9 @@ impl World {
                     customer: world.clients.len(),
                     server,
                     almanac: almanacs.get(terms, &client.schedule, (machine.zone, region), now),
-                    checker: almanacs.checker(&client, terms, (machine.zone, region))?,
+                    checker: almanacs
+                        .checker(&client, terms, (machine.zone, region))
+                        .map_err(|source| WorldError::Checker { client: client.id.clone(), source })?,
                     state: states.remove(&machine.id).unwrap_or_default(),
                     deployments: deployments.remove(&machine.id).unwrap_or_default(),
                     standing: standings

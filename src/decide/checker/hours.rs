@@ -49,6 +49,9 @@ struct Span {
     wide: (DateTime<Utc>, DateTime<Utc>),
 }
 
+/// From, to.
+type Bounds = (DateTime<Utc>, DateTime<Utc>);
+
 impl Hours {
     pub fn new(zone: Tz, region: Region) -> Hours {
         Hours { zone, region, windows: Vec::new(), years: YEARS.map(|_| OnceLock::new()).collect() }
@@ -70,12 +73,7 @@ impl Hours {
 
     /// When a text of opening hours is open in the days from `first` to `last`, bounds taken wide. For texts that are
     /// not the schedule's: read and worked out anew each time.
-    pub fn opening(
-        &self,
-        text: &str,
-        first: NaiveDate,
-        last: NaiveDate,
-    ) -> Result<Vec<(DateTime<Utc>, DateTime<Utc>)>, String> {
+    pub fn opening(&self, text: &str, first: NaiveDate, last: NaiveDate) -> Result<Vec<Bounds>, String> {
         let read: OpeningHours = text.parse().map_err(|error: opening_hours_syntax::Error| error.to_string())?;
         let read = read.with_context(self.context(first.year() - 1..=last.year() + 1));
         let days = first.iter_days().take_while(|day| *day <= last);

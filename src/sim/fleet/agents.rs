@@ -1,7 +1,7 @@
 //! Agents as the orchestrator meets them: they poll when their start has come, install what they are given, report,
 //! and sometimes do not.
 
-use super::book::Entry;
+use super::book::Written;
 use super::chance::About;
 use super::engine::{Play, Task};
 use super::happening::End;
@@ -80,7 +80,7 @@ impl Play {
         let attended = Deployment { attended_by: Some("staff".to_owned()), ..deployment };
         let text = format!("{} {} is attended", attended.product, attended.to);
         let event = NewEvent::new(now, &attended.client, EventKind::Progress, text).about(&attended);
-        self.write(place, Entry { deployments: vec![attended], events: vec![event], ..Entry::default() });
+        self.write(place, Written { deployments: vec![attended], events: vec![event], ..Written::default() });
     }
 
     /// What the orchestrator offers now, and when the server may next start something.
@@ -134,7 +134,7 @@ impl Play {
     fn start(&mut self, place: usize, deployments: &[Deployment]) {
         let now = self.now;
         self.inspect_start(place, deployments);
-        let mut entry = Entry::default();
+        let mut entry = Written::default();
         let mut action = None;
         for deployment in deployments {
             laws::started(&self.world, place, deployment, now, &mut self.figures);

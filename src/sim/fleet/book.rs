@@ -8,6 +8,7 @@ use crate::model::event::NewEvent;
 use crate::model::fleet::Language;
 use crate::model::notice::NewNotice;
 use chrono::{DateTime, Utc};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every so-manieth letter is written out in full, beside the first of each kind.
@@ -15,7 +16,7 @@ const LETTERS_BETWEEN: usize = 97;
 
 /// Written together.
 #[derive(Default)]
-pub struct Entry {
+pub struct Written {
     pub deployments: Vec<Deployment>,
     pub events: Vec<NewEvent>,
     pub notices: Vec<NewNotice>,
@@ -67,7 +68,7 @@ impl Book {
     }
 
     /// Writes an entry. Notices whose key is there already are left as they are, alerts with an open cause too.
-    pub fn write(&mut self, entry: Entry, now: DateTime<Utc>, figures: &mut Figures) {
+    pub fn write(&mut self, entry: Written, now: DateTime<Utc>, figures: &mut Figures) {
         for deployment in entry.deployments {
             self.deployments.insert(deployment.id, deployment);
         }
@@ -84,9 +85,9 @@ impl Book {
             }
         }
         for alert in entry.alerts {
-            if !self.alerts.contains_key(&alert.cause) {
+            if let Entry::Vacant(place) = self.alerts.entry(alert.cause.clone()) {
                 figures.alert(&alert);
-                self.alerts.insert(alert.cause, now);
+                place.insert(now);
             }
         }
     }

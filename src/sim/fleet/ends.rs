@@ -1,6 +1,6 @@
 //! The end of an installation: what the machine runs then, what its agent reports, and what follows from it.
 
-use super::book::Entry;
+use super::book::Written;
 use super::chance::About;
 use super::engine::Play;
 use super::happening::{End, Happening};
@@ -42,7 +42,7 @@ impl Play {
             let requests = self.world.client_mut(&client).map(|c| &mut c.requests);
             requests.into_iter().flatten().filter(|r| r.id == done.id).for_each(|r| *r = done.clone());
         }
-        let entry = Entry {
+        let entry = Written {
             deployments: settled.deployments,
             events: settled.events,
             notices: settled.notices,

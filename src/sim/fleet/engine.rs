@@ -3,7 +3,7 @@
 //! Planning runs every few hours, and whenever something happened; before each hand-out the planner is asked again.
 //! Agents poll when their start in the slot has come. Nothing is looked at minute by minute.
 
-use super::book::{Book, Entry};
+use super::book::{Book, Written};
 use super::chance::{About, Chance, Faults};
 use super::figures::Figures;
 use super::happening::{Concerns, End, Happening};
@@ -309,7 +309,7 @@ impl Play {
                 if let Some(standing) = steps.standing {
                     self.world.site_mut(place).standing = standing;
                 }
-                let entry = Entry {
+                let entry = Written {
                     deployments: steps.deployments,
                     events: steps.events,
                     notices: steps.notices,
@@ -324,7 +324,7 @@ impl Play {
     }
 
     /// Writes an entry and lets the world know.
-    pub(super) fn write(&mut self, place: usize, entry: Entry) {
+    pub(super) fn write(&mut self, place: usize, entry: Written) {
         let keys: BTreeSet<&str> = entry.notices.iter().map(|n| n.key.as_str()).collect();
         laws::recorded(&self.book, &entry.deployments, &entry.events, &keys, self.now, &mut self.figures);
         for event in &entry.events {

@@ -1,6 +1,6 @@
 //! What publishers, clients and staff do when their hour has come.
 
-use super::book::Entry;
+use super::book::Written;
 use super::engine::Play;
 use super::happening::Happening;
 use crate::decide::notice;
@@ -76,7 +76,7 @@ impl Play {
         self.figures.releases += 1;
         self.tell(None, || format!("published: {}", release.id()));
         let event = NewEvent::new(self.now, PROVIDER, EventKind::ReleasePublished, release.id().to_string());
-        self.book.write(Entry { events: vec![event], ..Entry::default() }, self.now, &mut self.figures);
+        self.book.write(Written { events: vec![event], ..Written::default() }, self.now, &mut self.figures);
         self.world.publish(release);
     }
 
@@ -86,7 +86,7 @@ impl Play {
             Release { retracted: Some(Retraction { at: self.now, reason: reason.clone() }), ..Release::clone(release) };
         self.tell(None, || format!("withdrawn: {}: {reason}", release.id()));
         let event = NewEvent::new(self.now, PROVIDER, EventKind::ReleaseRetracted, release.id().to_string());
-        self.book.write(Entry { events: vec![event], ..Entry::default() }, self.now, &mut self.figures);
+        self.book.write(Written { events: vec![event], ..Written::default() }, self.now, &mut self.figures);
         self.world.publish(release);
     }
 
@@ -102,7 +102,7 @@ impl Play {
         self.figures.requests_refused += 1;
         self.tell(None, || format!("{client} asks for {product} {version} by {before}: refused, {refused}"));
         let event = NewEvent::new(self.now, client, EventKind::RequestRefused, refused).product(product);
-        self.book.write(Entry { events: vec![event], ..Entry::default() }, self.now, &mut self.figures);
+        self.book.write(Written { events: vec![event], ..Written::default() }, self.now, &mut self.figures);
     }
 
     fn refusal(&self, client: &str, product: &str, version: &Version, before: NaiveDate) -> Option<String> {
@@ -156,7 +156,7 @@ impl Play {
         customer.requests.push(request);
         let text = format!("request {id} accepted: {product} {version} by {before}");
         let event = NewEvent::new(now, client, EventKind::RequestAccepted, text).product(product).request(id);
-        self.book.write(Entry { events: vec![event], ..Entry::default() }, now, &mut self.figures);
+        self.book.write(Written { events: vec![event], ..Written::default() }, now, &mut self.figures);
     }
 
     fn cancel_request(&mut self, client: &str, product: &str) {
@@ -168,7 +168,7 @@ impl Play {
         let id = request.id;
         self.tell(None, || format!("{client} gives up request {id}"));
         let event = NewEvent::new(now, client, EventKind::RequestCancelled, format!("request {id} cancelled"));
-        self.book.write(Entry { events: vec![event.request(id)], ..Entry::default() }, now, &mut self.figures);
+        self.book.write(Written { events: vec![event.request(id)], ..Written::default() }, now, &mut self.figures);
     }
 
     fn agree(&mut self, client: &str, agreed: Agreed) {
@@ -183,7 +183,7 @@ impl Play {
             at: now,
         });
         let event = NewEvent::new(now, client, EventKind::Agreed, format!("agreement {id}"));
-        self.book.write(Entry { events: vec![event], ..Entry::default() }, now, &mut self.figures);
+        self.book.write(Written { events: vec![event], ..Written::default() }, now, &mut self.figures);
     }
 
     /// An agent that is not heard any more is an alert (`hourly-checks`).
@@ -200,7 +200,7 @@ impl Play {
             title: format!("{server} is silent"),
             text: "its agent was not heard for over an hour".to_owned(),
         };
-        let entry = Entry { alerts: vec![alert], resolved: vec![format!("silent/{server}")], ..Entry::default() };
+        let entry = Written { alerts: vec![alert], resolved: vec![format!("silent/{server}")], ..Written::default() };
         self.book.write(entry, self.now, &mut self.figures);
     }
 
@@ -215,7 +215,7 @@ impl Play {
             }
             self.tell(None, || format!("request {id} of {client} expired"));
             let event = NewEvent::new(now, &client, EventKind::RequestExpired, format!("request {id} expired"));
-            self.book.write(Entry { events: vec![event.request(id)], ..Entry::default() }, now, &mut self.figures);
+            self.book.write(Written { events: vec![event.request(id)], ..Written::default() }, now, &mut self.figures);
         }
     }
 }
