@@ -15,6 +15,7 @@ pub mod planner;
 pub mod reconcile;
 pub mod retry;
 pub mod rollout;
+pub mod settle;
 pub mod steps;
 pub mod terms;
 pub mod window;
