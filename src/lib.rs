@@ -31,7 +31,8 @@
 //!
 //! 1. **Manifest.** [`work::intake`] follows each feed (TUF), verifies, mirrors the package, and keeps metadata and
 //!    releases in one commit.
-//! 2. **Request.** [`work::requests`] answers a client: refused with the arithmetic, or accepted with its slot.
+//! 2. **Request.** [`work::requests`] answers a client as [`decide::requests`] judges: refused with the arithmetic, or
+//!    accepted with its slot. [`work::agreements`], [`work::holds`] and [`work::resume`] record what else people may say.
 //! 3. **Plan.** [`work::planning`] loads the world, asks [`decide::planner`] for each server, and writes what differs:
 //!    deployments, moves, cancellations, events, letters, alerts. Planning twice changes nothing.
 //! 4. **Check-in.** [`work::checkin`] hands an action out inside its slot only, after asking again whether it stands.

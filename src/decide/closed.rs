@@ -4,12 +4,13 @@
 //! sites in several zones. A bound that the clock repeats or skips is read wide: what may be closed is. Opening hours
 //! are evaluated a year at a time, when a slot first asks, and known from 2000 to 2100.
 //!
+//! Compiling is cheap and trusts what was checked; [`Closed::problems`] looks at what opening hours come to over the years.
 //! Says what is closed, never what follows from it: that is the planner's business.
 
 use super::calendar::{self, Fold, Region};
 use super::letters::when;
 use super::window::{self, DATED_YEARS};
-use super::window_lint;
+use super::window_lint::{self, Fault};
 use crate::model::closed::{ClosedPeriod, PERIODS_MAX};
 use crate::model::fleet::Language;
 use crate::model::slot::Slot;
@@ -64,45 +65,31 @@ impl Closed {
     /// Compiles a client's closed periods; `region` says which days `PH` are.
     ///
     /// # Errors
-    /// Everything wrong with them, at once.
+    /// Everything that cannot be compiled, at once.
     pub fn compile(periods: &[ClosedPeriod], region: Region) -> Result<Closed, Vec<Problem>> {
         if periods.is_empty() {
             return Ok(Closed(None));
         }
-        let (mut civil, mut instants, mut hours, mut problems) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         if periods.len() > PERIODS_MAX {
             let what = format!("there are {} closed periods, at most {PERIODS_MAX} are kept", periods.len());
             return Err(vec![problem(PERIODS_MAX, what, "leave out those that are over")]);
         }
+        let (mut civil, mut instants, mut hours, mut problems) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (index, period) in periods.iter().enumerate() {
-            if let Some((from, to)) = period.backwards() {
-                let what = format!("the closed period ends on {to}, before it begins on {from}");
-                problems.push(problem(index, what, "swap them"));
-                continue;
-            }
+            problems.extend(bad_bounds(index, period));
             match period {
                 ClosedPeriod::Days(days) => {
                     let after = days.to.succ_opt().unwrap_or(NaiveDate::MAX);
                     let reason = days.reason.as_str().into();
                     civil.push((days.from.and_time(NaiveTime::MIN), after.and_time(NaiveTime::MIN), reason));
-                    problems.extend(far_off(index, [days.from, days.to]));
                 }
-                ClosedPeriod::Times(times) => {
-                    civil.push((times.from, times.to, times.reason.as_str().into()));
-                    problems.extend(far_off(index, [times.from.date(), times.to.date()]));
-                }
+                ClosedPeriod::Times(times) => civil.push((times.from, times.to, times.reason.as_str().into())),
                 ClosedPeriod::Instants(bounds) => {
                     instants.push((bounds.from, bounds.to, bounds.reason.as_str().into()));
-                    problems.extend(far_off(index, [bounds.from.date_naive(), bounds.to.date_naive()]));
                 }
-                ClosedPeriod::Hours(written) => match window_lint::closed_hours(&written.hours) {
+                ClosedPeriod::Hours(written) => match window_lint::read_closed(&written.hours) {
                     Ok(parsed) => hours.push(Hours::new(&parsed, region, &written.reason)),
-                    Err(faults) => problems.extend(faults.into_iter().map(|fault| Problem {
-                        period: index,
-                        span: fault.span,
-                        what: fault.what,
-                        fix: fault.fix,
-                    })),
+                    Err(faults) => problems.extend(in_hours(index, faults)),
                 },
                 ClosedPeriod::Calendar(calendar) => {
                     let what = format!("the calendar {:?} has not been read", calendar.ics);
@@ -115,6 +102,21 @@ impl Closed {
         }
         let (civil, instants) = (Timeline::new(civil), Timeline::new(instants));
         Ok(Closed(Some(Arc::new(Compiled { civil, instants, hours }))))
+    }
+
+    /// Everything wrong with a client's closed periods, for whoever writes them: what cannot be compiled, and opening
+    /// hours that would not do what they seem to say.
+    pub fn problems(periods: &[ClosedPeriod], region: Region) -> Vec<Problem> {
+        let mut problems = Closed::compile(periods, region).err().unwrap_or_default();
+        for (index, period) in periods.iter().enumerate() {
+            if let ClosedPeriod::Hours(written) = period
+                && problems.iter().all(|problem| problem.period != index)
+            {
+                problems.extend(in_hours(index, window_lint::lint_closed(&written.hours)));
+            }
+        }
+        problems.sort_by_key(|problem| problem.period);
+        problems
     }
 
     pub fn is_empty(&self) -> bool {
@@ -192,11 +194,25 @@ fn problem(period: usize, what: String, fix: &str) -> Problem {
     Problem { period, span: None, what, fix: fix.to_owned() }
 }
 
-/// Refuses years that are surely slips of the hand.
-fn far_off(period: usize, bounds: [NaiveDate; 2]) -> Option<Problem> {
+fn in_hours(period: usize, faults: Vec<Fault>) -> impl Iterator<Item = Problem> {
+    faults.into_iter().map(move |Fault { span, what, fix }| Problem { period, span, what, fix })
+}
+
+/// Refuses bounds in the wrong order, and years that are surely slips of the hand.
+fn bad_bounds(index: usize, period: &ClosedPeriod) -> Option<Problem> {
+    if let Some((from, to)) = period.backwards() {
+        let what = format!("the closed period ends on {to}, before it begins on {from}");
+        return Some(problem(index, what, "swap them"));
+    }
+    let bounds = match period {
+        ClosedPeriod::Days(days) => [days.from, days.to],
+        ClosedPeriod::Times(times) => [times.from.date(), times.to.date()],
+        ClosedPeriod::Instants(bounds) => [bounds.from.date_naive(), bounds.to.date_naive()],
+        ClosedPeriod::Hours(_) | ClosedPeriod::Calendar(_) => return None,
+    };
     let odd = bounds.into_iter().find(|date| !DATED_YEARS.contains(&date.year()))?;
     let fix = format!("write a date from {} to {}", DATED_YEARS.start, DATED_YEARS.end - 1);
-    Some(problem(period, format!("a closed period bound by {odd} is surely not meant"), &fix))
+    Some(problem(index, format!("a closed period bound by {odd} is surely not meant"), &fix))
 }
 
 /// Stretches in order of their start.

@@ -199,7 +199,7 @@ fn closures_read_in_both_languages() {
 
 #[test]
 fn everything_wrong_is_said_at_once_with_its_place() {
-    let problems = Closed::compile(
+    let problems = Closed::problems(
         &[
             days("2026-05-06", "2026-05-04", "paie"),
             days("2026-05-04", "2026-05-06", "paie"),
@@ -209,8 +209,7 @@ fn everything_wrong_is_said_at_once_with_its_place() {
             period(r#"{"ics":"martin.ics"}"#),
         ],
         Region::National,
-    )
-    .unwrap_err();
+    );
     let shown: Vec<(usize, String)> = problems.iter().map(|problem| (problem.period, problem.to_string())).collect();
     let expected = [
         (0, "the closed period ends on 2026-05-04, before it begins on 2026-05-06; swap them"),
@@ -240,9 +239,19 @@ fn hours_that_close_nothing_or_everything_are_refused() {
         ("SH", "school holidays"),
         ("", "empty"),
     ] {
-        let problems = Closed::compile(&[ClosedPeriod::hours(text, "x")], Region::National).err().unwrap_or_default();
+        let problems = Closed::problems(&[ClosedPeriod::hours(text, "x")], Region::National);
         assert!(problems.len() == 1 && problems[0].what.contains(said), "{text}: {problems:?}");
     }
+}
+
+#[test]
+fn what_cannot_be_compiled_has_problems() {
+    for text in ["off", "sunset-22:00", "du 10 au 20", "", "SH"] {
+        assert!(Closed::compile(&[ClosedPeriod::hours(text, "x")], Region::National).is_err(), "{text}");
+    }
+    // Hours that do nothing are a matter for whoever writes them; they close nothing.
+    assert_eq!(found(&hours("2020 Jan 10"), PARIS, "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"), "-");
+    assert_eq!(Closed::problems(&[days("2026-05-04", "2026-05-06", "paie")], Region::National), []);
 }
 
 #[test]

@@ -39,6 +39,13 @@ impl Progress {
         self.installed + self.failed
     }
 
+    /// Whether the canaries stop a release for the broad ring: too large a share of those that tried it failed. In a
+    /// small ring one failure is too many.
+    pub fn canaries_stop(&self, terms: &RolloutTerms) -> bool {
+        let tried = u64::from(self.canaries_installed) + u64::from(self.canaries_failed);
+        self.canaries_failed > 0 && u64::from(self.canaries_failed) * 100 >= u64::from(terms.failures_percent) * tried
+    }
+
     /// Whether the failure budget is used up. A share says something only once enough servers were tried.
     pub fn halt(&self, terms: &RolloutTerms) -> Option<Halt> {
         if self.failed >= terms.failures_max {
@@ -86,6 +93,21 @@ mod tests {
             line_installs_max: 2,
             splay_minutes: 0,
             durations_min: 10,
+        }
+    }
+
+    #[test]
+    fn one_failure_stops_a_small_canary_ring_and_not_a_large_one() {
+        let terms = terms(25, 10, 10);
+        for (canaries_installed, canaries_failed, stops) in
+            [(0, 0, false), (50, 0, false), (0, 1, true), (9, 1, true), (10, 1, false), (18, 2, true), (19, 2, false)]
+        {
+            let progress = Progress { canaries_installed, canaries_failed, ..Progress::default() };
+            assert_eq!(
+                progress.canaries_stop(&terms),
+                stops,
+                "{canaries_installed} installed, {canaries_failed} failed"
+            );
         }
     }
 

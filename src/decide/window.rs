@@ -148,7 +148,7 @@ impl CompiledWindow {
 
     /// Gives every civil stretch of open time that starts on a day from `first` to `last`. What reaches into `first`
     /// from the day before is given from midnight on.
-    fn civil(
+    pub(super) fn civil(
         &self,
         calendar: &Calendar,
         first: NaiveDate,
@@ -189,6 +189,11 @@ impl CompiledWindow {
                 }
             }
         }
+    }
+
+    /// The slot of a civil stretch, bounds on the safe side.
+    pub(super) fn slot_of(&self, calendar: &Calendar, start: NaiveDateTime, end: NaiveDateTime) -> Option<Slot> {
+        resolve(calendar, start, end, Reading::Narrow)
     }
 
     fn on_calendar(&self, region: Region) -> DayReader<'_> {

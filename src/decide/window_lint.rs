@@ -5,10 +5,11 @@
 //! look at the days it gives over a span of years.
 
 use super::calendar::Region;
+use super::hours_text::{as_written, find, find_time, fixed_offset, segment};
 use super::window::{CompiledWindow, HOURS_BYTES_MAX, Openings};
 use chrono::{NaiveDate, Weekday};
 use opening_hours::OpeningHours;
-use opening_hours_syntax::rules::day::{HolidayKind, WeekDayRange};
+use opening_hours_syntax::rules::day::{Date, HolidayKind, MonthdayRange, WeekDayRange};
 use opening_hours_syntax::rules::time::{Time, TimeSpan};
 use opening_hours_syntax::rules::{OpeningHoursExpression, RuleKind, RuleOperator, RuleSequence};
 use opening_hours_syntax::{Error, ExtendedTime};
@@ -68,41 +69,6 @@ pub(super) fn parse(hours: &str) -> Result<OpeningHours, Vec<Fault>> {
     })
 }
 
-/// A zone or an offset from UTC written into hours: `20:00Z`, `20:00+02:00`, `20:00-04:00-22:00-04:00`, `CET`.
-fn fixed_offset(hours: &str) -> Option<Range<usize>> {
-    let bytes = hours.as_bytes();
-    let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
-    let letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphabetic);
-    let time_from = |at: usize| hours.get(at..at + 5).is_some_and(|text| time_at(text));
-    let word = |at: usize, name: &str| {
-        hours.get(at..at + name.len()).is_some_and(|text| text.eq_ignore_ascii_case(name))
-            && !letter(at + name.len())
-            && (at == 0 || !letter(at - 1))
-    };
-    (0..bytes.len()).find_map(|at| {
-        if let Some(name) = ["UTC", "GMT", "CEST", "CET", "MEZ", "MESZ"].into_iter().find(|name| word(at, name)) {
-            return Some(at..at + name.len());
-        }
-        let after_digit = at > 0 && digit(at - 1);
-        match bytes[at] {
-            b'Z' | b'z' if after_digit && !letter(at + 1) => Some(at..at + 1),
-            b'+' if after_digit && digit(at + 1) => {
-                let offset = hours[at + 1..].find(|c: char| !c.is_ascii_digit() && c != ':');
-                Some(at..offset.map_or(hours.len(), |length| at + 1 + length))
-            }
-            b'-' if at >= 5 && time_from(at - 5) && time_from(at + 1) && bytes.get(at + 6) == Some(&b'-') => {
-                Some(at..at + 6)
-            }
-            _ => None,
-        }
-    })
-}
-
-/// Whether five bytes are a clock time.
-fn time_at(text: &str) -> bool {
-    text.bytes().enumerate().all(|(at, byte)| if at == 2 { byte == b':' } else { byte.is_ascii_digit() })
-}
-
 /// Everything refused in an expression that parses.
 pub(super) fn lint(hours: &str, expression: &OpeningHoursExpression, window: &CompiledWindow) -> Vec<Fault> {
     let faults = lint_words(hours, expression);
@@ -118,8 +84,8 @@ pub(super) fn lint(hours: &str, expression: &OpeningHoursExpression, window: &Co
     lint_days(hours, expression, &days)
 }
 
-/// Reads and lints hours that say when a client is closed.
-pub(super) fn closed_hours(hours: &str) -> Result<OpeningHours, Vec<Fault>> {
+/// Reads hours that say when a client is closed; what they come to is not looked at.
+pub(super) fn read_closed(hours: &str) -> Result<OpeningHours, Vec<Fault>> {
     let parsed = parse(hours)?;
     let expression = parsed.get_expression();
     if expression.rules.iter().all(|rule| rule.kind == RuleKind::Closed) {
@@ -127,20 +93,31 @@ pub(super) fn closed_hours(hours: &str) -> Result<OpeningHours, Vec<Fault>> {
         let fix = "leave it out, as in `Jan 10-Jan 20`; after days that are closed, `off` names exceptions";
         return Err(vec![fault(at, "these hours say when the client is closed, and `off` says when not", fix)]);
     }
-    let mut faults = lint_words(hours, &expression);
-    if faults.is_empty() {
-        let days = CompiledWindow::of(parsed.clone()).sample(Region::AlsaceMoselle, SAMPLE_YEARS);
-        let (first, last) = (SAMPLE_YEARS.start, SAMPLE_YEARS.end - 1);
-        faults = if days.iter().all(|(_, closed)| closed.is_empty()) {
-            vec![fault(None, format!("these hours close no day from {first} to {last}"), "remove them, or name days")]
-        } else if days.iter().all(|(_, closed)| *closed == [(0, 24 * 60)]) {
-            let fix = "remove the client from the fleet, or put it on hold";
-            vec![fault(None, format!("these hours close every day from {first} to {last}"), fix)]
-        } else {
-            lint_days(hours, &expression, &days)
-        };
-    }
+    let faults = lint_words(hours, &expression);
     if faults.is_empty() { Ok(parsed) } else { Err(faults) }
+}
+
+/// Everything refused in hours that say when a client is closed.
+pub(super) fn lint_closed(hours: &str) -> Vec<Fault> {
+    let parsed = match read_closed(hours) {
+        Ok(parsed) => parsed,
+        Err(faults) => return faults,
+    };
+    let expression = parsed.get_expression();
+    let days = CompiledWindow::of(parsed).sample(Region::AlsaceMoselle, SAMPLE_YEARS);
+    let (first, last) = (SAMPLE_YEARS.start, SAMPLE_YEARS.end - 1);
+    if days.iter().all(|(_, closed)| closed.is_empty()) {
+        return vec![fault(
+            None,
+            format!("these hours close no day from {first} to {last}"),
+            "remove them, or name days",
+        )];
+    }
+    if days.iter().all(|(_, closed)| *closed == [(0, 24 * 60)]) {
+        let fix = "remove the client from the fleet, or put it on hold";
+        return vec![fault(None, format!("these hours close every day from {first} to {last}"), fix)];
+    }
+    lint_days(hours, &expression, &days)
 }
 
 fn lint_words(hours: &str, expression: &OpeningHoursExpression) -> Vec<Fault> {
@@ -166,11 +143,44 @@ fn lint_rule(hours: &str, place: Range<usize>, rule: &RuleSequence) -> Vec<Fault
     }
     if rule.operator == RuleOperator::Fallback {
         let fix = "separate rules with `;` (the later one wins) or `, ` (both hold)";
-        faults.push(fault(find(hours, place.clone(), "||"), "`||` is for hours nobody is sure of", fix));
+        faults.push(fault(find(hours, 0..hours.len(), "||"), "`||` is for hours nobody is sure of", fix));
     }
+    faults.extend(holiday_beside_day(hours, place.clone()));
+    faults.extend(rule.day_selector.monthday.iter().filter_map(|range| lint_monthday(hours, place.clone(), range)));
     faults.extend(rule.day_selector.weekday.iter().filter_map(|range| lint_weekday(hours, place.clone(), range)));
     faults.extend(rule.time_selector.spans.iter().filter_map(|span| lint_span(hours, place.clone(), span)));
     faults
+}
+
+/// `PH Mo` is read as `PH,Mo`, where others read "holidays that are Mondays".
+fn holiday_beside_day(hours: &str, place: Range<usize>) -> Option<Fault> {
+    const DAYS: [&str; 7] = ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"];
+    let pairs = DAYS.iter().flat_map(|day| [format!("PH {day}"), format!("{day} PH")]);
+    let at = pairs.filter_map(|text| find(hours, place.clone(), &text)).min_by_key(|at| at.start)?;
+    let what = format!("`{}` may be read as either day, or as days that are both", &hours[at.clone()]);
+    Some(fault(Some(at), what, "write a comma for either, as in `PH,Mo-Fr 20:00-22:00`"))
+}
+
+/// Dates that no year has: the hours would hold on days of the crate's own choosing.
+fn lint_monthday(hours: &str, place: Range<usize>, range: &MonthdayRange) -> Option<Fault> {
+    let MonthdayRange::Date { start, end } = range else { return None };
+    [start.0, end.0].into_iter().find_map(|date| {
+        let Date::Fixed { year, month, day } = date else { return None };
+        // 2024 is a leap year: what it has not, no other has.
+        let of = year.map_or(2024, |year| *year);
+        if NaiveDate::from_ymd_opt(of, month as u32, day.into()).is_some() {
+            return None;
+        }
+        let at = find(hours, place.clone(), &format!("{month} {day:02}"))
+            .or_else(|| find(hours, place.clone(), &format!("{month} {day}")));
+        let at = at.or_else(|| find(hours, place.clone(), &month.to_string()));
+        let last = (28..day).rev().find(|day| NaiveDate::from_ymd_opt(of, month as u32, (*day).into()).is_some())?;
+        Some(fault(
+            at,
+            format!("there is no {month} {day}"),
+            format!("write `{month} {last}`, or the day that is meant"),
+        ))
+    })
 }
 
 fn lint_weekday(hours: &str, place: Range<usize>, range: &WeekDayRange) -> Option<Fault> {
@@ -302,44 +312,6 @@ fn cut_night(hours: &str, expression: &OpeningHoursExpression, days: &[(NaiveDat
             fault(None, what, "let a rule that changes a night name the night's own hours, as in `PH 22:00-07:00 off`")
         }
     })
-}
-
-/// Where `what` stands in `place`, whatever its case.
-fn find(hours: &str, place: Range<usize>, what: &str) -> Option<Range<usize>> {
-    if what.is_empty() {
-        return None;
-    }
-    let at = place.start + hours.get(place)?.to_ascii_lowercase().find(&what.to_ascii_lowercase())?;
-    Some(at..at + what.len())
-}
-
-/// Where clock times joined by dashes stand in `place`, with or without zeros in front and spaces between.
-pub(super) fn find_time(hours: &str, place: Range<usize>, times: &[ExtendedTime], then: &str) -> Option<Range<usize>> {
-    let texts: Vec<String> = times.iter().map(ToString::to_string).collect();
-    let short: Vec<&str> = texts.iter().map(|text| text.strip_prefix('0').unwrap_or(text)).collect();
-    [short, texts.iter().map(String::as_str).collect()]
-        .iter()
-        .flat_map(|times| [times.join("-"), times.join(" - "), times.join("- "), times.join(" -")])
-        .map(|text| text + then)
-        .filter_map(|text| find(hours, place.clone(), &text))
-        .max_by_key(|found| (found.len(), std::cmp::Reverse(found.start)))
-}
-
-/// Where the rule at `index` stands, when the rules can be told apart by their `;`.
-fn segment(hours: &str, rules: usize, index: usize) -> Option<Range<usize>> {
-    let parts: Vec<&str> = hours.split(';').collect();
-    if parts.len() != rules {
-        return None;
-    }
-    let before: usize = parts[..index].iter().map(|part| part.len() + 1).sum();
-    let part = parts[index];
-    let start = before + (part.len() - part.trim_start().len());
-    Some(start..start + part.trim().len())
-}
-
-/// A rule in its author's words, when they can be told apart.
-fn as_written(hours: &str, place: &Option<Range<usize>>, rule: &RuleSequence) -> String {
-    place.clone().and_then(|place| hours.get(place)).map_or_else(|| rule.to_string(), str::to_owned)
 }
 
 fn short(day: Weekday) -> &'static str {

@@ -216,6 +216,33 @@ impl World {
         &mut self.sites[place]
     }
 
+    /// For whoever moves time: a client asks, agrees, gives up.
+    pub fn client_mut(&mut self, id: &str) -> Option<&mut Customer> {
+        self.clients.iter_mut().find(|c| c.client.id == id)
+    }
+
+    /// For whoever moves time: a release lands, or takes the place of the same version as it was.
+    pub fn publish(&mut self, release: Release) {
+        let all = self.catalog.entry(release.product().to_owned()).or_default();
+        match all.binary_search_by(|r| r.version().cmp(release.version())) {
+            Ok(place) => all[place] = Arc::new(release),
+            Err(place) => all.insert(place, Arc::new(release)),
+        }
+    }
+
+    /// For whoever moves time: releases fare well or badly.
+    pub fn rollout_mut(&mut self) -> &mut Rollout {
+        &mut self.rollout
+    }
+
+    pub fn holds_mut(&mut self) -> &mut Vec<Hold> {
+        &mut self.holds
+    }
+
+    pub fn learn(&mut self, durations: Durations) {
+        self.durations = durations;
+    }
+
     pub fn customer(&self, place: usize) -> &Customer {
         &self.clients[self.sites[place].customer]
     }

@@ -22,6 +22,8 @@ use std::path::{Path, PathBuf};
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Most events of one file.
 pub const EVENTS_MAX: usize = 2000;
+/// Most events of one file that repeat: some rules take long to find that they never come true.
+pub const REPEATED_MAX: usize = 200;
 /// Most occurrences of one event, and most periods of one file.
 pub const PERIODS_MAX: usize = 1000;
 /// Whole years after the current one for which repetitions are unfolded.
@@ -67,8 +69,10 @@ pub enum CalendarError {
     Syntax { path: PathBuf, at: String },
     #[error("{} holds more than {EVENTS_MAX} events; export only the closed periods", .0.display())]
     TooManyEvents(PathBuf),
-    #[error("{} comes to {count} closed periods, at most {PERIODS_MAX} are kept; give repetitions an end", path.display())]
-    TooManyPeriods { path: PathBuf, count: usize },
+    #[error("{} holds more than {REPEATED_MAX} repeated events; export only the closed periods", .0.display())]
+    TooManyRepeated(PathBuf),
+    #[error("{} comes to more than {PERIODS_MAX} closed periods; give repetitions an end", .0.display())]
+    TooManyPeriods(PathBuf),
     /// One line per event that cannot be read.
     #[error("{}", .0.join("\n"))]
     Events(Vec<String>),
@@ -107,10 +111,17 @@ fn parse(path: &Path, text: &str, reason: Option<&str>, horizon: Horizon) -> Res
             Err(error) => wrong.push(format!("{file}: {}: {error}", event::name(component))),
         }
     }
+    if read.iter().filter(|event| event.rule.is_some()).count() > REPEATED_MAX {
+        return Err(CalendarError::TooManyRepeated(path.to_owned()));
+    }
     let mut found = CalendarFile::default();
+    let mut periods = BTreeMap::new();
     let moved = moved(&read);
     for event in read.iter().filter(|event| !event.cancelled) {
         let moved = moved.get(event.uid.as_str()).filter(|_| event.moves.is_none()).map_or(&[][..], Vec::as_slice);
+        if periods.len() > PERIODS_MAX {
+            return Err(CalendarError::TooManyPeriods(path.to_owned()));
+        }
         match repeat::occurrences(event, moved, horizon) {
             Ok(repeat) => {
                 if repeat.goes_on {
@@ -120,7 +131,8 @@ fn parse(path: &Path, text: &str, reason: Option<&str>, horizon: Horizon) -> Res
                         event.name
                     ));
                 }
-                found.periods.extend(repeat.starts.into_iter().map(|start| event.period(start)));
+                let starts = repeat.starts.into_iter();
+                periods.extend(starts.map(|start| event.period(start)).map(|period| (period.to_string(), period)));
             }
             Err(error) => wrong.push(format!("{file}: {}: {error}", event.name)),
         }
@@ -128,15 +140,14 @@ fn parse(path: &Path, text: &str, reason: Option<&str>, horizon: Horizon) -> Res
     if !wrong.is_empty() {
         return Err(CalendarError::Events(wrong));
     }
-    found.periods.sort_by_cached_key(ToString::to_string);
-    found.periods.dedup();
-    if found.periods.is_empty() {
+    if periods.len() > PERIODS_MAX {
+        return Err(CalendarError::TooManyPeriods(path.to_owned()));
+    }
+    if periods.is_empty() {
         found.warnings.push(format!("{file} closes nothing: it holds no event that is not cancelled or over"));
     }
-    match found.periods.len() {
-        count if count > PERIODS_MAX => Err(CalendarError::TooManyPeriods { path: path.to_owned(), count }),
-        _ => Ok(found),
-    }
+    found.periods = periods.into_values().collect();
+    Ok(found)
 }
 
 /// The file's calendars, refused where it is something else, is cut short, or is built to be a burden.

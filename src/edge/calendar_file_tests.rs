@@ -236,8 +236,11 @@ fn what_is_no_calendar_is_refused_whole() {
     assert!(read_text(&calendar(&many)).is_ok());
     let more = event("SUMMARY:Paie\nDTSTART:20260501").repeat(EVENTS_MAX + 1);
     assert!(refused(&more).contains("holds more than 2000 events"));
+    let repeated = event("SUMMARY:Paie\nDTSTART:20260501\nRRULE:FREQ=YEARLY;COUNT=1");
+    assert!(read_text(&calendar(&repeated.repeat(REPEATED_MAX))).is_ok());
+    assert!(refused(&repeated.repeat(REPEATED_MAX + 1)).contains("more than 200 repeated events"));
     let spread: String = (0..1001).map(|day| event(&format!("SUMMARY:{day}\nDTSTART:20260501"))).collect();
-    assert!(refused(&spread).contains("comes to 1001 closed periods, at most 1000"));
+    assert!(refused(&spread).contains("comes to more than 1000 closed periods"));
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.ics");

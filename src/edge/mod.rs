@@ -14,6 +14,7 @@ pub mod mirror;
 pub mod packages;
 pub mod publish;
 pub mod schedule_file;
+pub mod schedule_survey;
 pub mod secret;
 pub mod store;
 pub mod toml_errors;

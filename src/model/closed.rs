@@ -162,36 +162,52 @@ struct Fields {
     reason: Option<String>,
 }
 
-impl TryFrom<Fields> for ClosedPeriod {
-    type Error = &'static str;
+impl Fields {
+    /// The entry as one would write it, to tell it from others.
+    fn written(&self) -> String {
+        let moment = |at: Option<Moment>| at.map(String::from);
+        let fields = [
+            ("from", moment(self.from)),
+            ("to", moment(self.to)),
+            ("hours", self.hours.clone()),
+            ("ics", self.ics.clone()),
+            ("reason", self.reason.clone()),
+        ];
+        let given = fields.into_iter().filter_map(|(key, value)| Some(format!("{key} = {:?}", value?)));
+        format!("{{ {} }}", given.collect::<Vec<_>>().join(", "))
+    }
+}
 
-    fn try_from(fields: Fields) -> Result<ClosedPeriod, &'static str> {
-        const REASON: &str = "a closed period needs a `reason`, which letters and history show";
+impl TryFrom<Fields> for ClosedPeriod {
+    type Error = String;
+
+    fn try_from(fields: Fields) -> Result<ClosedPeriod, String> {
+        let written = fields.written();
         let Fields { from, to, hours, ics, reason } = fields;
-        match (from, to, hours, ics) {
+        let because = |reason: Option<String>| reason.ok_or("needs a `reason`, which letters and history show");
+        let period = match (from, to, hours, ics) {
             (Some(Moment::Day(from)), Some(Moment::Day(to)), None, None) => {
-                Ok(ClosedPeriod::Days(ClosedDays { from, to, reason: reason.ok_or(REASON)? }))
+                because(reason).map(|reason| ClosedPeriod::Days(ClosedDays { from, to, reason }))
             }
             (Some(Moment::Time(from)), Some(Moment::Time(to)), None, None) => {
-                Ok(ClosedPeriod::Times(ClosedTimes { from, to, reason: reason.ok_or(REASON)? }))
+                because(reason).map(|reason| ClosedPeriod::Times(ClosedTimes { from, to, reason }))
             }
             (Some(Moment::Instant(from)), Some(Moment::Instant(to)), None, None) => {
-                Ok(ClosedPeriod::Instants(ClosedInstants { from, to, reason: reason.ok_or(REASON)? }))
-            }
-            (Some(_), Some(_), None, None) => {
-                Err("`from` and `to` of a closed period have to be of one kind: two dates, or two times")
+                because(reason).map(|reason| ClosedPeriod::Instants(ClosedInstants { from, to, reason }))
             }
             (None, None, Some(hours), None) => {
-                Ok(ClosedPeriod::Hours(ClosedHours { hours, reason: reason.ok_or(REASON)? }))
+                because(reason).map(|reason| ClosedPeriod::Hours(ClosedHours { hours, reason }))
             }
             (None, None, None, Some(ics)) => Ok(ClosedPeriod::Calendar(ClosedCalendar { ics, reason })),
-            (Some(_), None, None, None) => Err("a closed period with `from` needs `to`, the last day, too"),
-            (None, Some(_), None, None) => Err("a closed period with `to` needs `from`, the first day, too"),
-            (None, None, None, None) => Err("a closed period needs `from` and `to`, `hours`, or `ics`"),
+            (Some(_), Some(_), None, None) => Err("needs `from` and `to` of one kind: two dates, or two times"),
+            (Some(_), None, None, None) => Err("needs `to`, its last day"),
+            (None, Some(_), None, None) => Err("needs `from`, its first day"),
+            (None, None, None, None) => Err("needs `from` and `to`, `hours`, or `ics`"),
             (_, _, Some(_), _) | (_, _, _, Some(_)) => {
-                Err("a closed period is either `from` and `to`, or `hours`, or `ics`; make it two entries")
+                Err("has to be either `from` and `to`, or `hours`, or `ics`; make it two entries")
             }
-        }
+        };
+        period.map_err(|what| format!("the closed period {written} {what}"))
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod agreement;
 pub mod alert;
+pub mod asker;
 pub mod closed;
 pub mod decision;
 pub mod deployment;

@@ -42,29 +42,42 @@ pub enum RequestState {
     },
 }
 
+/// Only an accepted request can still be cancelled, changed or superseded.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("request {id} is {state} and cannot be cancelled")]
-pub struct NotCancellable {
+#[error("request {id} is {state} and cannot be {what}")]
+pub struct NotAccepted {
     id: i64,
     state: &'static str,
+    what: &'static str,
 }
 
-impl Request {
-    /// Withdraws an accepted request.
-    pub fn cancel(self, at: DateTime<Utc>, by: String) -> Result<Request, NotCancellable> {
-        match self.state {
-            RequestState::Accepted => Ok(Request { state: RequestState::Cancelled { at, by }, ..self }),
-            ref state => Err(NotCancellable { id: self.id, state: state.name() }),
-        }
+impl NotAccepted {
+    /// `request` cannot become `what`.
+    pub fn new(request: &Request, what: &'static str) -> NotAccepted {
+        NotAccepted { id: request.id, state: request.state.name(), what }
     }
 }
 
 impl Request {
+    /// Withdraws an accepted request.
+    pub fn cancel(self, at: DateTime<Utc>, by: String) -> Result<Request, NotAccepted> {
+        match self.state {
+            RequestState::Accepted => Ok(Request { state: RequestState::Cancelled { at, by }, ..self }),
+            RequestState::Superseded { .. }
+            | RequestState::Done { .. }
+            | RequestState::Cancelled { .. }
+            | RequestState::Expired { .. } => Err(NotAccepted::new(&self, "cancelled")),
+        }
+    }
+
     /// Gives way to a later request of the same client for the same product.
-    pub fn supersede(self, at: DateTime<Utc>, by: i64) -> Result<Request, NotCancellable> {
+    pub fn supersede(self, at: DateTime<Utc>, by: i64) -> Result<Request, NotAccepted> {
         match self.state {
             RequestState::Accepted => Ok(Request { state: RequestState::Superseded { at, by }, ..self }),
-            ref state => Err(NotCancellable { id: self.id, state: state.name() }),
+            RequestState::Superseded { .. }
+            | RequestState::Done { .. }
+            | RequestState::Cancelled { .. }
+            | RequestState::Expired { .. } => Err(NotAccepted::new(&self, "superseded")),
         }
     }
 }

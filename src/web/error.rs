@@ -162,9 +162,14 @@ impl From<RequestError> for ApiError {
             RequestError::NoClient(_) | RequestError::NoServer { .. } | RequestError::NoRequest(_) => {
                 ApiError::not_found(error.to_string())
             }
-            RequestError::NotCancellable(_) => {
-                ApiError::new(StatusCode::CONFLICT, error.to_string(), "only an accepted request can be cancelled")
+            RequestError::Twice(_) => {
+                ApiError::bad_request(error.to_string(), "name each product once, in the version that is wanted")
             }
+            RequestError::NotAccepted(_) => ApiError::new(
+                StatusCode::CONFLICT,
+                error.to_string(),
+                "only an accepted request can be changed or cancelled; ask anew",
+            ),
         }
     }
 }

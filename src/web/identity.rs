@@ -7,6 +7,8 @@
 use super::error::ApiError;
 use super::{App, ddi};
 use crate::edge::store::Scope;
+use crate::model::asker::Asker;
+use crate::model::fleet::Client;
 use crate::work::tokens::Assurance;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::header;
@@ -14,6 +16,9 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
+
+/// What staff without a token are called: whoever runs a command beside the database.
+pub const OPERATOR: &str = "staff";
 
 /// Who a request comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,5 +114,49 @@ impl<S: Send + Sync> FromRequestParts<S> for Identity {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Identity, ApiError> {
         parts.extensions.get::<Identity>().cloned().ok_or_else(ApiError::unauthenticated)
+    }
+}
+
+/// The provider's staff, by name; everybody else is refused before anything of the body is looked at.
+pub(super) struct Staff(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Staff {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Staff, ApiError> {
+        let identity = Identity::from_request_parts(parts, state).await?;
+        identity.require_staff()?;
+        Ok(Staff(identity.name().to_owned()))
+    }
+}
+
+/// Staff or a client; an agent's token is refused before anything of the body is looked at.
+pub(super) struct Party(pub Identity);
+
+impl<S: Send + Sync> FromRequestParts<S> for Party {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Party, ApiError> {
+        let identity = Identity::from_request_parts(parts, state).await?;
+        identity.limit(None)?;
+        Ok(Party(identity))
+    }
+}
+
+impl Party {
+    /// Whose name stands under what is asked for `client`, as history and letters tell it. Staff may say who of them.
+    pub(super) fn asker(&self, client: &Client, by: Option<&str>) -> Result<Asker, ApiError> {
+        let by = by.map(str::trim).filter(|by| !by.is_empty());
+        match (&self.0, by) {
+            (Identity::Staff { name }, by) => Ok(Asker::Staff {
+                name: by.or(Some(name.as_str()).filter(|name| *name != OPERATOR)).map(str::to_owned),
+                client: client.id.clone(),
+            }),
+            (Identity::Client { name, .. }, None) => Ok(Asker::of_token(name, client)),
+            (Identity::Client { .. }, Some(_)) => {
+                Err(ApiError::bad_request("\"by\" says who of the staff asks", "leave it out: the token says who asks"))
+            }
+            (Identity::Target { .. } | Identity::Gateway { .. }, _) => Err(ApiError::unauthenticated()),
+        }
     }
 }

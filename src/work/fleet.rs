@@ -83,7 +83,7 @@ fn closed_problems(file: &FleetFile, c: usize, region: Region) -> Vec<String> {
             continue;
         }
         let place = [Step::Key("client"), Step::At(c), Step::Key("closed"), Step::At(i)];
-        let problems = Closed::compile(std::slice::from_ref(period), region).err().unwrap_or_default();
+        let problems = Closed::problems(std::slice::from_ref(period), region);
         let say = |problem: &dyn std::fmt::Display| {
             file.point(&place, &format!("client {:?}: closed periods: {problem}", client.id))
         };

@@ -4,18 +4,23 @@
 //! tick, a restart or a second replica changes nothing. The network is never awaited inside a transaction.
 
 pub mod agent;
+pub mod agreements;
 pub mod alerts;
 pub mod attend;
 pub mod checkin;
 pub mod enrol;
 pub mod fleet;
+pub mod holds;
 pub mod intake;
 pub mod jobs;
 pub mod planning;
 pub mod post;
 pub mod presence;
+pub mod reminders;
 pub mod report;
 pub mod requests;
+pub mod resume;
+mod said;
 pub mod settle;
 pub mod tokens;
 pub mod views;

@@ -8,13 +8,13 @@ use super::presence::Presence;
 use super::{Orchestrator, alerts};
 use crate::decide::settle::{self, About, Feedback, Heard, Scene, Settled};
 use crate::edge::store::{Changes, DeploymentFilter, Row, StoreError, Stored};
-use crate::model::alert::Alert;
 use crate::model::deployment::Deployment;
 use crate::model::event::EventKind;
 use crate::model::fleet::Client;
 use crate::model::release::Release;
 use crate::model::report::ServerState;
 use crate::model::request::Request;
+use crate::model::version::Version;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
@@ -42,18 +42,20 @@ pub async fn receive(
     about: About,
     feedback: &Feedback,
 ) -> Result<Heard, SettleError> {
-    let mut tries = 0;
+    let (mut tries, mut news) = (0, None);
     loop {
         tries += 1;
         let seen = Seen::load(o, of_action(o, server, action).await?).await?;
         let now = o.clock.now();
-        let mut settled = settle::settle(&seen.scene(now), about, feedback)?;
-        let heard = settled.heard;
-        // An alert's own line is written with it; other progress only when it says something new.
-        if settled.alerts.is_empty() {
-            settled.events.retain(|e| e.kind != EventKind::Progress || presence.is_news(action, &e.text));
-        }
-        match o.store.commit(seen.changes(o, settled, now).await?).await {
+        let settled = seen.with_scene(now, |scene| settle::settle(scene, about, feedback))?;
+        let (heard, alerts) = (settled.heard, !settled.alerts.is_empty());
+        let mut changes = seen.changes(o, settled, now).await?;
+        // Progress is a line of history when it says something new. A second try does not make it old.
+        changes.events.retain(|event| {
+            let mut is_news = || *news.get_or_insert_with(|| presence.is_news(action, &event.text));
+            alerts || event.kind != EventKind::Progress || is_news()
+        });
+        match o.store.commit(changes).await {
             Ok(()) => {
                 if heard == Heard::Settled {
                     presence.is_over(action);
@@ -77,39 +79,31 @@ async fn of_action(o: &Orchestrator, server: &str, action: i64) -> Result<Vec<St
 
 /// What settling one action looks at, with the revisions that writing back needs.
 pub(super) struct Seen {
+    rows: Vec<Stored<Deployment>>,
     deployments: Vec<Deployment>,
-    revs: BTreeMap<i64, i64>,
     /// Absent when the server never said anything.
-    known: Option<Stored<(String, ServerState)>>,
-    state: ServerState,
+    state: Option<Stored<(String, ServerState)>>,
     client: Option<Client>,
     releases: Vec<Release>,
     requests: Vec<Stored<Request>>,
-    others: BTreeMap<String, ServerState>,
-    alerts: BTreeMap<String, Stored<Alert>>,
+    /// What the client's other servers run; read only where there are requests.
+    inventories: BTreeMap<String, BTreeMap<String, Version>>,
 }
 
 impl Seen {
     /// Reads what settling `rows`, the deployments of one action on one server, needs.
     pub async fn load(o: &Orchestrator, rows: Vec<Stored<Deployment>>) -> Result<Seen, StoreError> {
-        let revs = rows.iter().map(|row| (row.id, row.rev)).collect();
-        let deployments: Vec<Deployment> = rows.into_iter().map(|row| row.value).collect();
+        let first = rows.first().map(|row| (row.client.clone(), row.server.clone())).unwrap_or_default();
+        let (client, server) = (o.store.client(&first.0).await?, first.1);
         let mut seen = Seen {
-            alerts: o.store.open_alerts_by_cause(&settle::causes(&deployments)).await?,
-            revs,
-            known: None,
-            state: ServerState::default(),
-            client: None,
+            state: o.store.state(&server).await?,
+            client: client.map(|client| client.value),
             releases: Vec::new(),
             requests: Vec::new(),
-            others: BTreeMap::new(),
-            deployments,
+            inventories: BTreeMap::new(),
+            deployments: rows.iter().map(|row| row.value.clone()).collect(),
+            rows,
         };
-        let Some(first) = seen.deployments.first() else { return Ok(seen) };
-        let (client, server) = (first.client.clone(), first.server.clone());
-        seen.client = o.store.client(&client).await?.map(|client| client.value);
-        seen.known = o.store.state(&server).await?;
-        seen.state = seen.known.as_ref().map(|known| known.value.1.clone()).unwrap_or_default();
         for deployment in &seen.deployments {
             let release = o.store.release(&deployment.product, &deployment.to).await?;
             seen.releases.extend(release.map(|release| release.value));
@@ -119,37 +113,48 @@ impl Seen {
         }
         if !seen.requests.is_empty() {
             for other in seen.client.iter().flat_map(|c| &c.servers).filter(|s| s.id != server) {
-                seen.others.extend(o.store.state(&other.id).await?.map(|state| state.value));
+                let state = o.store.state(&other.id).await?.map(|state| state.value.1);
+                seen.inventories.insert(other.id.clone(), state.unwrap_or_default().inventory);
             }
         }
         Ok(seen)
     }
 
-    pub fn scene(&self, now: DateTime<Utc>) -> Scene<'_> {
-        Scene {
+    pub fn with_scene<T>(&self, now: DateTime<Utc>, look: impl FnOnce(&Scene) -> T) -> T {
+        let unknown = ServerState::default();
+        let requests: Vec<Request> = self.requests.iter().map(|request| request.value.clone()).collect();
+        look(&Scene {
             now,
             deployments: &self.deployments,
-            state: &self.state,
+            state: self.state.as_ref().map_or(&unknown, |state| &state.value.1),
             client: self.client.as_ref(),
-            releases: self.releases.iter().collect(),
-            requests: self.requests.iter().map(|request| &request.value).collect(),
-            others: self.others.iter().map(|(server, state)| (server.as_str(), state)).collect(),
-            alerted: self.alerts.keys().cloned().collect(),
-        }
+            releases: self.releases.iter().map(|release| (release.product(), release)).collect(),
+            requests: &requests,
+            runs: &|server, product| self.inventories.get(server)?.get(product).cloned(),
+        })
     }
 
     /// The rows, events and notices of what was settled.
     pub async fn changes(&self, o: &Orchestrator, settled: Settled, now: DateTime<Utc>) -> Result<Changes, StoreError> {
         let mut changes = Changes { events: settled.events, notices: settled.notices, ..Changes::default() };
-        for alert in settled.resolved.iter().filter_map(|cause| self.alerts.get(cause)) {
+        let causes: Vec<String> =
+            settled.alerts.iter().map(|alert| alert.cause.clone()).chain(settled.resolved.iter().cloned()).collect();
+        let open = if causes.is_empty() { BTreeMap::new() } else { o.store.open_alerts_by_cause(&causes).await? };
+        for alert in settled.resolved.iter().filter_map(|cause| open.get(cause)) {
             alerts::add_resolved(&mut changes, alert, now, "installed since");
         }
         for alert in settled.alerts {
-            alerts::raise(o, &mut changes, alert).await?;
+            if open.contains_key(&alert.cause) {
+                // The same trouble again is no news: what could not be fetched ahead is told with its alert, once.
+                changes.events.retain(|e| e.kind != EventKind::Progress || e.deployment != alert.deployment);
+            } else {
+                alerts::raise(o, &mut changes, alert).await?;
+            }
         }
         for request in settled.requests {
-            let rev = self.requests.iter().find(|known| known.id == request.id).map_or(0, |known| known.rev);
-            changes.rows.push(Row::Request(Stored { rev, value: request }));
+            if let Some(row) = self.requests.iter().find(|row| row.id == request.id) {
+                changes.rows.push(Row::Request(row.with(request)));
+            }
         }
         for deployment in settled.deployments {
             let (server, state) = (&deployment.server, deployment.state.name());
@@ -159,12 +164,14 @@ impl Seen {
             if !changes.notices.iter().any(|n| n.client.is_some() && n.deployment == Some(deployment.id)) {
                 tracing::warn!(deployment.id = deployment.id, "no letter: its release or client is not in the store");
             }
-            let rev = self.revs.get(&deployment.id).copied().unwrap_or(0);
-            changes.rows.push(Row::Deployment(Stored { rev, value: deployment }));
+            if let Some(row) = self.rows.iter().find(|row| row.id == deployment.id) {
+                changes.rows.push(Row::Deployment(row.with(deployment)));
+            }
         }
-        if let (Some(state), Some(first)) = (settled.state, self.deployments.first()) {
-            let rev = self.known.as_ref().map_or(0, |known| known.rev);
-            changes.rows.push(Row::State(Stored { rev, value: (first.server.clone(), state) }));
+        if let (Some(state), Some(first)) = (settled.state, self.rows.first()) {
+            let value = (first.server.clone(), state);
+            let known = self.state.as_ref();
+            changes.rows.push(Row::State(known.map_or_else(|| Stored::new(value.clone()), |k| k.with(value.clone()))));
         }
         Ok(changes)
     }

@@ -118,7 +118,7 @@ fn silent_alert(client: &Client, server: &Server, last: DateTime<Utc>, cause: St
 async fn overdue(o: &Orchestrator, clients: &[Stored<Client>], report: &mut Report) -> Result<(), WatchError> {
     let now = o.clock.now();
     let running = DeploymentFilter { states: vec!["running".to_owned()], ..DeploymentFilter::default() };
-    let mut actions: BTreeMap<i64, (u32, Vec<Stored<Deployment>>)> = BTreeMap::new();
+    let mut actions: BTreeMap<i64, Vec<Stored<Deployment>>> = BTreeMap::new();
     for deployment in o.store.deployments(&running).await? {
         let grace = clients
             .iter()
@@ -126,12 +126,12 @@ async fn overdue(o: &Orchestrator, clients: &[Stored<Client>], report: &mut Repo
             .and_then(|client| schedule_of(o, client))
             .map_or(SILENT_AFTER_MINUTES, |schedule| schedule.agents.silent_after_minutes);
         if settle::is_overdue(&deployment, grace, now) {
-            actions.entry(deployment.action).or_insert((grace, Vec::new())).1.push(deployment);
+            actions.entry(deployment.action).or_default().push(deployment);
         }
     }
-    for (grace, deployments) in actions.into_values() {
+    for deployments in actions.into_values() {
         let seen = Seen::load(o, deployments).await?;
-        let settled = settle::overdue(&seen.scene(now), grace)?;
+        let settled = seen.with_scene(now, settle::time_out)?;
         if commit(o, seen.changes(o, settled, now).await?).await? {
             report.timed_out += 1;
         }

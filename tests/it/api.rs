@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 const API: &str = "/api/v1";
 
 /// Every route: method, path, and who may call it (`all`, `tokens`, `clients`, `staff`).
-const ROUTES: [(&str, &str, &str); 17] = [
+const ROUTES: [(&str, &str, &str); 25] = [
     ("GET", "/openapi.json", "all"),
     ("GET", "/health", "all"),
     ("POST", "/enrol", "all"),
@@ -27,6 +27,14 @@ const ROUTES: [(&str, &str, &str); 17] = [
     ("GET", "/requests", "clients"),
     ("POST", "/requests", "clients"),
     ("DELETE", "/requests/1", "clients"),
+    ("POST", "/requests/1/change", "clients"),
+    ("GET", "/agreements", "clients"),
+    ("POST", "/agreements", "clients"),
+    ("GET", "/holds", "clients"),
+    ("POST", "/holds", "staff"),
+    ("POST", "/holds/1/lift", "staff"),
+    ("GET", "/resumptions", "staff"),
+    ("POST", "/resumptions", "staff"),
     ("GET", "/notices", "clients"),
     ("GET", "/fleet", "clients"),
     ("GET", "/alerts", "staff"),
@@ -101,6 +109,8 @@ async fn the_document_names_every_route() {
                 "/feeds/agiris/metadata/1.root.json" => "/feeds/{publisher}/{kind}/{file}",
                 "/history/1/events" => "/history/{deployment}/events",
                 "/requests/1" => "/requests/{id}",
+                "/requests/1/change" => "/requests/{id}/change",
+                "/holds/1/lift" => "/holds/{id}/lift",
                 "/alerts/1/ack" => "/alerts/{id}/ack",
                 "/deployments/1/attend" => "/deployments/{id}/attend",
                 plain => plain,

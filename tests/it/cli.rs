@@ -96,7 +96,7 @@ impl Desk {
 
     /// Runs a command that must fail with `code`, saying each of `said`.
     #[track_caller]
-    fn refused(&self, line: &str, code: i32, said: &[&str]) {
+    pub fn refused(&self, line: &str, code: i32, said: &[&str]) {
         let output = self.run(line);
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{line}: {error}");

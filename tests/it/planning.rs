@@ -6,7 +6,7 @@ use noctule::edge::store::{Changes, DeploymentFilter, EventFilter, Row};
 use noctule::model::deployment::DeploymentState;
 use noctule::model::event::EventKind;
 use noctule::model::release::Retraction;
-use noctule::work::requests::{Answer, Demand};
+use noctule::work::requests::{Accepted, Answer, Demand};
 use noctule::work::{Orchestrator, planning, requests};
 
 async fn kinds(o: &Orchestrator) -> Vec<EventKind> {
@@ -125,9 +125,10 @@ async fn a_major_is_refused_with_the_arithmetic_and_accepted_with_its_slot() {
         assert_eq!(refusal.earliest, "2026-05-11".parse().ok());
         assert!(refusal.why.fr.contains("5 jours ouvrés (3.1.b.4)"), "{}", refusal.why.fr);
 
-        let Answer::Accepted { request, slots, .. } = requests::receive(&o, demand("2026-05-16")).await.unwrap() else {
+        let Answer::Accepted(accepted) = requests::receive(&o, demand("2026-05-16")).await.unwrap() else {
             panic!("16 May leaves more than five working days");
         };
+        let Accepted { request, slots, .. } = accepted.into_iter().next().unwrap();
         assert_eq!(slots[0].slot.start, paris("2026-05-09 08:00"));
         planning::run(&o).await.unwrap();
         assert_eq!(all(&o).await, ["martin-1 15.00.001 planned 09 08:00"]);
@@ -166,7 +167,7 @@ async fn what_cannot_be_asked_for_is_refused_in_words() {
                     let why = refusal.why.en.unwrap_or_default();
                     assert!(why.contains(said), "{product}: {why}");
                 }
-                Answer::Accepted { .. } => panic!("{product} {version} was accepted"),
+                Answer::Accepted(_) => panic!("{product} {version} was accepted"),
             }
         }
         assert!(all(&o).await.is_empty());

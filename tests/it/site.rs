@@ -143,6 +143,7 @@ impl Site {
                 store.events(&Default::default()).await.unwrap(),
                 store.deployments(&Default::default()).await.unwrap(),
                 store.requests(None).await.unwrap(),
+                (store.agreements().await.unwrap(), store.holds(None).await.unwrap()),
                 store.alerts(true).await.unwrap(),
                 store.notices(None, 1_000).await.unwrap(),
                 store.states().await.unwrap(),

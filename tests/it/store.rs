@@ -3,6 +3,7 @@
 
 mod chain;
 mod faults;
+mod holds;
 mod listings;
 
 use super::databases;

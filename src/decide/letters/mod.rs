@@ -7,6 +7,7 @@
 mod facts;
 pub mod markup;
 pub mod when;
+mod who;
 
 use crate::model::fleet::Language;
 use crate::model::notice::Letter;

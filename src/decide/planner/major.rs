@@ -105,7 +105,9 @@ fn verdict<'a>(
     }
     let (choice, mut why) = candidates(facts, release, by);
     reasons.append(&mut why);
-    let promised = slots::promised(facts, release).and_then(|p| choice.iter().find(|slot| **slot == p).copied());
+    // A request that was made anew is planned anew.
+    let promised = slots::open_deployment(facts, release).filter(|d| d.request == Some(request.id)).map(|d| d.slot);
+    let promised = promised.and_then(|p| choice.iter().find(|slot| ***slot == p).copied());
     let Some(slot) = promised.or_else(|| leaving_a_retry(&choice)) else {
         reasons.push(Because::NoSlotBefore(request.before));
         return Verdict::Held(None);

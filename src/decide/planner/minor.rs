@@ -91,7 +91,8 @@ fn stopped<'a>(facts: &Facts<'a>, release: &'a Release, progress: Progress) -> O
         return Some(Because::Halted(release, halt, progress.into()));
     }
     let broad = facts.server.ring == Ring::Broad;
-    (broad && progress.canaries_failed > 0).then_some(Because::CanaryFailed(release, progress.canaries_failed))
+    (broad && progress.canaries_stop(&facts.terms.schedule.rollout))
+        .then_some(Because::CanaryFailed(release, progress.canaries_failed))
 }
 
 /// A hold without an end keeps what would be planned.

@@ -4,13 +4,14 @@ use super::{Finished, Heard, Refusal, Said, Scene, Settled, is_running, observes
 use crate::model::alert::{AlertClass, NewAlert};
 use crate::model::deployment::{Closing, Deployment, DeploymentState};
 use crate::model::event::{EventKind, NewEvent};
+use crate::model::fleet::Server;
 use crate::model::notice::{Installation, Letter, NewNotice};
 use crate::model::report::ServerState;
 use crate::model::request::{Request, RequestState};
 use crate::model::version::Change;
 
 /// The cause of the alert about a release that fails on a server, whichever attempt it is.
-pub(super) fn cause(deployment: &Deployment) -> String {
+fn cause(deployment: &Deployment) -> String {
     format!("failed/{}/{}/{}", deployment.server, deployment.product, deployment.to)
 }
 
@@ -53,13 +54,12 @@ impl Scene<'_> {
             }
         };
         settled.events.push(NewEvent::new(self.now, &closed.client, kind, text).about(&closed));
-        let is_alerted = self.alerted.contains(&cause(&closed));
         match why {
             None => {
-                settled.resolved.extend(is_alerted.then(|| cause(&closed)));
+                settled.resolved.push(cause(&closed));
                 self.fulfil(&closed, state, settled);
             }
-            Some(why) if !is_alerted => {
+            Some(why) => {
                 let word = if kind == EventKind::RolledBack { "rolled back" } else { "failed" };
                 settled.alerts.push(NewAlert {
                     cause: cause(&closed),
@@ -72,7 +72,6 @@ impl Scene<'_> {
                     text: why.clone(),
                 });
             }
-            Some(_) => {}
         }
         settled.notices.extend(self.letter(&closed, why.cloned()));
         settled.deployments.push(closed);
@@ -80,7 +79,7 @@ impl Scene<'_> {
 
     /// The client's letter about the end of a deployment.
     fn letter(&self, closed: &Deployment, why: Option<String>) -> Option<NewNotice> {
-        let release = self.releases.iter().find(|r| r.product() == closed.product && *r.version() == closed.to)?;
+        let release = self.releases.get(closed.product.as_str())?;
         let server = self.client?.servers.iter().find(|s| s.id == closed.server);
         let installation = Installation {
             server: closed.server.clone(),
@@ -120,20 +119,25 @@ impl Scene<'_> {
         let Some(id) = closed.request else { return };
         let accepted = self.requests.iter().find(|r| r.id == id && r.state == RequestState::Accepted);
         let (Some(request), Some(client)) = (accepted, self.client) else { return };
-        let concerned = client.servers.iter().filter(|s| request.servers.is_empty() || request.servers.contains(&s.id));
-        let behind = concerned.filter_map(|server| {
-            let known = if server.id == closed.server { Some(state) } else { self.others.get(&*server.id).copied() };
+        let mut concerned =
+            client.servers.iter().filter(|s| request.servers.is_empty() || request.servers.contains(&s.id));
+        let is_behind = |server: &Server| {
+            let runs = match server.id == closed.server {
+                true => state.inventory.get(&request.product).cloned(),
+                false => (self.runs)(&server.id, &request.product),
+            };
             // A server without the product is none of the request's business.
-            known?.inventory.get(&request.product).filter(|version| **version < request.version)
-        });
-        if behind.count() > 0 || settled.requests.iter().any(|done| done.id == id) {
+            runs.is_some_and(|version| version < request.version)
+        };
+        // Two deployments of one action may answer one request, which is done once.
+        if concerned.any(is_behind) || settled.requests.iter().any(|done| done.id == id) {
             return;
         }
         let text =
             format!("request {id} is done: {} {} runs wherever it was asked for", request.product, request.version);
         let event = NewEvent::new(self.now, &request.client, EventKind::RequestDone, text);
         settled.events.push(event.product(&request.product).request(id));
-        settled.requests.push(Request { state: RequestState::Done { at: self.now }, ..(**request).clone() });
+        settled.requests.push(Request { state: RequestState::Done { at: self.now }, ..request.clone() });
     }
 }
 

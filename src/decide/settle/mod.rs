@@ -2,12 +2,15 @@
 //!
 //! Pure: nouns in, one value out, no ids and no reads. A closing report, or the want of one past its time-out, ends the
 //! running deployments of an action; what the machine says it runs decides, not that the installer was content. Other
-//! reports are a line of history. Whether a line is news, and the ids of alerts, are the caller's business.
+//! reports are a line of history. Whether a line is news, whether an alert is open already, and its id, are the caller's
+//! business.
 
 mod end;
-mod said;
+mod report;
 #[cfg(test)]
 mod tests;
+
+pub use report::{Execution, Feedback, Finished};
 
 use crate::decide::handout::INVENTORY;
 use crate::model::alert::{AlertClass, NewAlert};
@@ -18,39 +21,10 @@ use crate::model::notice::NewNotice;
 use crate::model::release::Release;
 use crate::model::report::ServerState;
 use crate::model::request::Request;
+use crate::model::version::Version;
 use chrono::{DateTime, TimeDelta, Utc};
-use said::Said;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// How far the server is (`status.execution` of the protocol).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Execution {
-    Closed,
-    Proceeding,
-    Scheduled,
-    Resumed,
-    Download,
-    Downloaded,
-    Canceled,
-    Rejected,
-}
-
-/// How it went (`status.result.finished`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Finished {
-    Success,
-    Failure,
-    #[default]
-    None,
-}
-
-/// A report about an action.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Feedback {
-    pub execution: Execution,
-    pub finished: Finished,
-    pub details: Vec<String>,
-}
+use report::Said;
+use std::collections::BTreeMap;
 
 /// What a report answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +36,7 @@ pub enum About {
 }
 
 /// What is known when a report comes in.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Scene<'a> {
     pub now: DateTime<Utc>,
     /// Every deployment of the action on its server, the ended ones too, by position.
@@ -71,14 +45,12 @@ pub struct Scene<'a> {
     pub state: &'a ServerState,
     /// `None` when it left the fleet: then nobody is written to.
     pub client: Option<&'a Client>,
-    /// The releases that the deployments bring; one that is missing costs its letter.
-    pub releases: Vec<&'a Release>,
-    /// The requests that the deployments fulfil, whatever their state.
-    pub requests: Vec<&'a Request>,
-    /// What the client's other servers last said; needed only where there are requests.
-    pub others: BTreeMap<&'a str, &'a ServerState>,
-    /// Which of [`causes`] have an alert that is not resolved.
-    pub alerted: BTreeSet<String>,
+    /// The releases that the deployments bring, by product; one that is missing costs its letter.
+    pub releases: BTreeMap<&'a str, &'a Release>,
+    /// The requests that the deployments answer, whatever their state.
+    pub requests: &'a [Request],
+    /// What the client's other servers run: server, product.
+    pub runs: &'a dyn Fn(&str, &str) -> Option<Version>,
 }
 
 /// What became of a report.
@@ -99,8 +71,9 @@ pub struct Settled {
     pub deployments: Vec<Deployment>,
     pub events: Vec<NewEvent>,
     pub notices: Vec<NewNotice>,
+    /// Alerts to raise; one whose cause has an open alert already is not raised again.
     pub alerts: Vec<NewAlert>,
-    /// Causes of alerts whose reason is gone.
+    /// Causes whose alert, if one is open, ends.
     pub resolved: Vec<String>,
     /// New values of the requests that are done.
     pub requests: Vec<Request>,
@@ -117,11 +90,6 @@ pub enum Refusal {
     NeverOpened(i64),
     #[error(transparent)]
     Transition(#[from] BadTransition),
-}
-
-/// The causes of alerts that a report about these deployments may raise or end.
-pub fn causes(deployments: &[Deployment]) -> Vec<String> {
-    deployments.iter().flat_map(|d| [end::cause(d), staging_cause(d)]).collect()
 }
 
 /// Whether what the server says it runs can be relied on.
@@ -176,24 +144,19 @@ pub fn is_overdue(deployment: &Deployment, silent_after_minutes: u32, now: DateT
     is_running(deployment) && deployment.slot.end + TimeDelta::minutes(silent_after_minutes.into()) < now
 }
 
-/// Ends what is overdue: nobody reported, so what the server runs is not known.
-pub fn overdue(scene: &Scene, silent_after_minutes: u32) -> Result<Settled, Refusal> {
-    let mut settled = Settled::default();
-    for deployment in scene.deployments.iter().filter(|d| is_overdue(d, silent_after_minutes, scene.now)) {
+/// Ends what runs, for want of a report: what the server runs is not known.
+pub fn time_out(scene: &Scene) -> Result<Settled, Refusal> {
+    let mut settled = Settled { heard: Heard::Settled, ..Settled::default() };
+    for deployment in scene.deployments.iter().filter(|d| is_running(d)) {
         let why = "the agent has not reported since its slot ended; what the server runs is not known".to_owned();
         let failed = deployment.clone().time_out(scene.now, why)?;
         scene.ended(failed, scene.state, &mut settled);
-        settled.heard = Heard::Settled;
     }
     Ok(settled)
 }
 
 fn is_running(deployment: &Deployment) -> bool {
     matches!(deployment.state, DeploymentState::Running { .. })
-}
-
-fn staging_cause(deployment: &Deployment) -> String {
-    format!("staging/{}", deployment.id)
 }
 
 impl Scene<'_> {
@@ -211,10 +174,10 @@ impl Scene<'_> {
     fn staging_failed(&self, said: &Said) -> Settled {
         let mut settled = Settled::default();
         let first = self.deployments.iter().find(|d| d.state == DeploymentState::Planned);
-        let Some(deployment) = first.filter(|d| !self.alerted.contains(&staging_cause(d))) else { return settled };
+        let Some(deployment) = first else { return settled };
         let text = format!("could not be prepared ahead: {}", said.why());
         settled.alerts.push(NewAlert {
-            cause: staging_cause(deployment),
+            cause: format!("staging/{}", deployment.id),
             class: AlertClass::Applications,
             client: Some(deployment.client.clone()),
             server: Some(deployment.server.clone()),

@@ -6,6 +6,7 @@ use crate::model::fleet::{Contact, Language, Ring, Server};
 use crate::model::request::RequestState;
 use crate::model::slot::Slot;
 use crate::model::version::{Change, Version};
+use std::collections::BTreeSet;
 
 fn at(text: &str) -> DateTime<Utc> {
     format!("2026-04-{text}:00Z").parse().unwrap()
@@ -37,7 +38,6 @@ struct World {
     releases: Vec<Release>,
     requests: Vec<Request>,
     others: Vec<(&'static str, ServerState)>,
-    alerted: Vec<&'static str>,
 }
 
 fn deployment(id: i64, product: &str) -> Deployment {
@@ -83,7 +83,6 @@ fn world() -> World {
         releases: vec![release("isacompta"), release("isaged")],
         requests: Vec::new(),
         others: vec![("srv-2", runs(&[("isacompta", "14.20.002")]))],
-        alerted: Vec::new(),
     }
 }
 
@@ -118,10 +117,12 @@ impl World {
             deployments: &self.deployments,
             state: &self.state,
             client: self.client.as_ref(),
-            releases: self.releases.iter().collect(),
-            requests: self.requests.iter().collect(),
-            others: self.others.iter().map(|(id, state)| (*id, state)).collect(),
-            alerted: self.alerted.iter().map(|cause| (*cause).to_owned()).collect(),
+            releases: self.releases.iter().map(|r| (r.product(), r)).collect(),
+            requests: &self.requests,
+            runs: &|server, product| {
+                let (_, state) = self.others.iter().find(|(id, _)| *id == server)?;
+                state.inventory.get(product).cloned()
+            },
         })
     }
 
@@ -162,14 +163,12 @@ fn said(settled: &Settled) -> String {
     said.join("\n")
 }
 
-const FAILED: &str = "failed/srv-1/isacompta/14.20.003";
-
 #[test]
 fn what_the_machine_runs_decides() {
     world().updated().check(
         "success",
         "settled\n1 installed\nevent: isacompta 14.20.003 installed; the machine says it runs 14.20.003\n\
-         letter installed/1: minor-installed",
+         letter installed/1: minor-installed\nresolved failed/srv-1/isacompta/14.20.003",
     );
     world().check(
         "success",
@@ -200,7 +199,7 @@ fn without_inventory_the_closing_report_is_what_is_known() {
     blind.check(
         "closed",
         "settled\n1 installed\nevent: isacompta 14.20.003 installed, as the agent reports; not observed\n\
-         letter installed/1: minor-installed\nruns isacompta 14.20.003",
+         letter installed/1: minor-installed\nresolved failed/srv-1/isacompta/14.20.003\nruns isacompta 14.20.003",
     );
     blind.check(
         "failure | exit 3",
@@ -218,32 +217,18 @@ fn each_member_of_an_action_ends_by_itself() {
         "success",
         "settled\n1 installed\n2 failed\nevent: isacompta 14.20.003 installed; the machine says it runs 14.20.003\n\
          event: isaged 14.20.003 failed: reported as installed, but the machine says it runs 14.20.002\n\
-         letter installed/1: minor-installed\nletter failed/2: degraded\nalert failed/srv-1/isaged/14.20.003",
-    );
-}
-
-#[test]
-fn an_alert_begins_once_and_ends_when_it_is_installed() {
-    let mut known = world();
-    known.alerted = vec![FAILED];
-    known.check("failure", {
-        "settled\n1 failed\nevent: isacompta 14.20.003 failed: the agent reported a failure and did not say why\n\
-         letter failed/1: degraded"
-    });
-    known.updated().check(
-        "success",
-        "settled\n1 installed\nevent: isacompta 14.20.003 installed; the machine says it runs 14.20.003\n\
-         letter installed/1: minor-installed\nresolved failed/srv-1/isacompta/14.20.003",
+         letter installed/1: minor-installed\nletter failed/2: degraded\nalert failed/srv-1/isaged/14.20.003\n\
+         resolved failed/srv-1/isacompta/14.20.003",
     );
 }
 
 #[test]
 fn a_request_is_done_when_each_server_it_names_runs_it() {
     let open = "settled\n1 installed\nevent: isacompta 14.20.003 installed; the machine says it runs 14.20.003\n\
-                letter installed/1: major-installed";
+                letter installed/1: major-installed\nresolved failed/srv-1/isacompta/14.20.003";
     let done = "settled\n1 installed\nevent: isacompta 14.20.003 installed; the machine says it runs 14.20.003\n\
                 event: request 9 is done: isacompta 14.20.003 runs wherever it was asked for\n\
-                letter installed/1: major-installed\nrequest 9 done";
+                letter installed/1: major-installed\nresolved failed/srv-1/isacompta/14.20.003\nrequest 9 done";
     world().updated().requested(&[]).check("success", open);
     world().updated().requested(&["srv-1", "srv-2"]).check("success", open);
     world().updated().requested(&["srv-1"]).check("success", done);
@@ -320,8 +305,6 @@ fn what_was_never_handed_out_can_only_fail_to_be_fetched() {
     planned.check("cancel: closed", never);
     planned
         .check("failure | noctule.why=bad sum", "noted\nevent: could not be prepared ahead: bad sum\nalert staging/1");
-    planned.alerted = vec!["staging/1"];
-    planned.check("failure | noctule.why=bad sum", "noted");
 }
 
 #[test]
@@ -339,17 +322,12 @@ fn silence_ends_it_a_minute_past_its_time_out_and_not_before() {
     let timed_out = "settled\n1 failed\nevent: isacompta 14.20.003 failed: the agent has not reported since its slot \
                      ended; what the server runs is not known\nletter failed/1: degraded\n\
                      alert failed/srv-1/isacompta/14.20.003";
-    for (now, want) in [("30T05:59", "noted"), ("30T06:00", "noted"), ("30T06:01", timed_out)] {
-        let world = World { now: at(now), ..world() };
-        assert_eq!(said(&world.with(|scene| overdue(scene, 60)).unwrap()), want, "at {now}");
+    for (now, want) in [("30T05:59", false), ("30T06:00", false), ("30T06:01", true)] {
+        assert_eq!(is_overdue(&world().deployments[0], 60, at(now)), want, "at {now}");
     }
+    assert_eq!(said(&world().with(time_out).unwrap()), timed_out);
     let mut planned = World { now: at("30T09:00"), ..world() };
     planned.deployments[0].state = DeploymentState::Planned;
-    assert_eq!(said(&planned.with(|scene| overdue(scene, 60)).unwrap()), "noted");
-}
-
-#[test]
-fn every_alert_has_a_cause_that_was_asked_for() {
-    let world = world();
-    assert_eq!(causes(&world.deployments), [FAILED, "staging/1"]);
+    assert!(!is_overdue(&planned.deployments[0], 60, at("30T09:00")));
+    assert_eq!(said(&planned.with(time_out).unwrap()), "settled");
 }

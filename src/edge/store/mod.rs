@@ -31,6 +31,7 @@ use crate::model::deployment::Deployment;
 use crate::model::event::NewEvent;
 use crate::model::feed::Feed;
 use crate::model::fleet::Client;
+use crate::model::hold::{Hold, Resumption};
 use crate::model::notice::{NewNotice, Notice};
 use crate::model::release::Release;
 use crate::model::report::ServerState;
@@ -79,6 +80,8 @@ pub enum Row {
     Deployment(Stored<Deployment>),
     Request(Stored<Request>),
     Agreement(Stored<Agreement>),
+    Hold(Stored<Hold>),
+    Resumption(Stored<Resumption>),
     Alert(Stored<Alert>),
     Notice(Stored<Notice>),
     Feed(Stored<Feed>),
@@ -157,7 +160,11 @@ pub enum Sequence {
     Deployment,
     Request,
     Agreement,
+    Hold,
+    Resumption,
     Alert,
+    /// For a letter that is written as a row, so that a second one of its key is a conflict.
+    Notice,
 }
 
 /// Which deployments to list; every field that is set narrows.

@@ -98,6 +98,16 @@ impl Store {
         Ok(leased)
     }
 
+    /// Whether a notice with this key was ever written.
+    pub async fn has_notice(&self, key: &str) -> Result<bool> {
+        let select = Query::select()
+            .column(Alias::new("id"))
+            .from(Alias::new(Notice::TABLE))
+            .and_where(Expr::col(Alias::new("notice_key")).eq(key))
+            .to_owned();
+        Ok(self.db.query_one(&select).await?.is_some())
+    }
+
     /// Notices of a client, or of everybody, oldest first, the latest `limit` of them.
     pub async fn notices(&self, client: Option<&str>, limit: u64) -> Result<Vec<Stored<Notice>>> {
         let mut select = Query::select();

@@ -6,6 +6,7 @@ use crate::model::alert::{Alert, AlertState};
 use crate::model::deployment::Deployment;
 use crate::model::feed::Feed;
 use crate::model::fleet::Client;
+use crate::model::hold::{Hold, Resumption};
 use crate::model::notice::{Notice, NoticeState};
 use crate::model::release::Release;
 use crate::model::report::ServerState;
@@ -140,6 +141,26 @@ impl Record for Agreement {
     }
     fn values(&self) -> Vec<Value> {
         vec![self.client.as_str().into(), millis(Some(self.ends_at()))]
+    }
+}
+
+impl Record for Hold {
+    const TABLE: &'static str = "hold";
+    const COLUMNS: &'static [&'static str] = &["ends_at"];
+    fn id(&self) -> String {
+        numbered(self.id)
+    }
+    /// When it ends by itself or ended; what lasts until somebody lifts it ends last of all.
+    fn values(&self) -> Vec<Value> {
+        let end = self.lifted.as_ref().map(|lifted| lifted.at).or(self.until);
+        vec![end.map_or(i64::MAX, |end| end.timestamp_millis()).into()]
+    }
+}
+
+impl Record for Resumption {
+    const TABLE: &'static str = "resumption";
+    fn id(&self) -> String {
+        numbered(self.id)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::edge::store::{AttemptEnd, Outcomes, Stored, Tally};
 use crate::model::decision::Decision;
 use crate::model::deployment::Deployment;
 use crate::model::fleet::{Client, Ring, Server};
+use crate::model::hold::Resumption;
 use crate::model::release::{Release, ReleaseId};
 use crate::model::report::ServerState;
 use crate::model::request::{Request, RequestState};
@@ -73,6 +74,7 @@ impl World {
             tally: store.release_tally(since, Some(&canaries)).await?,
             outcomes: store.release_outcomes(since).await?,
             failed: &failed,
+            resumed: resumed(store.resumptions().await?),
             states: &states,
             canaries: canaries.iter().map(String::as_str).collect(),
         };
@@ -85,7 +87,7 @@ impl World {
             releases,
             requests: requests.iter().map(|r| r.value.clone()).collect(),
             agreements: store.agreements_after(now).await?.into_iter().map(|a| a.value).collect(),
-            holds: Vec::new(),
+            holds: store.holds(Some(now)).await?.into_iter().map(|h| h.value).collect(),
             standings: standings.into_iter().map(|s| s.value).collect(),
             deployments: open.into_iter().map(|d| d.value).chain(failed).collect(),
             clients,
@@ -149,12 +151,24 @@ fn canaries(clients: &[Client]) -> Vec<String> {
     clients.iter().flat_map(|c| &c.servers).filter(|s| s.ring == Ring::Canary).map(|s| s.id.clone()).collect()
 }
 
+/// The last resumption of each release.
+fn resumed(resumptions: Vec<Stored<Resumption>>) -> BTreeMap<ReleaseId, DateTime<Utc>> {
+    let mut last = BTreeMap::new();
+    for resumption in resumptions {
+        let at: &mut DateTime<Utc> = last.entry(resumption.release.clone()).or_insert(resumption.at);
+        *at = resumption.at.max(*at);
+    }
+    last
+}
+
 /// How releases fared, as the database tells it.
 struct Fared<'a> {
     /// Attempts on canary servers.
     tally: Vec<Tally>,
     outcomes: BTreeMap<ReleaseId, Outcomes>,
     failed: &'a [Deployment],
+    /// When staff last let a release go on: what failed before counts no longer.
+    resumed: BTreeMap<ReleaseId, DateTime<Utc>>,
     states: &'a BTreeMap<String, ServerState>,
     canaries: BTreeSet<&'a str>,
 }
@@ -173,7 +187,7 @@ impl Fared<'_> {
         let failed: BTreeSet<(&str, &str, &Version)> = self
             .failed
             .iter()
-            .filter(|d| !self.runs(d))
+            .filter(|d| !self.runs(d) && !self.is_forgiven(d))
             .map(|d| (d.server.as_str(), d.product.as_str(), &d.to))
             .collect();
         for (server, product, version) in failed {
@@ -182,6 +196,12 @@ impl Fared<'_> {
             progress.canaries_failed += u32::from(self.canaries.contains(server));
         }
         rollout
+    }
+
+    fn is_forgiven(&self, deployment: &Deployment) -> bool {
+        let release = ReleaseId { product: deployment.product.clone(), version: deployment.to.clone() };
+        let ended = deployment.state.finished_at();
+        self.resumed.get(&release).is_some_and(|at| ended.is_none_or(|ended| ended <= *at))
     }
 
     fn runs(&self, deployment: &Deployment) -> bool {

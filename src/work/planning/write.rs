@@ -122,8 +122,11 @@ pub(super) async fn resume_alerts(o: &Orchestrator, world: &World) -> Result<(),
         let Some((product, version)) = alert.cause[reconcile::HALTED.len()..].split_once(' ') else { continue };
         let Ok(version) = version.parse() else { continue };
         let progress = world.rollout().get(product, &version);
-        let stopped = progress.canaries_failed > 0
-            || world.customers().iter().any(|c| progress.halt(&c.terms.schedule.rollout).is_some());
+        let stopped = world
+            .customers()
+            .iter()
+            .map(|c| &c.terms.schedule.rollout)
+            .any(|terms| progress.canaries_stop(terms) || progress.halt(terms).is_some());
         let withdrawn = world.release(product, &version).is_none_or(|r| r.retracted.is_some());
         if stopped && !withdrawn {
             continue;

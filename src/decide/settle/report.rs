@@ -1,11 +1,40 @@
-//! What the details of a report say: lines `noctule.<key>=<value>` are for us, the others for people.
-
-use super::Execution;
+//! What a server reports of an action, and what its details say: lines `noctule.<key>=<value>` are for us, the others
+//! for people.
 
 /// Longest text kept of one report, in characters.
 const TEXT_CHARS_MAX: usize = 500;
 
-/// The details, read.
+/// How far the server is (`status.execution` of the protocol).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Execution {
+    Closed,
+    Proceeding,
+    Scheduled,
+    Resumed,
+    Download,
+    Downloaded,
+    Canceled,
+    Rejected,
+}
+
+/// How it went (`status.result.finished`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Finished {
+    Success,
+    Failure,
+    #[default]
+    None,
+}
+
+/// A report about an action.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feedback {
+    pub execution: Execution,
+    pub finished: Finished,
+    pub details: Vec<String>,
+}
+
+/// The details of a report, read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Said {
     pub result: Option<String>,
