@@ -12,6 +12,7 @@ pub mod handout;
 pub mod holidays;
 mod hours_text;
 pub mod hours_words;
+pub mod inspect;
 pub mod letters;
 pub mod load;
 pub mod notice;

@@ -6,6 +6,7 @@
 
 use super::almanac::Almanac;
 use super::calendar::{Calendar, Region, UnknownRegion};
+use super::checker::{Checker, CheckerError};
 use super::closed::Closed;
 use super::durations::Durations;
 use super::load::{Load, Promised};
@@ -24,7 +25,7 @@ use crate::model::standing::Standing;
 use crate::model::version::Version;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ pub enum WorldError {
     Region { client: String, source: UnknownRegion },
     #[error("client {client}: {problem}")]
     Closed { client: String, problem: String },
+    #[error("client {client}: {source}")]
+    Checker { client: String, source: CheckerError },
 }
 
 /// What a world is made of.
@@ -58,8 +61,16 @@ pub struct Parts {
 }
 
 /// Almanacs by schedule, zone and region, kept from one planning to the next.
-#[derive(Clone, Debug, Default)]
-pub struct Almanacs(BTreeMap<(String, &'static str, Region), Arc<Almanac>>);
+///
+/// The checker's own reading of the same hours is kept beside them.
+#[derive(Clone, Default)]
+pub struct Almanacs {
+    almanacs: BTreeMap<Key, Arc<Almanac>>,
+    checkers: BTreeMap<Key, Arc<Checker>>,
+}
+
+/// Schedule, zone, region.
+type Key = (String, &'static str, Region);
 
 /// Everything the planner needs, by client and server.
 pub struct World {
@@ -70,7 +81,8 @@ pub struct World {
     holds: Vec<Hold>,
     rollout: Rollout,
     durations: Durations,
-    canaries: BTreeSet<String>,
+    /// Canary servers by product.
+    canaries: BTreeMap<String, usize>,
     /// Attended installations by slot, by schedule.
     staffed: BTreeMap<String, Promised>,
 }
@@ -91,6 +103,7 @@ pub struct Site {
     customer: usize,
     server: usize,
     pub almanac: Arc<Almanac>,
+    pub checker: Arc<Checker>,
     pub state: ServerState,
     /// Open ones, and those that did not end well; oldest first.
     pub deployments: Vec<Deployment>,
@@ -128,11 +141,29 @@ impl Almanacs {
         until: DateTime<Utc>,
     ) -> Arc<Almanac> {
         let make = || Arc::new(Almanac::new(terms, Calendar::new(zone, region, Vec::new()), now, until));
-        let kept = self.0.entry((schedule.to_owned(), zone.name(), region)).or_insert_with(make);
+        let kept = self.almanacs.entry((schedule.to_owned(), zone.name(), region)).or_insert_with(make);
         if !kept.is_good_at(now) {
             *kept = make();
         }
         kept.clone()
+    }
+}
+
+impl Almanacs {
+    /// The checker for sites of one schedule, zone and region.
+    fn checker(
+        &mut self,
+        client: &Client,
+        terms: &Terms,
+        (zone, region): (Tz, Region),
+    ) -> Result<Arc<Checker>, WorldError> {
+        let key = (client.schedule.clone(), zone.name(), region);
+        if let Some(known) = self.checkers.get(&key) {
+            return Ok(known.clone());
+        }
+        let made = Checker::new(&terms.schedule, &client.holidays, zone)
+            .map_err(|source| WorldError::Checker { client: client.id.clone(), source })?;
+        Ok(self.checkers.entry(key).or_insert(Arc::new(made)).clone())
     }
 }
 
@@ -171,6 +202,7 @@ impl World {
                     customer: world.clients.len(),
                     server,
                     almanac: almanacs.get(terms, &client.schedule, (machine.zone, region), now),
+                    checker: almanacs.checker(&client, terms, (machine.zone, region))?,
                     state: states.remove(&machine.id).unwrap_or_default(),
                     deployments: deployments.remove(&machine.id).unwrap_or_default(),
                     standing: standings
@@ -262,6 +294,11 @@ impl World {
 
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// How many canary servers run `product`.
+    pub fn canaries_of(&self, product: &str) -> usize {
+        self.canaries.get(product).copied().unwrap_or(0)
     }
 
     pub fn rollout(&self) -> &Rollout {
@@ -438,13 +475,15 @@ fn catalog(releases: Vec<Release>) -> Catalog {
     catalog
 }
 
-/// Products for which the fleet has canary servers.
-fn canaries(clients: &[Client], states: &BTreeMap<String, ServerState>) -> BTreeSet<String> {
-    let mut products = BTreeSet::new();
+/// How many canary servers the fleet has for each product.
+fn canaries(clients: &[Client], states: &BTreeMap<String, ServerState>) -> BTreeMap<String, usize> {
+    let mut products = BTreeMap::new();
     for client in clients {
         for server in client.servers.iter().filter(|s| s.ring == Ring::Canary) {
-            let inventory = states.get(&server.id).map(|s| &s.inventory);
-            products.extend(inventory.into_iter().flat_map(|i| i.keys()).filter(|p| client.order.contains(p)).cloned());
+            let inventory = states.get(&server.id).into_iter().flat_map(|s| s.inventory.keys());
+            for product in inventory.filter(|p| client.order.contains(p)) {
+                *products.entry(product.clone()).or_default() += 1;
+            }
         }
     }
     products

@@ -12,7 +12,11 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 
 impl Checker {
     pub(super) fn closed_periods(&self, scene: &Scene, item: &Item, findings: &mut Findings) {
-        for period in &scene.client.closed {
+        if scene.client.closed.is_empty() {
+            return;
+        }
+        let (first, last) = self.days(item.slot);
+        for period in scene.client.closed.iter().filter(|period| is_near(period, first, last)) {
             match self.not_agreed(scene, period, item.slot) {
                 Ok(None) => {}
                 Ok(Some(day)) => {
@@ -26,6 +30,11 @@ impl Checker {
                 Err(why) => findings.warn(Rule::Hold, item.product, format!("{period} cannot be read: {why}")),
             }
         }
+    }
+
+    /// Whether nothing of the slot is closed.
+    pub(super) fn is_open(&self, scene: &Scene, slot: Slot) -> bool {
+        scene.client.closed.iter().all(|period| self.not_agreed(scene, period, slot) == Ok(None))
     }
 
     /// The first closed day of the slot that the client did not open again.
@@ -54,6 +63,15 @@ impl Checker {
     fn days(&self, slot: Slot) -> (NaiveDate, NaiveDate) {
         let day = |at| civil::show(self.zone, at).date();
         (day(slot.start), day(slot.end - TimeDelta::nanoseconds(1)))
+    }
+}
+
+/// Whether a period can have to do with these days at all: most of a long list has not.
+fn is_near(period: &ClosedPeriod, first: NaiveDate, last: NaiveDate) -> bool {
+    match period {
+        ClosedPeriod::Days(days) => days.from <= last && first <= days.to,
+        ClosedPeriod::Times(times) => times.from.date() <= last && first <= times.to.date(),
+        ClosedPeriod::Instants(_) | ClosedPeriod::Hours(_) | ClosedPeriod::Calendar(_) => true,
     }
 }
 

@@ -16,6 +16,12 @@ impl Checker {
         self.hours.night(self.windows.minor, day, self.minor.deadline_nights)
     }
 
+    /// The nights up to the deadline, the last one first.
+    pub(super) fn nights(&self, release: &Release) -> impl Iterator<Item = Slot> {
+        let day = civil::show(self.zone, release.published_at()).date();
+        (1..=self.minor.deadline_nights).rev().filter_map(move |n| self.hours.night(self.windows.minor, day, n))
+    }
+
     /// When the contract says it must be done: the end of the deadline night for a minor, the end of the client's
     /// latest date for a major. A manual update has slots and no deadline.
     pub(super) fn due(&self, scene: &Scene, item: &Item) -> Option<DateTime<Utc>> {
@@ -43,7 +49,11 @@ impl Checker {
 
     /// Past its deadline means `Late`, and nothing else does. A major has no `Late`: it ends by its date or is not planned.
     pub(super) fn lateness(&self, scene: &Scene, item: &Item, findings: &mut Findings) {
-        let due = self.due(scene, item).filter(|_| !item.is_major());
+        let due = self.due(scene, item);
+        if item.is_major() && due.is_none() {
+            return;
+        }
+        let due = due.filter(|_| !item.is_major());
         let text = match (item.standing, due) {
             (Standing::Goes, Some(due)) if item.slot.end > due => format!(
                 "{} ends after its deadline, {}, and is not shown as late",

@@ -82,6 +82,11 @@ impl Findings<'_> {
         self.add(Severity::Warning, rule, product, text);
     }
 
+    /// Makes warnings of everything from the `first`th finding on.
+    pub fn soften(&mut self, first: usize) {
+        self.found[first..].iter_mut().for_each(|found| found.severity = Severity::Warning);
+    }
+
     fn add(&mut self, severity: Severity, rule: Rule, product: &str, text: String) {
         self.found.push(Finding {
             severity,

@@ -49,7 +49,7 @@ impl Checker {
                 findings.fatal(rule_of(deployment), product, "it starts without a reason".to_owned());
             }
         }
-        if let Err(why) = self.backed_up(scene, scene.now) {
+        if let Err(why) = self.backed_up(scene, first.slot) {
             findings.fatal(Rule::BackupFirst, &first.product, format!("it starts without a recent backup: {why}"));
         }
         if let Some((other, since)) = scene.running().find(|(other, _)| other.action != first.action) {

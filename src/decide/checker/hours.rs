@@ -161,13 +161,17 @@ impl Hours {
         next.checked_sub(1).map(|last| spans[last]).filter(|span| span.day == day).map(|span| span.wide.1)
     }
 
-    /// The close of the last working day that had closed by `at`.
-    pub fn last_close(&self, window: WindowId, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let today = civil::show(self.zone, at).date();
-        let days = std::iter::successors(Some(today), NaiveDate::pred_opt).take(60);
-        days.filter(|day| self.is_working_day(*day))
-            .filter_map(|day| self.close_of(window, day))
-            .find(|close| *close <= at)
+    /// The day on which the open stretch around `at` began; `None` when the window is closed then.
+    pub fn began(&self, window: WindowId, at: DateTime<Utc>) -> Option<NaiveDate> {
+        let spans = self.spans(window, at.year());
+        let next = spans.partition_point(|span| span.safe.0 <= at);
+        next.checked_sub(1).map(|last| spans[last]).filter(|span| at < span.safe.1).map(|span| span.day)
+    }
+
+    /// The window's close on the last working day before `day` on which it opened.
+    pub fn last_close_before(&self, window: WindowId, day: NaiveDate) -> Option<DateTime<Utc>> {
+        let days = std::iter::successors(day.pred_opt(), NaiveDate::pred_opt).take(60);
+        days.filter(|day| self.is_working_day(*day)).find_map(|day| self.close_of(window, day))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Checker;
 use super::finding::Findings;
 use super::scene::Scene;
-use crate::model::decision::{Decision, Outcome};
+use crate::model::decision::{Decision, Outcome, Plan};
 use crate::model::fleet::Ring;
 use crate::model::manifest::Companion;
 use crate::model::release::Release;
@@ -11,7 +11,7 @@ use crate::model::rule::Rule;
 use crate::model::version::{Change, Version};
 
 impl Checker {
-    /// About this server, one for each product, each with at least one whole reason.
+    /// About this server, one for each product (a minor and a requested major may be two), each with whole reasons.
     pub(super) fn shape(&self, scene: &Scene, decisions: &[Decision], findings: &mut Findings) {
         for (at, decision) in decisions.iter().enumerate() {
             let product = &decision.product;
@@ -19,8 +19,13 @@ impl Checker {
                 let text = format!("the decision is about {} of {}", decision.server, decision.client);
                 findings.fatal(Rule::ServersOnly, product, text);
             }
-            if decisions[..at].iter().any(|earlier| earlier.product == *product) {
-                findings.fatal(Rule::Prerequisites, product, "it is decided more than once".to_owned());
+            let mut earlier = decisions[..at].iter().filter(|earlier| earlier.product == *product);
+            match (earlier.next(), earlier.next()) {
+                (None, _) => {}
+                (Some(one), None) => twice(scene, one, decision, findings),
+                (Some(_), Some(_)) => {
+                    findings.fatal(Rule::Prerequisites, product, "it is decided more than twice".to_owned());
+                }
             }
             if decision.reasons.is_empty() || decision.reasons.iter().any(|r| r.text.is_empty() || r.fr.is_empty()) {
                 let text = format!("{} without a reason in both languages", decision.outcome.name());
@@ -116,6 +121,35 @@ fn newer<'a>(scene: &Scene<'a>, product: &str, installed: &Version) -> impl Iter
 
 fn rule_of(minor: &Release) -> Rule {
     if minor.manifest().is_manual() { Rule::ManualSlots } else { Rule::MinorNight }
+}
+
+/// Two decisions for one product are a minor on its way and the major that was asked for, and nothing else.
+fn twice(scene: &Scene, one: &Decision, other: &Decision, findings: &mut Findings) {
+    let product = &other.product;
+    let change =
+        |plan: &Plan| Some(scene.change(scene.release(product, &plan.version)?, scene.state.inventory.get(product)));
+    let settled = |outcome: &Outcome| match outcome {
+        Outcome::UpToDate | Outcome::OutOfScope | Outcome::Running => true,
+        Outcome::Planned(_) | Outcome::Late(_) | Outcome::Held { .. } | Outcome::Waiting => false,
+    };
+    if settled(&one.outcome) || settled(&other.outcome) {
+        let text = format!("it is both {} and {}", one.outcome.name(), other.outcome.name());
+        return findings.fatal(Rule::Prerequisites, product, text);
+    }
+    // One of the two may wait while the other goes.
+    let (Some(one), Some(other)) = (one.outcome.intent(), other.outcome.intent()) else { return };
+    let (lower, upper) = if one.version <= other.version { (one, other) } else { (other, one) };
+    if (change(lower), change(upper)) != (Some(Change::Minor), Some(Change::Major)) {
+        let text = format!("{} and {} are both planned, and are not a minor and a major", lower.version, upper.version);
+        findings.fatal(Rule::Prerequisites, product, text);
+    } else if upper.slot.start < lower.slot.end {
+        // Should the major fail, the minor is what is left to do: nothing is lost by planning it.
+        let text = format!(
+            "{} is planned no earlier than {}, after which it would be a downgrade",
+            lower.version, upper.version
+        );
+        findings.warn(Rule::Prerequisites, product, text);
+    }
 }
 
 /// The rule that a decision without a reason leaves unexplained.

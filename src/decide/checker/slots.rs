@@ -56,19 +56,20 @@ impl Checker {
             })
         };
         let earliest = scene.now + TimeDelta::hours(i64::from(self.manual.announce_hours));
-        if item.is_manual()
-            && !item.is_major()
-            && item.goes()
-            && item.slot.start < earliest
-            && !agreed(scene, item, items)
-            && !planned_before()
-        {
-            let text = format!(
-                "{} leaves the client's contact less than {} hours to inform the users: not before {}",
-                self.say_slot(item.slot),
-                self.manual.announce_hours,
-                self.say(earliest)
-            );
+        let soon = item.is_manual() && !item.is_major() && item.goes() && item.slot.start < earliest;
+        if !soon || agreed(scene, item, items) || planned_before() {
+            return;
+        }
+        let text = format!(
+            "{} leaves the client's contact less than {} hours to inform the users: not before {}",
+            self.say_slot(item.slot),
+            self.manual.announce_hours,
+            self.say(earliest)
+        );
+        // A retry takes the next slot; the users know already, and whether that is enough is for people to say.
+        if scene.failures(item.product, item.version) > 0 {
+            findings.warn(Rule::Concertation, item.product, text);
+        } else {
             findings.fatal(Rule::Concertation, item.product, text);
         }
     }

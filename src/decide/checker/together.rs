@@ -15,8 +15,12 @@ impl Checker {
             if items[..at].iter().any(|earlier| earlier.group == item.group) {
                 continue;
             }
+            let before = findings.found.len();
             if let Some(text) = self.split(item, items) {
                 findings.fatal(Rule::Prerequisites, item.product, text);
+            }
+            if !item.group(items).any(Item::goes) {
+                findings.soften(before);
             }
         }
     }

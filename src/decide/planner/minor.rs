@@ -144,10 +144,13 @@ fn night<'a>(
 
 /// Where this server stands in the rollout: broad servers wait for the canaries, never past the deadline.
 fn ring(facts: &Facts, release: &Release, progress: Progress) -> RingStand {
+    let canaries = facts.canaries.get(release.product()).copied().unwrap_or(0);
     match facts.server.ring {
         Ring::Canary => RingStand::Canary,
-        Ring::Broad if !facts.canaries.contains(release.product()) => RingStand::NoCanaries,
-        Ring::Broad if progress.canaries_installed > 0 => RingStand::Settled(progress.canaries_installed),
+        Ring::Broad if canaries == 0 => RingStand::NoCanaries,
+        Ring::Broad if progress.canaries_installed as usize >= canaries => {
+            RingStand::Settled(progress.canaries_installed)
+        }
         Ring::Broad => RingStand::Waits,
     }
 }

@@ -46,7 +46,7 @@ use crate::model::version::Version;
 use because::Because;
 use chrono::{DateTime, Utc};
 use draft::Draft;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Every known release by product, ordered by version.
@@ -73,8 +73,8 @@ pub struct Facts<'a> {
     pub deployments: &'a [Deployment],
     pub rollout: &'a Rollout,
     pub durations: &'a Durations,
-    /// Products for which the fleet has canary servers.
-    pub canaries: &'a BTreeSet<String>,
+    /// How many canary servers the fleet has for a product.
+    pub canaries: &'a BTreeMap<String, usize>,
     pub load: Load<'a>,
 }
 

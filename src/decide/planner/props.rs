@@ -38,7 +38,7 @@ fn world() -> impl Strategy<Value = World> {
                 world = publish(world, draw);
             }
             if canaries {
-                world.canaries.extend(["isacompta".to_owned(), "isapaye".to_owned()]);
+                world.canaries.extend([("isacompta".to_owned(), 1), ("isapaye".to_owned(), 1)]);
             }
             match request {
                 Some(days) => {

@@ -30,12 +30,16 @@ pub(super) fn look<'a>(facts: &Facts<'a>, product: &str, installed: &'a Version)
     if let Some(release) = withdrawn {
         reach.reasons.push(Because::InstalledRetracted(release));
     }
+    // Whatever comes after a major lies across its boundary, whatever it calls itself.
+    let mut crossed = false;
     for release in newer.iter().filter(|r| r.published_at() <= facts.now) {
+        crossed |= release.manifest().change == Change::Major;
         if release.retracted.is_some() {
             reach.reasons.push(Because::Retracted(release));
             continue;
         }
-        match effective_change(release, installed) {
+        let change = if crossed { Change::Major } else { effective_change(release, installed) };
+        match change {
             Change::Minor => reach.minors.push(release),
             Change::Major => {
                 if release.manifest().change == Change::Minor {

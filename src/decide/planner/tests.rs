@@ -13,7 +13,6 @@ use crate::model::request::RequestState;
 use crate::model::slot::Slot;
 use crate::model::version::{Change, Scheme};
 use chrono::TimeDelta;
-use std::collections::BTreeSet;
 
 const PARIS: chrono_tz::Tz = chrono_tz::Europe::Paris;
 
@@ -84,7 +83,7 @@ pub(super) struct World {
     pub requests: Vec<Request>,
     pub deployments: Vec<Deployment>,
     pub rollout: Rollout,
-    pub canaries: BTreeSet<String>,
+    pub canaries: BTreeMap<String, usize>,
     pub region: Region,
     pub agreements: Vec<Agreement>,
     pub holds: Vec<Hold>,
@@ -119,7 +118,7 @@ impl World {
             requests: Vec::new(),
             deployments: Vec::new(),
             rollout: Rollout::default(),
-            canaries: BTreeSet::new(),
+            canaries: BTreeMap::new(),
             region: Region::National,
             agreements: Vec::new(),
             holds: Vec::new(),
@@ -253,7 +252,7 @@ fn a_minor_goes_in_the_first_night_after_its_publication() {
 #[test]
 fn broad_servers_wait_for_the_canaries_but_never_past_the_deadline() {
     let mut world = World::at("2026-04-29 17:01").minor("14.20.003", "2026-04-29 17:00");
-    world.canaries.insert("isacompta".into());
+    world.canaries.insert("isacompta".into(), 1);
     world.check("isacompta", "planned 14.20.003 30 22:00-01 07:00");
     world.client.servers[0].ring = Ring::Canary;
     world.check("isacompta", "planned 14.20.003 29 22:00-30 07:00");
@@ -299,7 +298,7 @@ fn a_retracted_release_is_never_planned_and_the_one_before_is() {
 fn a_newer_minor_never_costs_an_older_one_its_deadline() {
     let mut world =
         World::at("2026-04-30 17:01").minor("14.20.003", "2026-04-29 17:00").minor("14.20.004", "2026-04-30 17:00");
-    world.canaries.insert("isacompta".into());
+    world.canaries.insert("isacompta".into(), 1);
     world.check("isacompta", "planned 14.20.003 30 22:00-01 07:00");
 }
 

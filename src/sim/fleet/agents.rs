@@ -134,6 +134,7 @@ impl Play {
 
     fn start(&mut self, place: usize, deployments: &[Deployment]) {
         let now = self.now;
+        self.inspect_start(place, deployments);
         let mut entry = Entry::default();
         let mut action = None;
         for deployment in deployments {
@@ -148,7 +149,6 @@ impl Play {
                 Err(error) => self.violate(place, "transition", error.to_string()),
             }
         }
-        self.inspect_start(place, &entry.deployments);
         let slot_end = deployments.iter().map(|d| d.slot.end).min().unwrap_or(now);
         let minutes: i64 = deployments.iter().map(|d| self.takes(place, d)).sum();
         self.write(place, entry);

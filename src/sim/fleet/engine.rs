@@ -8,11 +8,14 @@ use super::chance::{About, Chance, Faults};
 use super::figures::Figures;
 use super::happening::{Concerns, End, Happening};
 use super::laws;
+use crate::decide::checker::{Finding, Severity};
 use crate::decide::durations::Durations;
+use crate::decide::inspect;
 use crate::decide::planner::{self, Verdict};
 use crate::decide::reconcile::{self, Ids};
 use crate::decide::terms::Terms;
 use crate::decide::world::{Almanacs, Parts, World, WorldError};
+use crate::model::decision::Decision;
 use crate::model::deployment::Deployment;
 use crate::model::fleet::Client;
 use crate::model::report::{Backup, ServerState};
@@ -355,12 +358,27 @@ impl Play {
     }
 
     /// The checker looks at every plan before it is written.
-    fn inspect(&mut self, _place: usize, _decisions: &[crate::model::decision::Decision]) {
+    fn inspect(&mut self, place: usize, decisions: &[Decision]) {
         self.figures.checked += 1;
+        self.report(inspect::decisions(&self.world, place, decisions, self.now));
     }
 
     /// The checker looks at every installation as it starts.
-    pub(super) fn inspect_start(&mut self, _place: usize, _started: &[Deployment]) {}
+    pub(super) fn inspect_start(&mut self, place: usize, group: &[Deployment]) {
+        self.report(inspect::handed_out(&self.world, place, group, self.now));
+    }
+
+    fn report(&mut self, findings: Vec<Finding>) {
+        for finding in findings {
+            match finding.severity {
+                Severity::Warning => self.figures.warnings += 1,
+                Severity::Fatal => {
+                    let text = finding.to_string();
+                    self.figures.violate(self.now, Some(finding.server), finding.rule.id(), text);
+                }
+            }
+        }
+    }
 
     pub(super) fn violate(&mut self, place: usize, rule: &str, text: String) {
         let server = self.world.server(place).id.clone();

@@ -38,6 +38,8 @@ pub struct Figures {
     pub plannings: u64,
     /// Plans that the checker looked at.
     pub checked: u64,
+    /// What the checker thought worth a look.
+    pub warnings: u64,
     pub minor: InTime,
     pub manual: InTime,
     pub major: InTime,
@@ -139,7 +141,11 @@ impl fmt::Display for Figures {
         writeln!(f, "letters delayed      {}", self.letters_delayed)?;
         let alerts = if self.alerts.is_empty() { "none".into() } else { counted(&self.alerts) };
         writeln!(f, "alerts               {alerts} ({} still open)", self.alerts_open)?;
-        writeln!(f, "plans checked        {} in {} plannings", self.checked, self.plannings)?;
+        writeln!(
+            f,
+            "plans checked        {} in {} plannings, {} worth a look",
+            self.checked, self.plannings, self.warnings
+        )?;
         for v in &self.violations {
             let server = v.server.as_deref().unwrap_or("-");
             writeln!(f, "VIOLATION {} {server} {}: {}", v.at.format("%F %R UTC"), v.rule, v.text)?;

@@ -1,10 +1,13 @@
 //! Writing what planning found: one set of changes for each server, alerts of all of them together.
 
 use super::{PlanningError, Report, World};
+use crate::decide::checker::Finding;
+use crate::decide::inspect;
 use crate::decide::reconcile::{self, Ids, Steps};
 use crate::edge::store::{Changes, Row, Sequence, StoreError, Stored};
-use crate::model::alert::{Alert, NewAlert};
+use crate::model::alert::{Alert, AlertClass, NewAlert};
 use crate::model::decision::Decision;
+use crate::model::event::{EventKind, NewEvent};
 use crate::work::{Orchestrator, alerts};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,10 +30,12 @@ pub(super) async fn commit(
     if differing.is_empty() {
         return Ok(());
     }
+    let (differing, blocked) = inspected(world, differing, now);
+    alert_blocked(o, blocked, now).await?;
     let mut planned = Vec::with_capacity(differing.len());
     let new: u32 = differing.iter().map(|(place, d)| reconcile::new_deployments(d, world.site(*place))).sum();
     let mut id = if new > 0 { o.store.allocate(Sequence::Deployment, new).await? } else { 0 };
-    for (place, decisions) in differing {
+    for (place, decisions) in &differing {
         let steps = reconcile::steps(world, *place, decisions, Ids::from(id), now)?;
         id += i64::from(reconcile::new_deployments(decisions, world.site(*place)));
         if !steps.is_empty() {
@@ -48,6 +53,57 @@ pub(super) async fn commit(
                 report.conflicts += 1;
             }
             Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+type Differing<'a> = Vec<&'a (usize, Vec<Decision>)>;
+
+/// Parts what the checker has nothing against from what it forbids: a fatal finding blocks a server's commit.
+fn inspected<'a>(
+    world: &World,
+    differing: &'a [(usize, Vec<Decision>)],
+    now: DateTime<Utc>,
+) -> (Differing<'a>, Vec<Vec<Finding>>) {
+    let (mut good, mut blocked) = (Vec::with_capacity(differing.len()), Vec::new());
+    for differs in differing {
+        let (place, decisions) = differs;
+        let mut findings = inspect::decisions(world, *place, decisions, now);
+        findings.retain(Finding::is_fatal);
+        if findings.is_empty() {
+            good.push(differs);
+        } else {
+            blocked.push(findings);
+        }
+    }
+    (good, blocked)
+}
+
+/// A plan that the checker forbids is not written, and staff are told what is wrong with it: one alert for each server.
+async fn alert_blocked(o: &Orchestrator, blocked: Vec<Vec<Finding>>, now: DateTime<Utc>) -> Result<(), StoreError> {
+    for findings in blocked {
+        let Some(first) = findings.first() else { continue };
+        let text = findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        tracing::error!(server.id = %first.server, rule = %first.rule, "a plan was blocked: {text}");
+        let alert = NewAlert {
+            cause: format!("check/{}", first.server),
+            class: AlertClass::Applications,
+            client: Some(first.client.clone()),
+            server: Some(first.server.clone()),
+            product: Some(first.product.clone()).filter(|p| !p.is_empty()),
+            deployment: None,
+            title: format!("a plan for {} was blocked by the checker ({})", first.server, first.rule),
+            text: text.clone(),
+        };
+        let mut changes = Changes::default();
+        alerts::raise(o, &mut changes, alert).await?;
+        if !changes.is_empty() {
+            changes.events.push(NewEvent::new(now, &first.client, EventKind::CheckFailed, text).server(&first.server));
+        }
+        match o.store.commit(changes).await {
+            Ok(()) | Err(StoreError::Conflict { .. }) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(())

@@ -271,19 +271,28 @@ fn windows_are_open_when_the_schedule_says_in_words() {
 }
 
 #[test]
-fn a_backup_counts_from_the_close_of_the_last_working_day() {
+fn a_backup_counts_from_the_close_of_the_last_working_day_before() {
     let checker = checker(PRO_CONTROLE, "FR", Tz::Europe__Paris);
-    for (now, close) in [
-        ("2026-04-29T20:00", "2026-04-29T16:00"), // Wednesday night: that day's close
-        ("2026-04-30T03:00", "2026-04-29T16:00"), // before dawn: the day before
-        ("2026-04-29T16:00", "2026-04-29T16:00"), // the close itself
-        ("2026-04-29T15:59", "2026-04-28T16:00"), // a minute before it
-        ("2026-05-01T20:00", "2026-04-30T16:00"), // the 1st of May has no close
-        ("2026-05-03T20:00", "2026-04-30T16:00"), // nor has the weekend after it
-        ("2027-01-01T20:00", "2026-12-31T17:00"), // nor New Year
-        ("2026-10-25T02:00", "2026-10-23T16:00"), // the night the clocks go back
+    for (day, close) in [
+        ("2026-04-29", "2026-04-28T16:00"), // Wednesday: Tuesday's
+        ("2026-05-01", "2026-04-30T16:00"), // a holiday: the day before
+        ("2026-05-02", "2026-04-30T16:00"), // the Saturday after it
+        ("2026-05-04", "2026-04-30T16:00"), // and the Monday
+        ("2027-01-04", "2026-12-31T17:00"), // over New Year
+        ("2026-10-26", "2026-10-23T16:00"), // over the clocks going back
     ] {
-        assert_eq!(checker.hours.last_close(checker.windows.backup, at(now)), Some(at(close)), "{now}");
+        let found = checker.hours.last_close_before(checker.windows.backup, day.parse().unwrap());
+        assert_eq!(found, Some(at(close)), "{day}");
+    }
+    // A night is the day's in whose evening it began.
+    for (now, day) in [
+        ("2026-04-29T19:59", None),
+        ("2026-04-29T20:00", Some("2026-04-29")),
+        ("2026-04-30T04:59", Some("2026-04-29")),
+        ("2026-04-30T05:00", None),
+        ("2026-12-31T23:30", Some("2026-12-31")),
+    ] {
+        assert_eq!(checker.hours.began(checker.windows.minor, at(now)), day.map(date), "{now}");
     }
 }
 

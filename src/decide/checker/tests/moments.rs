@@ -66,7 +66,7 @@ fn a_minor_starts() {
             ("another deadline", |_, g| g[0].deadline = None, NIGHT),
             (
                 "no backup since the office closed",
-                |w, _| w.state.backup = Some(Backup { finished_at: at("2026-04-29T15:59"), succeeded: true }),
+                |w, _| w.state.backup = Some(Backup { finished_at: at("2026-04-28T15:59"), succeeded: true }),
                 &["fatal backup-first isacompta"],
             ),
             ("no backup", |w, _| w.state.backup = None, &["fatal backup-first isacompta"]),

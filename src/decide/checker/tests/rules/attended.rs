@@ -58,6 +58,15 @@ fn manual_updates() {
         ("announced a day before, to the minute", World::manual, |w| w.now = at("2026-04-29T18:00"), NONE),
         ("announced too late", World::manual, |w| w.now = at("2026-04-29T18:01"), &["fatal concertation isacompta"]),
         (
+            "a retry in the next slot",
+            World::manual,
+            |w| {
+                w.now = at("2026-04-29T18:01");
+                w.failed(1);
+            },
+            &["warning concertation isacompta"],
+        ),
+        (
             "announced before",
             World::manual,
             |w| {

@@ -2,8 +2,8 @@
 
 use super::{MANUAL, NIGHT, NONE, PREREQUISITES, REQUEST, check, day, installed, minute};
 use crate::decide::checker::Spread;
-use crate::decide::checker::tests::world::{World, at, decision, deployment, slot};
-use crate::model::decision::Outcome;
+use crate::decide::checker::tests::world::{World, at, decision, deployment, plan, release, slot, version};
+use crate::model::decision::{Outcome, Plan};
 use crate::model::deployment::Deployment;
 use crate::model::deployment::DeploymentState;
 use crate::model::release::Retraction;
@@ -15,10 +15,48 @@ fn what_is_said() {
         ("no reason for the client", World::minor, |w| w.decisions[0].reasons[0].fr.clear(), NIGHT),
         ("no reason for a major", World::major, |w| w.decisions[0].reasons.clear(), REQUEST),
         (
-            "twice",
+            "planned and out of scope",
             World::minor,
-            |w| w.decisions.push(decision("isacompta", Outcome::Waiting)),
-            &["fatal prerequisites isacompta", "warning minor-night isacompta"],
+            |w| {
+                w.decisions.insert(0, decision("isacompta", Outcome::OutOfScope));
+                w.client.order.retain(|ordered| ordered != "isacompta");
+            },
+            &["fatal prerequisites isacompta", "fatal out-of-scope isacompta"],
+        ),
+        (
+            "three times",
+            World::minor,
+            |w| {
+                w.decisions.extend([
+                    decision("isacompta", Outcome::Held { plan: None }),
+                    decision("isacompta", Outcome::Held { plan: None }),
+                ])
+            },
+            PREREQUISITES,
+        ),
+        (
+            "two minors at once",
+            World::minor,
+            |w| {
+                w.releases.push(release("isacompta", "14.20.005", "2026-04-29T14:00", ""));
+                let second =
+                    Plan { version: version("14.20.005"), leader: "isacompta 14.20.005".into(), ..w.plan().clone() };
+                w.decisions.push(decision("isacompta", Outcome::Planned(second)));
+            },
+            PREREQUISITES,
+        ),
+        ("a minor and a major", World::major, |w| also_a_minor(w, "2026-04-29T20:00", "2026-04-30T05:00"), NONE),
+        (
+            "a minor after the major",
+            World::major,
+            |w| {
+                w.releases[0].signed.manifest.upgrade_from = None;
+                w.requests[0].received_at = at("2026-04-13T08:00");
+                w.plan().slot = slot("2026-04-30T18:00", "2026-04-30T20:00");
+                w.releases[0].signed.manifest.duration_minutes = 60;
+                also_a_minor(w, "2026-04-30T20:00", "2026-05-01T05:00");
+            },
+            &["warning prerequisites isacompta"],
         ),
         (
             "about another server",
@@ -86,6 +124,13 @@ fn what_is_said() {
             NONE,
         ),
     ]);
+}
+
+/// The old line goes on beside the major that was asked for.
+fn also_a_minor(w: &mut World, start: &str, end: &str) {
+    w.releases.push(release("isacompta", "14.20.004", "2026-04-29T14:00", ""));
+    let minor = plan("14.20.004", slot(start, end), Some(at("2026-05-01T05:00")), "isacompta 14.20.004", 0);
+    w.decisions.push(decision("isacompta", Outcome::Planned(minor)));
 }
 
 #[test]

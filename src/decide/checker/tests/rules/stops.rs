@@ -22,6 +22,10 @@ fn times(from: &str, to: &str) -> ClosedPeriod {
     serde_json::from_value(serde_json::json!({ "from": from, "to": to, "reason": "paie" })).unwrap()
 }
 
+fn reopened_slot(start: &str, end: &str) -> Agreed {
+    Agreed::Slot { server: "srv".into(), product: "isacompta".into(), slot: slot(start, end) }
+}
+
 fn reopened(server: Option<&str>, from: &str, to: &str) -> Agreed {
     Agreed::ClosedPeriod { server: server.map(str::to_owned), from: day(from), to: day(to) }
 }
@@ -215,8 +219,8 @@ fn backups() {
         w.state.backup = Some(Backup { finished_at: at(finished), succeeded });
     }
     check(&[
-        ("since the office closed", World::minor, |w| tonight(w, "2026-04-29T16:00", true), NONE),
-        ("a minute before", World::minor, |w| tonight(w, "2026-04-29T15:59", true), BACKUP),
+        ("since the office closed the day before", World::minor, |w| tonight(w, "2026-04-28T16:00", true), NONE),
+        ("a minute before", World::minor, |w| tonight(w, "2026-04-28T15:59", true), BACKUP),
         ("failed", World::minor, |w| tonight(w, "2026-04-29T17:00", false), BACKUP),
         (
             "none",
@@ -228,10 +232,30 @@ fn backups() {
             BACKUP,
         ),
         (
+            "a minute before, after midnight",
+            World::minor,
+            |w| {
+                tonight(w, "2026-04-28T15:59", true);
+                w.now = at("2026-04-29T23:30");
+            },
+            BACKUP,
+        ),
+        (
+            "in an agreed slot, the day before as well",
+            World::minor,
+            |w| {
+                w.plan().slot = slot("2026-04-29T11:00", "2026-04-29T19:00");
+                w.agree("2026-04-29T09:00", reopened_slot("2026-04-29T11:00", "2026-04-29T19:00"));
+                tonight(w, "2026-04-28T16:00", true);
+                w.now = at("2026-04-29T16:30");
+            },
+            NONE,
+        ),
+        (
             "none, and held",
             World::minor,
             |w| {
-                tonight(w, "2026-04-28T17:00", true);
+                tonight(w, "2026-04-28T15:59", true);
                 w.held(0);
             },
             NONE,
@@ -240,7 +264,7 @@ fn backups() {
             "none, a minute before the slot",
             World::minor,
             |w| {
-                tonight(w, "2026-04-28T17:00", true);
+                tonight(w, "2026-04-28T15:59", true);
                 w.now -= minute();
             },
             NONE,
