@@ -38,7 +38,7 @@
 //! 4. **Check-in.** [`work::checkin`] hands an action out inside its slot only, after asking again whether it stands.
 //! 5. **Install.** [`work::agent`] verifies everything itself from the root it pinned, journals each dangerous step,
 //!    and finishes or restores after any interruption.
-//! 6. **Settle.** [`work::settle`] turns its report into transitions, events, letters and alerts.
+//! 6. **Settle.** [`decide::settle`] turns its report into transitions, events, letters and alerts, [`work::settle`] writes them.
 //! 7. **Post.** [`work::post`] sends what is in the outbox, outside any transaction, with a stable Message-ID.
 //! 8. The history, the plan and `explain` read the same rows and the same planner; there is no second logic.
 //!

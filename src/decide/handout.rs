@@ -6,6 +6,7 @@
 //! that the client itself is asked to respect is no window. Only an agent that declared [`STAGE_AHEAD`] may look at
 //! an action early, to fetch it.
 
+use crate::model::agreement::{Agreed, Agreement};
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::report::ServerState;
 use crate::model::slot::Slot;
@@ -20,11 +21,13 @@ pub const INVENTORY: &str = "inventory";
 
 /// Pause between two polls of a server with nothing near, in seconds.
 const PAUSE_SECONDS: i64 = 300;
+/// Longest pause of a server with nothing near, in seconds: its own place lies between the two.
+const PAUSE_SECONDS_MAX: i64 = 360;
 /// Pause while an action is offered, in seconds.
 const PAUSE_BUSY_SECONDS: i64 = 60;
 /// Shortest pause, in seconds.
 const PAUSE_SECONDS_MIN: i64 = 5;
-/// Widest spread over which servers poll after their slot has begun, in seconds.
+/// Widest spread over which servers poll after their start has come, in seconds.
 const SPREAD_SECONDS: i64 = 30;
 
 /// What is known when a server polls.
@@ -43,6 +46,8 @@ pub struct Asking<'a> {
     pub minutes: &'a BTreeMap<i64, u32>,
     /// Minutes of a night over which servers spread their starts (`rollout.splay_minutes`).
     pub splay_minutes: u32,
+    /// Agreements that are not over; a slot the client agreed to is used from its beginning.
+    pub agreements: &'a [Agreement],
     /// Whether the client's other servers use all of its line that installations may (`rollout.line_installs_max`).
     pub line_busy: bool,
 }
@@ -200,10 +205,11 @@ pub fn hindrance(asking: &Asking, action: &Action) -> Option<Hindrance> {
 
 /// When the server may start `action` in its slot: a place in the night that is its own and the same each night, so
 /// that a fleet does not start at once. Never more than half of what the night leaves beside everything that is planned
-/// into it. What people attend starts with its slot.
+/// into it. What people attend, and what has a slot that the client agreed to, starts with its slot.
 fn start_of(asking: &Asking, action: &Action, slot: Slot) -> DateTime<Utc> {
     let attended = |d: &Deployment| d.manual || d.request.is_some() || d.change == Change::Major;
-    let Some(first) = action.deployments.first().filter(|_| !action.deployments.iter().any(attended)) else {
+    let starts_with_slot = |d: &Deployment| attended(d) || is_agreed(asking.agreements, d);
+    let Some(first) = action.deployments.first().filter(|_| !action.deployments.iter().any(starts_with_slot)) else {
         return slot.start;
     };
     let planned = asking.open.iter().filter(|d| d.state == DeploymentState::Planned && d.slot.overlaps(&slot));
@@ -213,42 +219,66 @@ fn start_of(asking: &Asking, action: &Action, slot: Slot) -> DateTime<Utc> {
     slot.start + TimeDelta::seconds(spread.num_seconds() * place(&first.server) / 1000)
 }
 
-/// When the server may next start something, of what has not begun and whose slot is not over.
-pub fn next_start(asking: &Asking) -> Option<DateTime<Utc>> {
-    let starts = actions(asking.open).into_iter().filter(Action::is_planned).filter_map(|action| {
-        let slot = action.slot().filter(|slot| asking.now < slot.end)?;
-        Some(start_of(asking, &action, slot))
-    });
-    starts.filter(|start| asking.now < *start).min()
+fn is_agreed(agreements: &[Agreement], deployment: &Deployment) -> bool {
+    agreements.iter().any(|agreement| match &agreement.agreed {
+        Agreed::Slot { server, product, slot } => {
+            *server == deployment.server && *product == deployment.product && *slot == deployment.slot
+        }
+        Agreed::ClosedPeriod { .. } | Agreed::ShortNotice { .. } => false,
+    })
 }
 
-/// How long a server should wait before it polls again; `start` is when it may next start something, where that is
-/// known.
+/// When the server may start each action that has not begun and whose slot is not over; earliest first.
+pub fn starts(asking: &Asking) -> Vec<DateTime<Utc>> {
+    let mut starts: Vec<DateTime<Utc>> = actions(asking.open)
+        .into_iter()
+        .filter(Action::is_planned)
+        .filter_map(|action| {
+            let slot = action.slot().filter(|slot| asking.now < slot.end)?;
+            Some(start_of(asking, &action, slot))
+        })
+        .collect();
+    starts.sort_unstable();
+    starts
+}
+
+/// When the server may next start something, of what has not begun and whose slot is not over.
+pub fn next_start(asking: &Asking) -> Option<DateTime<Utc>> {
+    starts(asking).into_iter().find(|start| asking.now < *start)
+}
+
+/// Whether a slot is so near that the next poll has to know when the server may start in it.
+pub fn is_near(now: DateTime<Utc>, deployment: &Deployment) -> bool {
+    deployment.state == DeploymentState::Planned
+        && deployment.slot.start <= now + TimeDelta::seconds(PAUSE_SECONDS_MAX)
+        && now < deployment.slot.end
+}
+
+/// How long a server should wait before it polls again; `starts` are those of [`starts`], or none when nothing is
+/// near.
 ///
 /// Each server keeps one place in the spread, read from its id, so that a fleet does not poll at once and the answer
-/// of an idle poll stays the same. As a slot nears, the pause ends just after the slot has begun.
+/// of an idle poll stays the same. As its start nears, the pause ends just after it.
 pub fn pause(
     now: DateTime<Utc>,
     server: &str,
     open: &[Deployment],
     offer: &Offer,
-    start: Option<DateTime<Utc>>,
+    starts: &[DateTime<Utc>],
 ) -> TimeDelta {
     let place = place(server);
     let usual = match offer {
         Offer::Install(_) | Offer::Stop(_) => PAUSE_BUSY_SECONDS,
-        Offer::Nothing | Offer::Stage(..) => PAUSE_SECONDS + PAUSE_SECONDS * place / 5000,
+        Offer::Nothing | Offer::Stage(..) => PAUSE_SECONDS + (PAUSE_SECONDS_MAX - PAUSE_SECONDS) * place / 1000,
     };
-    let planned = open.iter().filter(|d| d.state == DeploymentState::Planned);
-    let next = planned.clone().map(|d| d.slot.start).filter(|start| now < *start).min();
-    let to_slot = next.map(|start| (start - now).num_seconds() + SPREAD_SECONDS * place / 1000 + 1);
-    // Inside the slot of something that is hindered now, what hinders it may go away any minute; its own place in the
-    // slot comes when it comes.
-    let waiting = planned
-        .clone()
-        .any(|d| d.slot.contains(now))
-        .then(|| start.map_or(PAUSE_BUSY_SECONDS, |start| (start - now).num_seconds() + 1));
-    let seconds = [Some(usual), to_slot, waiting].into_iter().flatten().min().unwrap_or(usual);
+    // Where the starts are not known, a slot's beginning is the earliest it can be.
+    let planned = open.iter().filter(|d| d.state == DeploymentState::Planned).map(|d| d.slot.start);
+    let known = starts.iter().copied();
+    let next = known.chain(planned.filter(|_| starts.is_empty())).filter(|start| now < *start).min();
+    let to_start = next.map(|start| (start - now).num_seconds() + SPREAD_SECONDS * place / 1000 + 1);
+    // What hinders something whose start has come may go away any minute.
+    let waiting = starts.iter().any(|start| *start <= now).then_some(PAUSE_BUSY_SECONDS);
+    let seconds = [Some(usual), to_start, waiting].into_iter().flatten().min().unwrap_or(usual);
     TimeDelta::seconds(seconds.max(PAUSE_SECONDS_MIN))
 }
 

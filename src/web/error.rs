@@ -8,7 +8,7 @@ use crate::work::checkin::CheckInError;
 use crate::work::planning::PlanningError;
 use crate::work::report::ReportError;
 use crate::work::requests::RequestError;
-use crate::work::settle::SettleError;
+use crate::work::settle::{Refusal, SettleError};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -128,11 +128,11 @@ impl From<SettleError> for ApiError {
         match error {
             SettleError::Store(error) => error.into(),
             SettleError::NoAction { .. } => ApiError::not_found(error.to_string()),
-            SettleError::Over(_) => ApiError::gone(error.to_string()),
-            SettleError::NeverOpened(_) => {
+            SettleError::Refused(Refusal::Over(_)) => ApiError::gone(error.to_string()),
+            SettleError::Refused(Refusal::NeverOpened(_)) => {
                 ApiError::new(StatusCode::CONFLICT, error.to_string(), "wait until it is handed out")
             }
-            SettleError::Transition(_) => ApiError::internal(&error),
+            SettleError::Refused(Refusal::Transition(_)) => ApiError::internal(&error),
         }
     }
 }

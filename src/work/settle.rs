@@ -1,15 +1,15 @@
 //! A server reports: progress becomes a line of history, a closing report ends the deployment.
 //!
-//! The end is one commit: the deployment's new state, its event, the client's letter, the alert to staff or the end of
-//! the one that was open, and the request it fulfilled. A report about what is over changes nothing, so repeating one
-//! is harmless. What the machine says it runs decides, not that the installer was content.
+//! Loads, asks [`crate::decide::settle`] what the report means, and writes all of it in one commit: the deployment's
+//! new state, its event, the client's letter, the alert to staff or the end of the one that was open, and the request
+//! it fulfilled. A report about what is over changes nothing, so repeating one is harmless.
 
 use super::presence::Presence;
 use super::{Orchestrator, alerts};
-use crate::decide::settle::{self, Said, Scene, Settled};
+use crate::decide::settle::{self, About, Feedback, Heard, Scene, Settled};
 use crate::edge::store::{Changes, DeploymentFilter, Row, StoreError, Stored};
-use crate::model::deployment::{BadTransition, Deployment, DeploymentState};
-use crate::model::event::{EventKind, NewEvent};
+use crate::model::deployment::Deployment;
+use crate::model::event::EventKind;
 use crate::model::fleet::Client;
 use crate::model::release::Release;
 use crate::model::report::ServerState;
@@ -18,16 +18,10 @@ use crate::model::version::Version;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
-pub use crate::decide::settle::{Execution, Feedback, Finished};
+pub use crate::decide::settle::Refusal;
 
 /// Times a report is tried when rows change under it.
 const TRIES_MAX: u32 = 3;
-/// What became of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
-    Noted,
-    Settled,
-}
 
 #[derive(Debug, thiserror::Error)]
 pub enum SettleError {
@@ -35,39 +29,32 @@ pub enum SettleError {
     Store(#[from] StoreError),
     #[error("server {server} has no action {action}")]
     NoAction { server: String, action: i64 },
-    #[error("action {0} is over")]
-    Over(i64),
-    #[error("action {0} was never handed out: its slot has not opened, so it cannot have been carried out")]
-    NeverOpened(i64),
     #[error(transparent)]
-    Transition(#[from] BadTransition),
+    Refused(#[from] Refusal),
 }
 
-/// Takes a report of `server` about `action`.
+/// Takes a report of `server` about `action`, or about giving it up.
 pub async fn receive(
     o: &Orchestrator,
     presence: &Presence,
     server: &str,
     action: i64,
+    about: About,
     feedback: &Feedback,
 ) -> Result<Heard, SettleError> {
-    let mut tries = 0;
+    let (mut tries, mut news) = (0, None);
     loop {
         tries += 1;
-        let rows = of_action(o, server, action).await?;
-        if !rows.iter().any(|d| d.state.is_open()) {
-            return Err(SettleError::Over(action));
-        }
-        let running = rows.iter().any(|d| matches!(d.state, DeploymentState::Running { .. }));
-        let said = Said::read(&feedback.details);
-        let (changes, heard) = match (feedback.execution, feedback.finished, running) {
-            (Execution::Closed, _, true) => (close(o, &rows, feedback.finished, &said).await?, Heard::Settled),
-            (Execution::Closed, Finished::Failure, false) => (staging_failed(o, &rows, &said).await?, Heard::Noted),
-            (Execution::Closed, Finished::Success | Finished::None, false) => {
-                return Err(SettleError::NeverOpened(action));
-            }
-            (execution, _, _) => (progress(o, presence, &rows, execution, &said), Heard::Noted),
-        };
+        let seen = Seen::load(o, of_action(o, server, action).await?).await?;
+        let now = o.clock.now();
+        let settled = seen.with_scene(now, |scene| settle::settle(scene, about, feedback))?;
+        let (heard, alerts) = (settled.heard, !settled.alerts.is_empty());
+        let mut changes = seen.changes(o, settled, now).await?;
+        // Progress is a line of history when it says something new. A second try does not make it old.
+        changes.events.retain(|event| {
+            let mut is_news = || *news.get_or_insert_with(|| presence.is_news(action, &event.text));
+            alerts || event.kind != EventKind::Progress || is_news()
+        });
         match o.store.commit(changes).await {
             Ok(()) => {
                 if heard == Heard::Settled {
@@ -82,47 +69,6 @@ pub async fn receive(
     }
 }
 
-/// The server agrees to give up an action whose slot is over (`closed`), or goes on with it.
-pub async fn receive_cancel(
-    o: &Orchestrator,
-    presence: &Presence,
-    server: &str,
-    action: i64,
-    feedback: &Feedback,
-) -> Result<Heard, SettleError> {
-    let ended = match feedback.execution {
-        Execution::Closed => true,
-        Execution::Canceled => feedback.finished != Finished::Failure,
-        Execution::Proceeding
-        | Execution::Scheduled
-        | Execution::Resumed
-        | Execution::Download
-        | Execution::Downloaded
-        | Execution::Rejected => false,
-    };
-    let rows = of_action(o, server, action).await?;
-    if !rows.iter().any(|d| d.state.is_open()) {
-        return Err(SettleError::Over(action));
-    }
-    let running = rows.iter().all(|d| !matches!(d.state, DeploymentState::Planned));
-    if !running {
-        return Err(SettleError::NeverOpened(action));
-    }
-    let said = Said::read(&feedback.details);
-    let (changes, heard) = if ended {
-        let said = Said { why: Some("given up: its slot ended before it was carried out".to_owned()), ..said };
-        (close(o, &rows, Finished::Failure, &said).await?, Heard::Settled)
-    } else {
-        (progress(o, presence, &rows, feedback.execution, &said), Heard::Noted)
-    };
-    o.store.commit(changes).await?;
-    if heard == Heard::Settled {
-        presence.is_over(action);
-        presence.forget(server);
-    }
-    Ok(heard)
-}
-
 async fn of_action(o: &Orchestrator, server: &str, action: i64) -> Result<Vec<Stored<Deployment>>, SettleError> {
     let filter = DeploymentFilter { action: Some(action), ..DeploymentFilter::default() };
     let mut rows = o.store.deployments(&filter).await?;
@@ -131,132 +77,78 @@ async fn of_action(o: &Orchestrator, server: &str, action: i64) -> Result<Vec<St
     if rows.is_empty() { Err(SettleError::NoAction { server: server.to_owned(), action }) } else { Ok(rows) }
 }
 
-/// A line of history for each news of an action that goes on.
-fn progress(
-    o: &Orchestrator,
-    presence: &Presence,
-    rows: &[Stored<Deployment>],
-    execution: Execution,
-    said: &Said,
-) -> Changes {
-    let mut changes = Changes::default();
-    let text = settle::progress(execution, said);
-    if let Some(first) = rows.iter().find(|d| d.state.is_open()).filter(|d| presence.is_news(d.action, &text)) {
-        let event = NewEvent::new(o.clock.now(), &first.client, EventKind::Progress, text);
-        changes.events.push(event.about(first));
-    }
-    changes
-}
-
-/// Fetching ahead failed: staff are told once.
-async fn staging_failed(o: &Orchestrator, rows: &[Stored<Deployment>], said: &Said) -> Result<Changes, StoreError> {
-    let mut changes = Changes::default();
-    let Some(alert) = settle::staging_failed(&plain(rows), said) else { return Ok(changes) };
-    let (id, text) = (alert.deployment, alert.text.clone());
-    alerts::raise(o, &mut changes, alert).await?;
-    if let Some(deployment) = rows.iter().find(|d| Some(d.id) == id).filter(|_| !changes.rows.is_empty()) {
-        let event = NewEvent::new(o.clock.now(), &deployment.client, EventKind::Progress, text);
-        changes.events.push(event.about(deployment));
-    }
-    Ok(changes)
-}
-
-fn plain(rows: &[Stored<Deployment>]) -> Vec<Deployment> {
-    rows.iter().map(|row| row.value.clone()).collect()
-}
-
-/// Every running deployment of the action ends as the report, and the machine's inventory, say.
-async fn close(
-    o: &Orchestrator,
-    rows: &[Stored<Deployment>],
-    finished: Finished,
-    said: &Said,
-) -> Result<Changes, SettleError> {
-    let Some(ground) = Ground::load(o, rows).await? else { return Ok(Changes::default()) };
-    let settled = ground.with_scene(o.clock.now(), |scene| settle::close(scene, &plain(rows), finished, said))?;
-    Ok(ground.changes(o, rows, settled).await?)
-}
-
-/// Ends running deployments of one action that nobody reported on, for the reason `why`.
-pub async fn time_out(o: &Orchestrator, rows: &[Stored<Deployment>], why: &str) -> Result<Changes, SettleError> {
-    let Some(ground) = Ground::load(o, rows).await? else { return Ok(Changes::default()) };
-    let now = o.clock.now();
-    let settled = ground.with_scene(now, |scene| {
-        let mut settled = Settled::default();
-        for row in rows {
-            let failed = row.value.clone().time_out(now, why.to_owned())?;
-            settle::ended(scene, failed, &mut settled);
-        }
-        Ok::<_, BadTransition>(settled)
-    })?;
-    Ok(ground.changes(o, rows, settled).await?)
-}
-
-/// What settling an action needs, read once.
-struct Ground {
-    client: Client,
+/// What settling one action looks at, with the revisions that writing back needs.
+pub(super) struct Seen {
+    rows: Vec<Stored<Deployment>>,
+    deployments: Vec<Deployment>,
+    /// Absent when the server never said anything.
     state: Option<Stored<(String, ServerState)>>,
+    client: Option<Client>,
     releases: Vec<Release>,
     requests: Vec<Stored<Request>>,
-    /// What the client's servers run, by server.
+    /// What the client's other servers run; read only where there are requests.
     inventories: BTreeMap<String, BTreeMap<String, Version>>,
 }
 
-impl Ground {
-    /// `None` where the client is not in the fleet any more.
-    async fn load(o: &Orchestrator, rows: &[Stored<Deployment>]) -> Result<Option<Ground>, StoreError> {
-        let Some(first) = rows.first() else { return Ok(None) };
-        let Some(client) = o.store.client(&first.client).await?.map(|c| c.value) else {
-            tracing::warn!(deployment.id = first.id, "not settled: its client is not in the fleet any more");
-            return Ok(None);
+impl Seen {
+    /// Reads what settling `rows`, the deployments of one action on one server, needs.
+    pub async fn load(o: &Orchestrator, rows: Vec<Stored<Deployment>>) -> Result<Seen, StoreError> {
+        let first = rows.first().map(|row| (row.client.clone(), row.server.clone())).unwrap_or_default();
+        let (client, server) = (o.store.client(&first.0).await?, first.1);
+        let mut seen = Seen {
+            state: o.store.state(&server).await?,
+            client: client.map(|client| client.value),
+            releases: Vec::new(),
+            requests: Vec::new(),
+            inventories: BTreeMap::new(),
+            deployments: rows.iter().map(|row| row.value.clone()).collect(),
+            rows,
         };
-        let (mut releases, mut requests, mut inventories) = (Vec::new(), Vec::new(), BTreeMap::new());
-        for row in rows {
-            releases.extend(o.store.release(&row.product, &row.to).await?.map(|r| r.value));
-            if let Some(id) = row.request {
-                requests.extend(o.store.request(id).await?);
+        for deployment in &seen.deployments {
+            let release = o.store.release(&deployment.product, &deployment.to).await?;
+            seen.releases.extend(release.map(|release| release.value));
+            if let Some(id) = deployment.request.filter(|id| seen.requests.iter().all(|r| r.id != *id)) {
+                seen.requests.extend(o.store.request(id).await?);
             }
         }
-        if !requests.is_empty() {
-            for server in &client.servers {
-                let state = o.store.state(&server.id).await?.map(|s| s.value.1).unwrap_or_default();
-                inventories.insert(server.id.clone(), state.inventory);
+        if !seen.requests.is_empty() {
+            for other in seen.client.iter().flat_map(|c| &c.servers).filter(|s| s.id != server) {
+                let state = o.store.state(&other.id).await?.map(|state| state.value.1);
+                seen.inventories.insert(other.id.clone(), state.unwrap_or_default().inventory);
             }
         }
-        Ok(Some(Ground { state: o.store.state(&first.server).await?, client, releases, requests, inventories }))
+        Ok(seen)
     }
 
-    fn with_scene<T>(&self, now: DateTime<Utc>, look: impl FnOnce(&Scene) -> T) -> T {
+    pub fn with_scene<T>(&self, now: DateTime<Utc>, look: impl FnOnce(&Scene) -> T) -> T {
         let unknown = ServerState::default();
-        let requests: Vec<Request> = self.requests.iter().map(|r| r.value.clone()).collect();
+        let requests: Vec<Request> = self.requests.iter().map(|request| request.value.clone()).collect();
         look(&Scene {
             now,
-            client: &self.client,
-            state: self.state.as_ref().map_or(&unknown, |s| &s.value.1),
-            releases: self.releases.iter().map(|r| (r.product(), r)).collect(),
+            deployments: &self.deployments,
+            state: self.state.as_ref().map_or(&unknown, |state| &state.value.1),
+            client: self.client.as_ref(),
+            releases: self.releases.iter().map(|release| (release.product(), release)).collect(),
             requests: &requests,
             runs: &|server, product| self.inventories.get(server)?.get(product).cloned(),
         })
     }
 
-    async fn changes(
-        &self,
-        o: &Orchestrator,
-        rows: &[Stored<Deployment>],
-        settled: Settled,
-    ) -> Result<Changes, StoreError> {
+    /// The rows, events and notices of what was settled.
+    pub async fn changes(&self, o: &Orchestrator, settled: Settled, now: DateTime<Utc>) -> Result<Changes, StoreError> {
         let mut changes = Changes { events: settled.events, notices: settled.notices, ..Changes::default() };
-        for cause in &settled.resolved {
-            alerts::resolve_cause(o, &mut changes, cause, "installed since").await?;
+        let causes: Vec<String> =
+            settled.alerts.iter().map(|alert| alert.cause.clone()).chain(settled.resolved.iter().cloned()).collect();
+        let open = if causes.is_empty() { BTreeMap::new() } else { o.store.open_alerts_by_cause(&causes).await? };
+        for alert in settled.resolved.iter().filter_map(|cause| open.get(cause)) {
+            alerts::add_resolved(&mut changes, alert, now, "installed since");
         }
         for alert in settled.alerts {
-            alerts::raise(o, &mut changes, alert).await?;
-        }
-        for deployment in settled.deployments {
-            let (server, id, state) = (&deployment.server, deployment.id, deployment.state.name());
-            tracing::info!(server.id = %server, deployment.id = id, state, "settled");
-            if let Some(row) = rows.iter().find(|row| row.id == deployment.id) {
-                changes.rows.push(Row::Deployment(row.with(deployment)));
+            if open.contains_key(&alert.cause) {
+                // The same trouble again is no news: what could not be fetched ahead is told with its alert, once.
+                changes.events.retain(|e| e.kind != EventKind::Progress || e.deployment != alert.deployment);
+            } else {
+                alerts::raise(o, &mut changes, alert).await?;
             }
         }
         for request in settled.requests {
@@ -264,10 +156,22 @@ impl Ground {
                 changes.rows.push(Row::Request(row.with(request)));
             }
         }
-        if let (Some(state), Some(first)) = (settled.state, rows.first()) {
+        for deployment in settled.deployments {
+            let (server, state) = (&deployment.server, deployment.state.name());
+            let name = format!("{} {}", deployment.product, deployment.to);
+            tracing::info!(server.id = %server, deployment.id = deployment.id, state, "{name} ended");
+            // Staff's letters name no client.
+            if !changes.notices.iter().any(|n| n.client.is_some() && n.deployment == Some(deployment.id)) {
+                tracing::warn!(deployment.id = deployment.id, "no letter: its release or client is not in the store");
+            }
+            if let Some(row) = self.rows.iter().find(|row| row.id == deployment.id) {
+                changes.rows.push(Row::Deployment(row.with(deployment)));
+            }
+        }
+        if let (Some(state), Some(first)) = (settled.state, self.rows.first()) {
             let value = (first.server.clone(), state);
-            let row = self.state.as_ref().map_or_else(|| Stored::new(value.clone()), |known| known.with(value.clone()));
-            changes.rows.push(Row::State(row));
+            let known = self.state.as_ref();
+            changes.rows.push(Row::State(known.map_or_else(|| Stored::new(value.clone()), |k| k.with(value.clone()))));
         }
         Ok(changes)
     }

@@ -112,6 +112,7 @@ impl Play {
             held: &held,
             minutes: &minutes,
             splay_minutes: customer.terms.schedule.rollout.splay_minutes,
+            agreements: &customer.agreements,
             line_busy: running_beside >= customer.terms.schedule.rollout.line_installs_max as usize,
         };
         (handout::offer(&asking), handout::next_start(&asking))

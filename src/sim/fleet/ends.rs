@@ -4,8 +4,8 @@ use super::book::Written;
 use super::chance::About;
 use super::engine::Play;
 use super::happening::{End, Happening};
-use crate::decide::settle::{self, Finished, Said, Scene, Settled};
-use crate::model::deployment::{BadTransition, Deployment, DeploymentState};
+use crate::decide::settle::{self, Execution, Feedback, Finished, Refusal, Scene, Settled};
+use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::fleet::Ring;
 
 impl Play {
@@ -27,7 +27,7 @@ impl Play {
         }
         let settled = match end {
             End::Installed | End::RolledBack | End::Failed => self.reported(place, &members, end),
-            End::Lost => self.timed_out(place, members),
+            End::Lost => self.timed_out(place, &members),
         };
         let settled = match settled {
             Ok(settled) => settled,
@@ -53,7 +53,7 @@ impl Play {
     }
 
     /// The agent's closing report, as it would word it.
-    fn reported(&self, place: usize, members: &[Deployment], end: End) -> Result<Settled, BadTransition> {
+    fn reported(&self, place: usize, members: &[Deployment], end: End) -> Result<Settled, Refusal> {
         let (finished, details): (_, &[&str]) = match end {
             End::Installed => (Finished::Success, &["noctule.result=installed"]),
             End::RolledBack => {
@@ -61,19 +61,13 @@ impl Play {
             }
             End::Failed | End::Lost => (Finished::Failure, &["noctule.why=the old version could not be restored"]),
         };
-        let said = Said::read(&details.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>());
-        self.with_scene(place, members, |scene| settle::close(scene, members, finished, &said))
+        let details = details.iter().map(|line| (*line).to_owned()).collect();
+        let feedback = Feedback { execution: Execution::Closed, finished, details };
+        self.with_scene(place, members, |scene| settle::settle(scene, settle::About::Action, &feedback))
     }
 
-    fn timed_out(&self, place: usize, members: Vec<Deployment>) -> Result<Settled, BadTransition> {
-        self.with_scene(place, &members, |scene| {
-            let mut settled = Settled::default();
-            for deployment in members.clone() {
-                let failed = deployment.time_out(scene.now, "its agent was not heard again".to_owned())?;
-                settle::ended(scene, failed, &mut settled);
-            }
-            Ok(settled)
-        })
+    fn timed_out(&self, place: usize, members: &[Deployment]) -> Result<Settled, Refusal> {
+        self.with_scene(place, members, settle::time_out)
     }
 
     fn with_scene<T>(&self, place: usize, members: &[Deployment], look: impl FnOnce(&Scene) -> T) -> T {
@@ -81,7 +75,8 @@ impl Play {
         let releases = members.iter().filter_map(|d| self.world.release(&d.product, &d.to));
         look(&Scene {
             now: self.now,
-            client: &customer.client,
+            deployments: members,
+            client: Some(&customer.client),
             state: &self.world.site(place).state,
             releases: releases.map(|r| (r.product(), &**r)).collect(),
             requests: &customer.requests,
