@@ -348,6 +348,7 @@ impl Site {
             (deployment.id, u32::try_from(need.num_minutes()).unwrap())
         };
         let asking = Asking {
+            agreements: &self.agreements,
             now: self.now,
             open: &open,
             line_busy: false,
