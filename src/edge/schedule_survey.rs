@@ -253,7 +253,7 @@ mod tests {
                 "",
                 "26 minor.deadline_nights: missing field `deadline_nights`; add it, as in `deadline_nights = 2`",
             ),
-            ("[retry]", "[retrie]", "65 retrie: unknown field `retrie`; did you mean `retry`?"),
+            ("[retry]", "[retrie]", "83 retrie: unknown field `retrie`; did you mean `retry`?"),
             (
                 "hours = \"Mo-Su 22:00-07:00\"\n",
                 "",
@@ -299,7 +299,7 @@ mod tests {
                 "28 minor.window",
                 "29 minor.deadline_nights",
                 "30 minor.never",
-                "57 intervention.escalate_after_hours",
+                "75 intervention.escalate_after_hours",
             ],
             "{found:#?}"
         );

@@ -4,7 +4,6 @@ use super::site::{self, Site};
 use super::world::report;
 use noctule::edge::store::{Changes, DeploymentFilter, Row, Stored};
 use noctule::model::fleet::{Client, Ring, Server};
-use noctule::model::request::{Request, RequestState};
 use serde_json::json;
 
 /// Servers of one client whose contract lets two of them install at once.
@@ -101,49 +100,6 @@ async fn an_installation_ends_after_its_client_left_the_fleet() {
             site.o.store.alerts(false).await.unwrap().iter().filter(|a| a.cause.starts_with("failed/")).count(),
             1
         );
-    })
-    .await;
-}
-
-/// Two products that one request names end it once.
-#[tokio::test]
-async fn an_action_that_answers_one_request_twice_ends_it_once() {
-    site::each(async |site| {
-        begin(&site).await;
-        let token = site.gateway("trio").await;
-        let request = Request {
-            id: 77,
-            client: "trio".into(),
-            product: "isacompta".into(),
-            version: "14.20.003".parse().unwrap(),
-            servers: vec![SERVERS[0].into()],
-            received_at: site.o.clock.now(),
-            by: "claire@martin.example".into(),
-            before: "2026-05-20".parse().unwrap(),
-            state: RequestState::Accepted,
-        };
-        let planned = site.o.store.open_deployments(SERVERS[0]).await.unwrap().remove(0);
-        let first = noctule::model::deployment::Deployment { request: Some(77), ..planned.value.clone() };
-        let second = noctule::model::deployment::Deployment {
-            id: 9_001,
-            position: 1,
-            product: "isaged".into(),
-            ..first.clone()
-        };
-        let rows = vec![
-            Row::Request(Stored::new(request)),
-            Row::Deployment(planned.with(first)),
-            Row::Deployment(Stored::new(second)),
-        ];
-        site.o.store.commit(Changes { rows, ..Changes::default() }).await.unwrap();
-        site.publish("isaged", "14.20.003", "minor", "").await;
-        let id = action(&site, SERVERS[0]).await;
-        assert_eq!(take(&site, SERVERS[0], &token).await, 200);
-        let feedback = format!("{}/deploymentBase/{id}/feedback", base(SERVERS[0]));
-        let closed = r#"{"status":{"execution":"closed","result":{"finished":"success"}}}"#;
-        site.post(&feedback, &token, closed).await.ok();
-        let done = site.o.store.request(77).await.unwrap().unwrap();
-        assert_eq!(done.state, RequestState::Done { at: site.o.clock.now() });
     })
     .await;
 }

@@ -237,7 +237,7 @@ fn a_check_tells_everything_at_once_with_place_and_fix() {
             ("windows.service.hours", 22, 16),
             ("minor.deadline_night", 29, 1),
             ("minor.never_in", 30, 12),
-            ("retry.attempts_max", 67, 16),
+            ("retry.attempts_max", 85, 16),
         ]
     );
     insta::assert_snapshot!("check_problems", String::from_utf8_lossy(&checked(&changes, &[]).stderr));

@@ -198,8 +198,17 @@ fn common_slot<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], i: usize, partner: u
         .into_iter()
         .filter(|slot| slots::fits(facts, **slot, need))
         .filter(|slot| releases().all(|r| r.published_at() <= slot.start))
+        .filter(|slot| agreed(slot) || releases().all(|r| is_announced(facts, work, r, slot)))
         .filter(|slot| agreed(slot) || releases().all(|r| slots::kept(facts, work, r, slot).is_some()))
         .max_by_key(|slot| (in_time(slot), behind_canaries(slot), std::cmp::Reverse(slot.start)))
+}
+
+/// Whether a contact hears early enough of a manual update in this slot; of one promised it was told before.
+fn is_announced(facts: &Facts, work: Work, release: &Release, slot: &Slot) -> bool {
+    match work {
+        Work::Manual => slots::announced(facts, release) <= slot.start || slots::promised(facts, release) == Some(slot),
+        Work::Night | Work::Major => true,
+    }
 }
 
 /// Gives the members of each group their order: what is required comes before what requires it.
