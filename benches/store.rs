@@ -16,7 +16,7 @@
 mod databases;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use noctule::edge::store::{Changes, Row, Sequence, Standing, Store, Stored};
+use noctule::edge::store::{Changes, Row, Sequence, Store, Stored};
 use noctule::model::decision::Reason;
 use noctule::model::deployment::{Closing, Deployment, DeploymentState};
 use noctule::model::event::{EventKind, NewEvent};
@@ -27,6 +27,7 @@ use noctule::model::release::{Release, ReleaseId};
 use noctule::model::report::{Backup, ServerState};
 use noctule::model::rule::Rule;
 use noctule::model::slot::Slot;
+use noctule::model::standing::Standing;
 use noctule::model::version::{Change, Version};
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -31,13 +31,14 @@
 //!
 //! 1. **Manifest.** [`work::intake`] follows each feed (TUF), verifies, mirrors the package, and keeps metadata and
 //!    releases in one commit.
-//! 2. **Request.** [`work::requests`] answers a client: refused with the arithmetic, or accepted with its slot.
+//! 2. **Request.** [`work::requests`] answers a client as [`decide::requests`] judges: refused with the arithmetic, or
+//!    accepted with its slot. [`work::agreements`], [`work::holds`] and [`work::resume`] record what else people may say.
 //! 3. **Plan.** [`work::planning`] loads the world, asks [`decide::planner`] for each server, and writes what differs:
 //!    deployments, moves, cancellations, events, letters, alerts. Planning twice changes nothing.
 //! 4. **Check-in.** [`work::checkin`] hands an action out inside its slot only, after asking again whether it stands.
 //! 5. **Install.** [`work::agent`] verifies everything itself from the root it pinned, journals each dangerous step,
 //!    and finishes or restores after any interruption.
-//! 6. **Settle.** [`work::settle`] turns its report into transitions, events, letters and alerts.
+//! 6. **Settle.** [`decide::settle`] turns its report into transitions, events, letters and alerts, [`work::settle`] writes them.
 //! 7. **Post.** [`work::post`] sends what is in the outbox, outside any transaction, with a stable Message-ID.
 //! 8. The history, the plan and `explain` read the same rows and the same planner; there is no second logic.
 //!

@@ -25,8 +25,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Most rows asked for in one answer.
 pub const ROWS_MAX: usize = 10_000;
-/// What history calls who runs a command beside the database.
-const STAFF: &str = "staff";
 
 /// A way to the API.
 pub struct Client {
@@ -68,14 +66,33 @@ pub struct EventRow {
 /// The answer to an accepted request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Accepted {
+    #[serde(flatten)]
+    pub request: InForce,
+    pub with: Vec<InForce>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InForce {
     pub id: i64,
     pub client: String,
     pub product: String,
     pub version: String,
     pub before: NaiveDate,
     pub received_at: DateTime<Utc>,
+    pub by: String,
     pub slots: Vec<PlannedSlot>,
     pub counting: Counting,
+    pub agreement: Option<AgreementRef>,
+    pub superseded: Vec<i64>,
+    pub repeated: bool,
+}
+
+/// Who agreed, and when.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AgreementRef {
+    pub id: i64,
+    pub by: String,
+    pub at: DateTime<Utc>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -104,6 +121,7 @@ pub struct RequestRow {
     pub before: NaiveDate,
     pub state: String,
     pub ended_at: Option<DateTime<Utc>>,
+    pub superseded_by: Option<i64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -174,6 +192,10 @@ impl Client {
         self.call(Method::POST, "requests", &Vec::new(), Some(ask)).await
     }
 
+    pub async fn change_request(&self, id: i64, change: &Value) -> Result<Accepted, Failure> {
+        self.call(Method::POST, &format!("requests/{id}/change"), &Vec::new(), Some(change)).await
+    }
+
     pub async fn cancel_request(&self, id: i64) -> Result<RequestRow, Failure> {
         self.call(Method::DELETE, &format!("requests/{id}"), &Vec::new(), None).await
     }
@@ -193,11 +215,11 @@ impl Client {
         self.call(Method::POST, &format!("deployments/{id}/attend"), &Vec::new(), Some(&body)).await
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str, query: &Query<'_>) -> Result<T, Failure> {
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, query: &Query<'_>) -> Result<T, Failure> {
         self.call(Method::GET, path, query, None).await
     }
 
-    async fn call<T: DeserializeOwned>(
+    pub(super) async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
@@ -230,7 +252,7 @@ async fn here(router: &Router, method: Method, path: &str, body: Vec<u8>) -> Res
         .uri(format!("/{path}"))
         .header(header::CONTENT_TYPE, "application/json")
         .body(Body::from(body))?;
-    request.extensions_mut().insert(Identity::Staff { name: STAFF.to_owned() });
+    request.extensions_mut().insert(Identity::Staff { name: web::OPERATOR.to_owned() });
     let response = match router.clone().oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},

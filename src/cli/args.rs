@@ -1,8 +1,14 @@
 //! The commands and their arguments.
 
 use super::trace::LogFormat;
-use super::{agent, alerts, attend, demo, explain, fleet, history, plan, release, request, schedule, serve, tokens};
-use chrono::{DateTime, NaiveDate, Utc};
+use super::{
+    agent, agree, alerts, attend, demo, explain, fleet, history, hold, plan, release, request, resume, schedule, serve,
+    simulate, tokens, version,
+};
+use crate::decide::calendar::{self, Fold};
+use crate::decide::civil;
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono_tz::Tz;
 
 /// Keeps other people's servers up to date under a contract, at night, and can prove it.
 #[derive(Debug, clap::Parser)]
@@ -31,18 +37,28 @@ pub enum Command {
     Token(tokens::TokenArgs),
     /// Ask for a major version by a date; list or cancel such requests
     Request(request::RequestArgs),
+    /// Record what a client's contact agreed to: another slot, work in a closed period, a shorter notice
+    Agree(agree::AgreeArgs),
+    /// Hold back installations on a server, for a client, or of a release
+    Hold(hold::HoldArgs),
+    /// Let a release go on that halted or is held
+    Resume(resume::ResumeArgs),
     /// What was installed where and when, and what is planned
     History(history::HistoryArgs),
     /// What will be installed in the coming days, and what is held or late and why; changes nothing
     Plan(plan::PlanArgs),
     /// The ordered reasons behind the current decisions about a server
     Explain(explain::ExplainArgs),
-    /// Check a contract before it is used
+    /// Check a contract, read it in words, ask it for slots and notices
     Schedule(schedule::ScheduleArgs),
+    /// Compare and sort versions as publishers write them
+    Version(version::VersionArgs),
     /// What demands action of staff
     Alerts(alerts::AlertsArgs),
     /// Say who attends a manual update
     Attend(attend::AttendArgs),
+    /// Play a fleet's months in seconds, with everything that goes wrong, and count what it comes to
+    Simulate(simulate::SimulateArgs),
     /// See the whole service at work: two weeks in under a minute, on real parts and a stepped clock
     Demo(demo::DemoArgs),
 }
@@ -57,12 +73,17 @@ impl Command {
             | Command::Enrol(_)
             | Command::Token(_)
             | Command::Request(_)
+            | Command::Agree(_)
+            | Command::Hold(_)
+            | Command::Resume(_)
             | Command::History(_)
             | Command::Plan(_)
             | Command::Explain(_)
             | Command::Schedule(_)
+            | Command::Version(_)
             | Command::Alerts(_)
             | Command::Attend(_)
+            | Command::Simulate(_)
             | Command::Demo(_) => false,
         }
     }
@@ -75,6 +96,86 @@ pub enum Format {
     Table,
     Json,
     Csv,
+}
+
+/// How an answer is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Shape {
+    #[default]
+    #[value(alias = "table")]
+    Text,
+    Json,
+}
+
+/// Years that moments on the command line may be in: those whose holidays and clock changes are known.
+const YEARS: std::ops::RangeInclusive<i32> = 2000..=2100;
+
+/// A point in time as written: an instant, or a time on the site's own clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    Instant(DateTime<Utc>),
+    Civil(NaiveDateTime),
+}
+
+impl Moment {
+    /// The instant for a site in `zone`; of a time that the clock repeats, the one that `fold` says.
+    pub fn at(self, zone: Tz, fold: Fold) -> DateTime<Utc> {
+        match self {
+            Moment::Instant(instant) => instant,
+            Moment::Civil(civil) => calendar::instant(zone, civil, fold),
+        }
+    }
+}
+
+/// Reads RFC 3339, or a date with or without a time on the site's own clock (a date alone is its first moment).
+pub fn moment(text: &str) -> Result<Moment, String> {
+    let forms = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"];
+    let civil = || forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+    // The seconds may be left out here too.
+    let minute = || DateTime::parse_from_str(&text.replace('Z', "+00:00"), "%Y-%m-%dT%H:%M%:z");
+    let (moment, year) = if let Ok(day) = date(text) {
+        (Moment::Civil(day.and_time(NaiveTime::MIN)), day.year())
+    } else if let Ok(instant) = DateTime::parse_from_rfc3339(text).or_else(|_| minute()) {
+        (Moment::Instant(instant.to_utc()), instant.year())
+    } else if let Some(civil) = civil() {
+        (Moment::Civil(civil), civil.year())
+    } else {
+        return Err("no such date or time; write 2026-05-16, 2026-05-16T22:00 in the site's time, or \
+                    2026-05-16T20:00:00Z"
+            .to_owned());
+    };
+    if !YEARS.contains(&year) {
+        return Err(format!("write a date from {} to {}", YEARS.start(), YEARS.end()));
+    }
+    Ok(moment)
+}
+
+/// Reads an IANA zone.
+pub fn zone(text: &str) -> Result<Tz, String> {
+    if let Ok(zone) = text.parse() {
+        return Ok(zone);
+    }
+    if text.starts_with(['+', '-']) || text.to_ascii_uppercase().starts_with("UTC") {
+        return Err(
+            "a fixed distance from UTC is wrong half of the year; write a zone, such as Europe/Paris".to_owned()
+        );
+    }
+    let lower = text.to_lowercase();
+    let near = chrono_tz::TZ_VARIANTS
+        .iter()
+        .map(|zone| zone.name())
+        .min_by_key(|name| strsim::damerau_levenshtein(&lower, &name.to_lowercase()));
+    Err(match near {
+        Some(near) if strsim::damerau_levenshtein(&lower, &near.to_lowercase()) <= 3 => {
+            format!("no such zone; did you mean {near}?")
+        }
+        Some(_) | None => "no such zone; write an IANA zone, such as Europe/Paris or Indian/Reunion".to_owned(),
+    })
+}
+
+/// Reads a time as people write it, and passes it on as it is: what it means depends on the site.
+pub fn written_moment(text: &str) -> Result<String, String> {
+    text.parse::<civil::Moment>().map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// Reads a calendar date: `2026-05-16`.
@@ -109,6 +210,17 @@ mod tests {
             "noctule request isacompta 15.0.001 --before 2026-05-16 --config noctule.toml",
             "noctule request list --config noctule.toml",
             "noctule request cancel 3 --config noctule.toml",
+            "noctule request change 3 --before 2026-05-16 --server a,b --format json --config noctule.toml",
+            "noctule request isacompta 15 --with isapaye 2027.1 --with isaged 4 --before 2026-05-16 --client c",
+            "noctule agree slot srv isacompta --from 2026-05-16T08:00 --to 2026-05-16T12:00 --by Claire",
+            "noctule agree closed client --from 2026-05-16 --to 2026-05-20 --by Claire",
+            "noctule agree notice client isacompta 15 --before 2026-05-16 --by Claire",
+            "noctule hold srv --reason why --by Nadia",
+            "noctule hold isacompta 15 --until 2026-05-16 --reason why --config noctule.toml",
+            "noctule hold release isacompta 15 --until 2026-05-16T08:00 --reason why",
+            "noctule hold list --all --format json",
+            "noctule hold lift 3 --by Nadia",
+            "noctule resume isacompta 15 --reason mended --by Nadia",
             "noctule explain martin-srv1 isacompta --api http://127.0.0.1:8420 --token-file t",
             "noctule fleet apply fleet.toml --dry-run --config noctule.toml",
             "noctule token create anna --staff --config noctule.toml",
@@ -121,10 +233,62 @@ mod tests {
             "noctule request isacompta 15.0 --before 2026-02-30",
             "noctule request isacompta",
             "noctule history --since hier",
+            "noctule hold srv",
+            "noctule hold a b c --reason why",
+            "noctule hold srv --reason why --until soon",
+            "noctule agree slot srv isacompta --from 8h --to 12h --by Claire",
+            "noctule agree closed client --from 2026-05-16 --by Claire",
+            "noctule request isacompta 15 --with isapaye --before 2026-05-16",
+            "noctule resume isacompta --reason mended",
             "noctule token create anna",
             "noctule",
         ] {
             assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_an_instant_or_the_sites_own_time() {
+        let paris = |text: &str| moment(text).unwrap().at(Tz::Europe__Paris, Fold::Earlier).to_rfc3339();
+        for (text, at) in [
+            ("2026-05-16", "2026-05-15T22:00:00+00:00"),
+            ("2026-05-16T22:00", "2026-05-16T20:00:00+00:00"),
+            ("2026-05-16 22:00", "2026-05-16T20:00:00+00:00"),
+            ("2026-05-16T22:00:01", "2026-05-16T20:00:01+00:00"),
+            ("2026-05-16T22:00:00Z", "2026-05-16T22:00:00+00:00"),
+            ("2026-05-16T22:00:00-03:00", "2026-05-17T01:00:00+00:00"),
+            ("2026-05-16T22:00Z", "2026-05-16T22:00:00+00:00"),
+            ("2026-05-16T22:00-03:00", "2026-05-17T01:00:00+00:00"),
+            ("2026-10-25T02:30", "2026-10-25T00:30:00+00:00"),
+            ("2000-01-01", "1999-12-31T23:00:00+00:00"),
+        ] {
+            assert_eq!(paris(text), at, "{text}");
+        }
+        for text in [
+            "",
+            "2026",
+            "2026-02-29",
+            "16/05/2026",
+            "2026-05-16T24:00",
+            "2026-05-16T22:00Z ",
+            "1999-12-31",
+            "2101-01-01",
+        ] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_zone_that_is_none_says_what_to_write() {
+        assert_eq!(zone("Indian/Reunion"), Ok(Tz::Indian__Reunion));
+        for (text, said) in [
+            ("Europe/Pari", "did you mean Europe/Paris?"),
+            ("europe/paris", "did you mean Europe/Paris?"),
+            ("+02:00", "wrong half of the year"),
+            ("UTC+2", "wrong half of the year"),
+            ("chez nous", "such as Europe/Paris"),
+        ] {
+            assert!(zone(text).unwrap_err().contains(said), "{text}");
         }
     }
 

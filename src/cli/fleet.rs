@@ -48,9 +48,12 @@ pub async fn run(args: FleetArgs) -> Outcome {
 }
 
 async fn apply(path: PathBuf, yes: bool, dry_run: bool, access: &Access) -> Outcome {
-    let file = fleet_file::read(&path)?;
+    let mut file = fleet_file::read(&path)?;
     let o = access.open().await?;
-    let findings = fleet::check(&o, &file).await?;
+    let mut findings = fleet::check(&o, &file).await?;
+    let calendars = file.read_calendars(o.clock.now().date_naive());
+    findings.errors.extend(calendars.errors);
+    findings.warnings.extend(calendars.warnings);
     if !findings.errors.is_empty() {
         let count = findings.errors.len();
         let what = if count == 1 { "1 problem" } else { &format!("{count} problems") };

@@ -6,6 +6,7 @@
 
 mod access;
 pub mod agent;
+mod agree;
 mod alerts;
 mod api;
 mod args;
@@ -14,14 +15,19 @@ mod demo;
 mod explain;
 mod fleet;
 mod history;
+mod hold;
 mod output;
 mod plan;
 pub mod release;
 mod request;
+mod resume;
 mod schedule;
 mod serve;
+mod simulate;
+mod steering;
 mod tokens;
 mod trace;
+mod version;
 
 use args::{Args, Command};
 use clap::Parser;
@@ -59,12 +65,17 @@ async fn run(command: Command) -> Outcome {
         Command::Enrol(args) => tokens::enrol(args).await,
         Command::Token(args) => tokens::run(args).await,
         Command::Request(args) => request::run(args).await,
+        Command::Agree(args) => agree::run(args).await,
+        Command::Hold(args) => hold::run(args).await,
+        Command::Resume(args) => resume::run(args).await,
         Command::History(args) => history::run(args).await,
         Command::Plan(args) => plan::run(args).await,
         Command::Explain(args) => explain::run(args).await,
         Command::Schedule(args) => schedule::run(args),
+        Command::Version(args) => version::run(args),
         Command::Alerts(args) => alerts::run(args).await,
         Command::Attend(args) => attend::run(args).await,
+        Command::Simulate(args) => simulate::run(args),
         Command::Demo(args) => demo::run(args).await,
     }
 }

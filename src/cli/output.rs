@@ -94,6 +94,28 @@ pub fn slot(start: DateTime<Utc>, end: DateTime<Utc>, zone: Tz) -> String {
     format!("{}–{end}", from.format("%a %-d %b %H:%M"))
 }
 
+/// `Wed 29 Apr 2026 22:00–07:00`, site time; the second day is named when more than a night is between them.
+pub fn dated_slot(start: DateTime<Utc>, end: DateTime<Utc>, zone: Tz) -> String {
+    let (from, to) = (start.with_timezone(&zone), end.with_timezone(&zone));
+    let end = if end - start < TimeDelta::hours(24) { to.format("%H:%M") } else { to.format("%a %-d %b %Y %H:%M") };
+    format!("{}–{end}", from.format("%a %-d %b %Y %H:%M"))
+}
+
+/// `text` in lines of at most `width` characters, broken at spaces.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) | None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,13 +1,13 @@
-//! `noctule request PRODUCT VERSION --before DATE`, `request list`, `request cancel ID`.
+//! `noctule request PRODUCT VERSION --before DATE`, `request change ID`, `request list`, `request cancel ID`.
 
 use super::access::Access;
-use super::api::{Accepted, Client, Counting, Refused, RequestRow};
-use super::args;
+use super::api::{Accepted, Client, Counting, InForce, Refused, RequestRow};
+use super::args::{self, Shape};
 use super::{Failure, Outcome, Usage, output};
 use axum::http::StatusCode;
 use chrono::NaiveDate;
 use comfy_table::Cell;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -27,9 +27,25 @@ enum RequestCommand {
         /// Only this client's
         #[arg(long)]
         client: Option<String>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        print: Print,
+        #[command(flatten)]
+        access: Access,
+    },
+    /// Ask anew with another date or other servers; refused, the old request stands
+    Change {
+        id: i64,
+        /// The new latest date; the notice counts from now
+        #[arg(long, value_name = "DATE", value_parser = args::date)]
+        before: NaiveDate,
+        /// The new servers; those it had when absent
+        #[arg(long, value_name = "SERVER,…", value_delimiter = ',', alias = "servers")]
+        server: Option<Vec<String>>,
+        /// Who of the staff asks for the client
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+        #[command(flatten)]
+        print: Print,
         #[command(flatten)]
         access: Access,
     },
@@ -37,8 +53,26 @@ enum RequestCommand {
     Cancel {
         id: i64,
         #[command(flatten)]
+        print: Print,
+        #[command(flatten)]
         access: Access,
     },
+}
+
+/// How the answer is printed.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Print {
+    #[arg(long, value_enum, default_value_t)]
+    format: Shape,
+    /// The same as --format json
+    #[arg(long, hide = true, conflicts_with = "format")]
+    json: bool,
+}
+
+impl Print {
+    fn is_json(self) -> bool {
+        self.json || self.format == Shape::Json
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -56,11 +90,16 @@ struct AskArgs {
     #[arg(long)]
     client: Option<String>,
     /// Only on these servers
-    #[arg(long, value_name = "SERVER,…", value_delimiter = ',')]
+    #[arg(long, value_name = "SERVER,…", value_delimiter = ',', alias = "servers")]
     server: Vec<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    /// A further major by the same date: all are accepted, or none is
+    #[arg(long, num_args = 2, value_names = ["PRODUCT", "VERSION"])]
+    with: Vec<String>,
+    /// Who of the staff asks for the client
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    #[command(flatten)]
+    print: Print,
     #[command(flatten)]
     access: Access,
 }
@@ -68,9 +107,17 @@ struct AskArgs {
 pub async fn run(args: RequestArgs) -> Outcome {
     match args.command {
         None => ask(args.ask).await,
-        Some(RequestCommand::List { client, json, access }) => list(client, json, &access).await,
-        Some(RequestCommand::Cancel { id, access }) => {
+        Some(RequestCommand::List { client, print, access }) => list(client, print, &access).await,
+        Some(RequestCommand::Change { id, before, server, by, print, access }) => {
+            let client = Client::connect(&access).await?;
+            let body = json!({ "before": before, "servers": server, "by": by });
+            answered(&client, client.change_request(id, &body).await, print).await
+        }
+        Some(RequestCommand::Cancel { id, print, access }) => {
             let row = Client::connect(&access).await?.cancel_request(id).await?;
+            if print.is_json() {
+                return output::print_json(&row);
+            }
             output::print(&format!("request {id} ({} {}) is cancelled", row.product, row.version))
         }
     }
@@ -80,30 +127,46 @@ async fn ask(args: AskArgs) -> Outcome {
     let (Some(product), Some(version), Some(before)) = (args.product, args.version, args.before) else {
         return Err(Usage("a request is PRODUCT VERSION --before DATE".to_owned()).into());
     };
+    let with: Vec<Value> =
+        args.with.chunks_exact(2).map(|pair| json!({ "product": pair[0], "version": pair[1] })).collect();
     let body = json!({
         "client": args.client, "product": product, "version": version, "before": before, "servers": args.server,
+        "with": with, "by": args.by,
     });
     let client = Client::connect(&args.access).await?;
-    match client.request(&body).await {
-        Ok(accepted) if args.json => output::print_json(&accepted),
+    answered(&client, client.request(&body).await, args.print).await
+}
+
+async fn answered(client: &Client, answer: Result<Accepted, Failure>, print: Print) -> Outcome {
+    match answer {
+        Ok(accepted) if print.is_json() => output::print_json(&accepted),
         Ok(accepted) => {
             let zones: BTreeMap<String, String> =
                 client.fleet().await?.into_iter().map(|row| (row.server, row.zone)).collect();
-            output::print(&told(&accepted, &zones))
+            let all = std::iter::once(&accepted.request).chain(&accepted.with);
+            output::print(&all.map(|request| told(request, &zones)).collect::<String>())
         }
         Err(failure) => Err(with_counting(failure)),
     }
 }
 
-fn told(accepted: &Accepted, zones: &BTreeMap<String, String>) -> String {
-    let Accepted { id, product, version, before, .. } = accepted;
-    let mut text = format!("request {id} accepted: {product} {version} by {before}\n");
+fn told(accepted: &InForce, zones: &BTreeMap<String, String>) -> String {
+    let InForce { id, product, version, before, .. } = accepted;
+    let stands = if accepted.repeated { "stands already" } else { "accepted" };
+    let mut text = format!("request {id} {stands}: {product} {version} by {before}\n");
     for planned in &accepted.slots {
         let zone = output::zone(zones.get(&planned.server).map_or("UTC", String::as_str));
         let slot = output::slot(planned.slot.start, planned.slot.end, zone);
         let _ = writeln!(text, "  {}: planned {slot} ({zone})", planned.server);
     }
+    for older in &accepted.superseded {
+        let _ = writeln!(text, "  takes the place of request {older}");
+    }
     text.push_str(&counting(&accepted.counting));
+    if let Some(agreement) = &accepted.agreement {
+        let at = output::instant(agreement.at, chrono_tz::Tz::UTC);
+        let _ = writeln!(text, "  sooner by agreement {}: {}, {at} UTC", agreement.id, agreement.by);
+    }
     text
 }
 
@@ -135,16 +198,19 @@ fn with_counting(failure: Failure) -> Failure {
     text.into()
 }
 
-async fn list(client: Option<String>, json: bool, access: &Access) -> Outcome {
+async fn list(client: Option<String>, print: Print, access: &Access) -> Outcome {
     let rows = Client::connect(access).await?.requests(&vec![("client", client)]).await?;
-    if json {
+    if print.is_json() {
         return output::print_json(&rows);
     }
     if rows.is_empty() {
         return output::print("there is no request");
     }
     let mut table = output::table(&["id", "client", "product", "version", "before", "received (UTC)", "by", "state"]);
-    for RequestRow { id, client, product, version, received_at, by, before, state, .. } in rows {
+    for RequestRow { id, client, product, version, received_at, by, before, state, superseded_by, .. } in rows {
+        // The client has a column of its own.
+        let by = by.strip_suffix(&format!(" for {client}")).unwrap_or(&by).to_owned();
+        let state = superseded_by.map_or(state, |newer| format!("superseded by {newer}"));
         table.add_row([
             Cell::new(id),
             Cell::new(client),

@@ -1,17 +1,23 @@
-//! `noctule schedule check FILE`: a contract's problems on their lines, or the next slots it gives.
+//! `noctule schedule`: a contract checked, read in words, and asked for its slots and notices. Touches no database.
 
-use super::{Outcome, output};
+mod check;
+mod notice;
+mod show;
+mod slots;
+
+use super::args::{self, Moment, Shape};
+use super::{Failure, Outcome};
 use crate::decide::calendar::{Calendar, Region};
-use crate::decide::terms::Terms;
-use crate::edge::clock::Clock;
-use crate::edge::schedule_file;
-use chrono::TimeDelta;
+use crate::decide::terms::{Problem, Terms};
+use crate::edge::schedule_file::{self, ScheduleFile};
+use crate::edge::schedule_survey::{self, Mistake};
+use crate::edge::toml_errors;
+use crate::model::fleet::Language;
+use crate::model::slot::Slot;
+use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
-use std::fmt::Write as _;
-use std::path::PathBuf;
-
-/// How far ahead slots are looked for, in days.
-const AHEAD_DAYS: i64 = 60;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct ScheduleArgs {
@@ -21,41 +27,192 @@ pub struct ScheduleArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum ScheduleCommand {
-    /// Show what is wrong with a contract, or the slots that it gives next
+    /// Show everything that is wrong with a contract, with place and fix, or the slots that it gives next
     Check {
         /// The contract, such as schedules/pro-controle.toml
         file: PathBuf,
-        /// Zone of the site the slots are shown for
-        #[arg(long, default_value = "Europe/Paris")]
-        zone: Tz,
-        /// Holidays of the site: FR, FR-ALS or FR-971 to FR-978
-        #[arg(long, default_value = "FR")]
-        holidays: Region,
+        #[command(flatten)]
+        site: Site,
         /// Slots to show of each window
         #[arg(long, default_value_t = 5)]
         slots: u8,
+        #[arg(long, value_enum, default_value_t)]
+        format: Shape,
+    },
+    /// A contract in words, each term with its clause
+    Show {
+        file: PathBuf,
+        /// Language of the sentences; the locale's unless given
+        #[arg(long, value_enum)]
+        lang: Option<Lang>,
+        #[arg(long, value_enum, default_value_t)]
+        format: Shape,
+    },
+    /// The slots of a window that touch a span of time, whole, bounds in UTC
+    Slots {
+        file: PathBuf,
+        /// Name of the window: night, maintenance, office, …
+        #[arg(long)]
+        window: String,
+        /// Start: RFC 3339, or YYYY-MM-DD[THH:MM] on the site's own clock (a date is its first moment)
+        #[arg(long, value_name = "T", value_parser = args::moment)]
+        from: Moment,
+        /// End, not included; written like --from
+        #[arg(long, value_name = "T", value_parser = args::moment)]
+        to: Moment,
+        #[command(flatten)]
+        site: Site,
+        #[arg(long, value_enum, default_value_t)]
+        format: Shape,
+    },
+    /// From which date a major version could be asked for, had the request come at this time
+    Notice {
+        file: PathBuf,
+        /// When the request came: RFC 3339, or YYYY-MM-DD[THH:MM] on the site's own clock
+        #[arg(long, value_name = "T", value_parser = args::moment)]
+        received: Moment,
+        #[command(flatten)]
+        site: Site,
+        #[arg(long, value_enum, default_value_t)]
+        format: Shape,
     },
 }
 
-pub fn run(args: ScheduleArgs) -> Outcome {
-    let ScheduleCommand::Check { file, zone, holidays, slots } = args.command;
-    let file = schedule_file::read(&file)?;
-    let terms = Terms::compile(file.schedule.clone()).map_err(|problems| {
-        let shown: Vec<String> = problems
-            .iter()
-            .map(|problem| file.point_at(&problem.path(), problem.span.clone(), &problem.to_string()))
-            .collect();
-        shown.join("\n")
-    })?;
-    let calendar = Calendar::new(zone, holidays, Vec::new());
-    let now = Clock::System.now();
-    let mut text = format!("{}: sound; next slots in {zone}, holidays of {holidays}\n", file.schedule.contract);
-    for (name, window) in &file.schedule.windows {
-        let _ = writeln!(text, "\n{name} ({}): {}", window.clause, window.hours);
-        let next = terms.window(name).slots(&calendar, now, now + TimeDelta::days(AHEAD_DAYS));
-        for slot in next.iter().take(slots.into()) {
-            let _ = writeln!(text, "  {}", output::slot(slot.start, slot.end, zone));
+/// Whose clock and holidays.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Site {
+    /// Time zone of the site, by its IANA name
+    #[arg(long, default_value = "Europe/Paris", value_parser = args::zone)]
+    zone: Tz,
+    /// Holidays of the site: FR, FR-ALS or FR-971 to FR-978
+    #[arg(long, value_name = "REGION", default_value = "FR")]
+    holidays: Region,
+}
+
+impl Site {
+    fn calendar(self) -> Calendar {
+        Calendar::new(self.zone, self.holidays, Vec::new())
+    }
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Lang {
+    Fr,
+    En,
+}
+
+impl Lang {
+    /// What was asked for, or what the locale speaks.
+    fn or_locale(lang: Option<Lang>) -> Language {
+        match lang {
+            Some(Lang::Fr) => Language::Fr,
+            Some(Lang::En) => Language::En,
+            None => {
+                let names = ["LC_ALL", "LC_MESSAGES", "LANG"];
+                let locale = names.into_iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+                let french = locale.is_some_and(|locale| locale.to_ascii_lowercase().starts_with("fr"));
+                if french { Language::Fr } else { Language::En }
+            }
         }
     }
-    output::print(&text)
+}
+
+pub fn run(args: ScheduleArgs) -> Outcome {
+    match args.command {
+        ScheduleCommand::Check { file, site, slots, format } => check::run(&file, site, slots, format),
+        ScheduleCommand::Show { file, lang, format } => show::run(&file, Lang::or_locale(lang), format),
+        ScheduleCommand::Slots { file, window, from, to, site, format } => {
+            slots::run(&file, &window, from, to, site, format)
+        }
+        ScheduleCommand::Notice { file, received, site, format } => notice::run(&file, received, site, format),
+    }
+}
+
+/// A slot as other programs read it: bounds in UTC, its real minutes.
+#[derive(Debug, Serialize)]
+struct SlotRow {
+    start: String,
+    end: String,
+    minutes: i64,
+}
+
+impl From<Slot> for SlotRow {
+    fn from(slot: Slot) -> SlotRow {
+        let utc = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        SlotRow { start: utc(slot.start), end: utc(slot.end), minutes: slot.duration().num_minutes() }
+    }
+}
+
+/// One thing wrong with a contract, as it is told.
+#[derive(Debug, Serialize)]
+struct Finding {
+    /// `windows.night.hours`.
+    place: String,
+    line: usize,
+    column: usize,
+    what: String,
+    fix: String,
+    /// File, line, message and the place underlined.
+    #[serde(skip)]
+    shown: String,
+}
+
+impl Finding {
+    fn new(path: &Path, text: &str, span: std::ops::Range<usize>, place: String, what: String, fix: String) -> Finding {
+        let message = if place.is_empty() { format!("{what}; {fix}") } else { format!("{place}: {what}; {fix}") };
+        let (line, column) = toml_errors::place(text, span.start);
+        Finding { shown: schedule_file::point_at(path, text, span, &message), place, line, column, what, fix }
+    }
+}
+
+/// A contract, or everything that is wrong with it.
+struct Contract {
+    file: ScheduleFile,
+    terms: Terms,
+}
+
+impl Contract {
+    /// Reads a contract.
+    ///
+    /// # Errors
+    /// Every problem, in the order of the file, or why it cannot be read at all.
+    fn read(path: &Path) -> Result<Result<Contract, Vec<Finding>>, Failure> {
+        let survey = schedule_survey::survey(path)?;
+        let mistaken: Vec<String> = survey.mistakes.iter().map(|mistake| mistake.keys.join(".")).collect();
+        let told = |Mistake { keys, span, what, fix }: Mistake| {
+            Finding::new(path, &survey.text, span, keys.join("."), what, fix)
+        };
+        let mut findings: Vec<Finding> = survey.mistakes.into_iter().map(told).collect();
+        let Some(file) = survey.file else { return Ok(Err(findings)) };
+        match Terms::compile(file.schedule.clone()) {
+            Ok(terms) if findings.is_empty() => return Ok(Ok(Contract { file, terms })),
+            Ok(_) => {}
+            Err(problems) => {
+                // A value that stands in for a mistaken one says nothing about the file.
+                let own = |problem: &Problem| {
+                    !mistaken
+                        .iter()
+                        .any(|place| problem.place == *place || problem.place.starts_with(&format!("{place}.")))
+                };
+                findings.extend(problems.into_iter().filter(own).map(|problem| {
+                    let span = file.bytes_of(&problem.path(), problem.span.clone()).unwrap_or(0..0);
+                    Finding::new(path, &survey.text, span, problem.place.clone(), problem.what, problem.fix)
+                }));
+            }
+        }
+        findings.sort_by_key(|finding| (finding.line, finding.column));
+        Ok(Err(findings))
+    }
+
+    /// Reads a contract that has to be sound.
+    fn sound(path: &Path) -> Result<Contract, Failure> {
+        Contract::read(path)?.map_err(|findings| told(&findings).into())
+    }
+}
+
+/// All findings as text, and how many there are.
+fn told(findings: &[Finding]) -> String {
+    let shown: Vec<&str> = findings.iter().map(|finding| finding.shown.as_str()).collect();
+    let count = if findings.len() == 1 { "1 problem".to_owned() } else { format!("{} problems", findings.len()) };
+    format!("{count} in this contract\n{}", shown.join("\n"))
 }

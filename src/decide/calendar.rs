@@ -4,7 +4,7 @@
 //! period means for an update is the planner's business.
 
 use super::holidays;
-use crate::model::fleet::ClosedPeriod;
+use crate::model::closed::{ClosedDays, ClosedPeriod};
 use chrono::{DateTime, Datelike, MappedLocalTime, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc, Weekday};
 use chrono_tz::Tz;
 use std::fmt;
@@ -80,28 +80,7 @@ impl Calendar {
 
     /// The instant of a site-local civil time. A time the clock skips is the instant it skips at.
     pub fn instant(&self, civil: NaiveDateTime, fold: Fold) -> DateTime<Utc> {
-        match (self.zone.from_local_datetime(&civil), fold) {
-            (MappedLocalTime::Single(only), _) => only.to_utc(),
-            (MappedLocalTime::Ambiguous(earlier, _), Fold::Earlier) => earlier.to_utc(),
-            (MappedLocalTime::Ambiguous(_, later), Fold::Later) => later.to_utc(),
-            (MappedLocalTime::None, Fold::Earlier | Fold::Later) => self.clock_jumps_over(civil),
-        }
-    }
-
-    /// The first second whose site-local time is past `civil`, which the zone's clock skips.
-    fn clock_jumps_over(&self, civil: NaiveDateTime) -> DateTime<Utc> {
-        // No offset from UTC exceeds 14 hours, no jump exceeds a day.
-        let (mut before, mut after) = (-40 * 3600_i64, 40 * 3600_i64);
-        let middle = civil.and_utc();
-        while after - before > 1 {
-            let half = before + (after - before) / 2;
-            if self.local(middle + TimeDelta::seconds(half)) > civil {
-                after = half;
-            } else {
-                before = half;
-            }
-        }
-        middle + TimeDelta::seconds(after)
+        instant(self.zone, civil, fold)
     }
 
     /// The public holiday on `date` in this region, by its French name.
@@ -131,10 +110,43 @@ impl Calendar {
         day
     }
 
-    /// The client's closed period that covers `date`.
-    pub fn closed_on(&self, date: NaiveDate) -> Option<&ClosedPeriod> {
-        self.closed.iter().find(|period| period.from <= date && date <= period.to)
+    /// The client's closed days that hold `date`; other forms of closed periods are read by [`super::closed`] only.
+    pub fn closed_on(&self, date: NaiveDate) -> Option<&ClosedDays> {
+        self.closed.iter().find_map(|period| match period {
+            ClosedPeriod::Days(days) if days.from <= date && date <= days.to => Some(days),
+            ClosedPeriod::Days(_)
+            | ClosedPeriod::Times(_)
+            | ClosedPeriod::Instants(_)
+            | ClosedPeriod::Hours(_)
+            | ClosedPeriod::Calendar(_) => None,
+        })
     }
+}
+
+/// The instant of a civil time in `zone`. A time the clock skips is the instant it skips at.
+pub fn instant(zone: Tz, civil: NaiveDateTime, fold: Fold) -> DateTime<Utc> {
+    match (zone.from_local_datetime(&civil), fold) {
+        (MappedLocalTime::Single(only), _) => only.to_utc(),
+        (MappedLocalTime::Ambiguous(earlier, _), Fold::Earlier) => earlier.to_utc(),
+        (MappedLocalTime::Ambiguous(_, later), Fold::Later) => later.to_utc(),
+        (MappedLocalTime::None, Fold::Earlier | Fold::Later) => clock_jumps_over(zone, civil),
+    }
+}
+
+/// The first second whose local time is past `civil`, which the zone's clock skips.
+fn clock_jumps_over(zone: Tz, civil: NaiveDateTime) -> DateTime<Utc> {
+    // No offset from UTC exceeds 14 hours, no jump exceeds a day.
+    let (mut before, mut after) = (-40 * 3600_i64, 40 * 3600_i64);
+    let middle = civil.and_utc();
+    while after - before > 1 {
+        let half = before + (after - before) / 2;
+        if (middle + TimeDelta::seconds(half)).with_timezone(&zone).naive_local() > civil {
+            after = half;
+        } else {
+            before = half;
+        }
+    }
+    middle + TimeDelta::seconds(after)
 }
 
 #[cfg(test)]
@@ -180,7 +192,7 @@ mod tests {
     #[test]
     fn a_closed_period_holds_both_its_ends() {
         let mut site = calendar(Tz::Europe__Paris, "FR");
-        site.closed.push(ClosedPeriod { from: date("2026-05-04"), to: date("2026-05-06"), reason: "paie".into() });
+        site.closed.push(ClosedPeriod::days(date("2026-05-04"), date("2026-05-06"), "paie"));
         for (day, closed) in [("2026-05-03", false), ("2026-05-04", true), ("2026-05-06", true), ("2026-05-07", false)]
         {
             assert_eq!(site.closed_on(date(day)).is_some(), closed, "{day}");

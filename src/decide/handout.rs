@@ -6,9 +6,11 @@
 //! that the client itself is asked to respect is no window. Only an agent that declared [`STAGE_AHEAD`] may look at
 //! an action early, to fetch it.
 
+use crate::model::agreement::{Agreed, Agreement};
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::report::ServerState;
 use crate::model::slot::Slot;
+use crate::model::version::Change;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,11 +21,13 @@ pub const INVENTORY: &str = "inventory";
 
 /// Pause between two polls of a server with nothing near, in seconds.
 const PAUSE_SECONDS: i64 = 300;
+/// Longest pause of a server with nothing near, in seconds: its own place lies between the two.
+const PAUSE_SECONDS_MAX: i64 = 360;
 /// Pause while an action is offered, in seconds.
 const PAUSE_BUSY_SECONDS: i64 = 60;
 /// Shortest pause, in seconds.
 const PAUSE_SECONDS_MIN: i64 = 5;
-/// Widest spread over which servers poll after their slot has begun, in seconds.
+/// Widest spread over which servers poll after their start has come, in seconds.
 const SPREAD_SECONDS: i64 = 30;
 
 /// What is known when a server polls.
@@ -38,8 +42,14 @@ pub struct Asking<'a> {
     pub retracted: &'a BTreeSet<i64>,
     /// Deployments that the planner holds for another reason than the backup.
     pub held: &'a BTreeSet<i64>,
-    /// Deployment → minutes it needs, going back included.
+    /// Deployment → minutes it needs, copy and going back included.
     pub minutes: &'a BTreeMap<i64, u32>,
+    /// Minutes of a night over which servers spread their starts (`rollout.splay_minutes`).
+    pub splay_minutes: u32,
+    /// Agreements that are not over; a slot the client agreed to is used from its beginning.
+    pub agreements: &'a [Agreement],
+    /// Whether the client's other servers use all of its line that installations may (`rollout.line_installs_max`).
+    pub line_busy: bool,
 }
 
 /// What the server is offered.
@@ -131,6 +141,7 @@ pub enum Hindrance {
     TooLate,
     Retracted,
     Held,
+    LineBusy,
     Unattended,
     Backup,
 }
@@ -138,7 +149,9 @@ pub enum Hindrance {
 impl Hindrance {
     fn may_stage(self) -> bool {
         match self {
-            Hindrance::NotYet | Hindrance::Unattended | Hindrance::Backup | Hindrance::Held => true,
+            Hindrance::NotYet | Hindrance::LineBusy | Hindrance::Unattended | Hindrance::Backup | Hindrance::Held => {
+                true
+            }
             Hindrance::SlotOver | Hindrance::TooLate | Hindrance::Retracted => false,
         }
     }
@@ -146,7 +159,8 @@ impl Hindrance {
     /// One sentence for the log.
     pub fn text(self) -> &'static str {
         match self {
-            Hindrance::NotYet => "its slot has not begun",
+            Hindrance::NotYet => "its start in the slot has not come",
+            Hindrance::LineBusy => "the client's other servers use its line",
             Hindrance::SlotOver => "its slot is over",
             Hindrance::TooLate => "what is left of its slot is too short to install and to go back",
             Hindrance::Retracted => "its publisher withdrew it",
@@ -163,7 +177,7 @@ pub fn hindrance(asking: &Asking, action: &Action) -> Option<Hindrance> {
         return Some(Hindrance::Retracted);
     }
     let Some(slot) = action.slot() else { return Some(Hindrance::SlotOver) };
-    if asking.now < slot.start {
+    if asking.now < start_of(asking, action, slot) {
         return Some(Hindrance::NotYet);
     }
     if slot.end <= asking.now {
@@ -176,6 +190,9 @@ pub fn hindrance(asking: &Asking, action: &Action) -> Option<Hindrance> {
     if action.deployments.iter().any(|d| asking.held.contains(&d.id)) {
         return Some(Hindrance::Held);
     }
+    if asking.line_busy {
+        return Some(Hindrance::LineBusy);
+    }
     if action.deployments.iter().any(|d| d.manual && d.attended_by.is_none()) {
         return Some(Hindrance::Unattended);
     }
@@ -186,22 +203,82 @@ pub fn hindrance(asking: &Asking, action: &Action) -> Option<Hindrance> {
     None
 }
 
-/// How long a server should wait before it polls again.
+/// When the server may start `action` in its slot: a place in the night that is its own and the same each night, so
+/// that a fleet does not start at once. Never more than half of what the night leaves beside everything that is planned
+/// into it. What people attend, and what has a slot that the client agreed to, starts with its slot.
+fn start_of(asking: &Asking, action: &Action, slot: Slot) -> DateTime<Utc> {
+    let attended = |d: &Deployment| d.manual || d.request.is_some() || d.change == Change::Major;
+    let starts_with_slot = |d: &Deployment| attended(d) || is_agreed(asking.agreements, d);
+    let Some(first) = action.deployments.first().filter(|_| !action.deployments.iter().any(starts_with_slot)) else {
+        return slot.start;
+    };
+    let planned = asking.open.iter().filter(|d| d.state == DeploymentState::Planned && d.slot.overlaps(&slot));
+    let needed: u32 = planned.filter_map(|d| asking.minutes.get(&d.id)).sum();
+    let spare = (slot.duration() - TimeDelta::minutes(needed.into())).max(TimeDelta::zero());
+    let spread = TimeDelta::minutes(asking.splay_minutes.into()).min(spare / 2);
+    slot.start + TimeDelta::seconds(spread.num_seconds() * place(&first.server) / 1000)
+}
+
+fn is_agreed(agreements: &[Agreement], deployment: &Deployment) -> bool {
+    agreements.iter().any(|agreement| match &agreement.agreed {
+        Agreed::Slot { server, product, slot } => {
+            *server == deployment.server && *product == deployment.product && *slot == deployment.slot
+        }
+        Agreed::ClosedPeriod { .. } | Agreed::ShortNotice { .. } => false,
+    })
+}
+
+/// When the server may start each action that has not begun and whose slot is not over; earliest first.
+pub fn starts(asking: &Asking) -> Vec<DateTime<Utc>> {
+    let mut starts: Vec<DateTime<Utc>> = actions(asking.open)
+        .into_iter()
+        .filter(Action::is_planned)
+        .filter_map(|action| {
+            let slot = action.slot().filter(|slot| asking.now < slot.end)?;
+            Some(start_of(asking, &action, slot))
+        })
+        .collect();
+    starts.sort_unstable();
+    starts
+}
+
+/// When the server may next start something, of what has not begun and whose slot is not over.
+pub fn next_start(asking: &Asking) -> Option<DateTime<Utc>> {
+    starts(asking).into_iter().find(|start| asking.now < *start)
+}
+
+/// Whether a slot is so near that the next poll has to know when the server may start in it.
+pub fn is_near(now: DateTime<Utc>, deployment: &Deployment) -> bool {
+    deployment.state == DeploymentState::Planned
+        && deployment.slot.start <= now + TimeDelta::seconds(PAUSE_SECONDS_MAX)
+        && now < deployment.slot.end
+}
+
+/// How long a server should wait before it polls again; `starts` are those of [`starts`], or none when nothing is
+/// near.
 ///
 /// Each server keeps one place in the spread, read from its id, so that a fleet does not poll at once and the answer
-/// of an idle poll stays the same. As a slot nears, the pause ends just after the slot has begun.
-pub fn pause(now: DateTime<Utc>, server: &str, open: &[Deployment], offer: &Offer) -> TimeDelta {
+/// of an idle poll stays the same. As its start nears, the pause ends just after it.
+pub fn pause(
+    now: DateTime<Utc>,
+    server: &str,
+    open: &[Deployment],
+    offer: &Offer,
+    starts: &[DateTime<Utc>],
+) -> TimeDelta {
     let place = place(server);
     let usual = match offer {
         Offer::Install(_) | Offer::Stop(_) => PAUSE_BUSY_SECONDS,
-        Offer::Nothing | Offer::Stage(..) => PAUSE_SECONDS + PAUSE_SECONDS * place / 5000,
+        Offer::Nothing | Offer::Stage(..) => PAUSE_SECONDS + (PAUSE_SECONDS_MAX - PAUSE_SECONDS) * place / 1000,
     };
-    let planned = open.iter().filter(|d| d.state == DeploymentState::Planned);
-    let next = planned.clone().map(|d| d.slot.start).filter(|start| now < *start).min();
-    let to_slot = next.map(|start| (start - now).num_seconds() + SPREAD_SECONDS * place / 1000 + 1);
-    // Inside the slot of something that is hindered now, what hinders it may go away any minute.
-    let waiting = planned.clone().any(|d| d.slot.contains(now)).then_some(PAUSE_BUSY_SECONDS);
-    let seconds = [Some(usual), to_slot, waiting].into_iter().flatten().min().unwrap_or(usual);
+    // Where the starts are not known, a slot's beginning is the earliest it can be.
+    let planned = open.iter().filter(|d| d.state == DeploymentState::Planned).map(|d| d.slot.start);
+    let known = starts.iter().copied();
+    let next = known.chain(planned.filter(|_| starts.is_empty())).filter(|start| now < *start).min();
+    let to_start = next.map(|start| (start - now).num_seconds() + SPREAD_SECONDS * place / 1000 + 1);
+    // What hinders something whose start has come may go away any minute.
+    let waiting = starts.iter().any(|start| *start <= now).then_some(PAUSE_BUSY_SECONDS);
+    let seconds = [Some(usual), to_start, waiting].into_iter().flatten().min().unwrap_or(usual);
     TimeDelta::seconds(seconds.max(PAUSE_SECONDS_MIN))
 }
 

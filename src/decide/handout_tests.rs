@@ -37,6 +37,9 @@ struct World {
     retracted: BTreeSet<i64>,
     held: BTreeSet<i64>,
     minutes: BTreeMap<i64, u32>,
+    splay_minutes: u32,
+    agreements: Vec<Agreement>,
+    line_busy: bool,
 }
 
 /// One action of two products in the night of the 29th, 30 minutes each, a good backup.
@@ -50,20 +53,38 @@ fn world() -> World {
         retracted: BTreeSet::new(),
         held: BTreeSet::new(),
         minutes: BTreeMap::from([(1, 30), (2, 30)]),
+        splay_minutes: 0,
+        agreements: Vec::new(),
+        line_busy: false,
     }
+}
+
+fn next_start_of(world: &World, now: &str) -> Option<DateTime<Utc>> {
+    next_start(&world.asking(at(now)))
 }
 
 impl World {
     fn offer(&self, now: &str) -> Offer {
-        offer(&Asking {
-            now: at(now),
+        self.offer_at(at(now))
+    }
+
+    fn offer_at(&self, now: DateTime<Utc>) -> Offer {
+        offer(&self.asking(now))
+    }
+
+    fn asking(&self, now: DateTime<Utc>) -> Asking<'_> {
+        Asking {
+            now,
             open: &self.open,
             state: &self.state,
             backup_not_before: at("28T18:00"),
             retracted: &self.retracted,
             held: &self.held,
             minutes: &self.minutes,
-        })
+            splay_minutes: self.splay_minutes,
+            agreements: &self.agreements,
+            line_busy: self.line_busy,
+        }
     }
 
     #[track_caller]
@@ -113,7 +134,7 @@ fn what_hinders_an_installation_hides_it() {
 fn only_an_agent_that_stages_ahead_sees_an_action_early() {
     let mut world = world();
     world.state.capabilities.insert(STAGE_AHEAD.into());
-    world.check("29T10:00", "stage 1: its slot has not begun");
+    world.check("29T10:00", "stage 1: its start in the slot has not come");
     world.check("29T21:00", "install 1 of 2");
     world.state.backup = None;
     world.check("29T21:00", "stage 1: the last backup failed or is too old");
@@ -146,7 +167,9 @@ fn the_earliest_slot_goes_first() {
 #[test]
 fn the_pause_ends_just_after_the_slot_begins() {
     let world = world();
-    let seconds = |now: &str| pause(at(now), "srv-1", &world.open, &world.offer(now)).num_seconds();
+    let seconds = |now: &str| {
+        pause(at(now), "srv-1", &world.open, &world.offer(now), &starts(&world.asking(at(now)))).num_seconds()
+    };
     assert!((PAUSE_SECONDS..=PAUSE_SECONDS * 6 / 5).contains(&seconds("29T10:00")));
     assert_eq!(seconds("29T10:00"), seconds("29T10:05"), "an idle answer stays the same");
     for now in ["29T19:57", "29T19:59"] {
@@ -155,6 +178,129 @@ fn the_pause_ends_just_after_the_slot_begins() {
     }
     assert_eq!(seconds("29T21:00"), PAUSE_BUSY_SECONDS);
     let spread: BTreeSet<i64> =
-        (0..50).map(|n| pause(at("29T10:00"), &format!("srv-{n}"), &[], &Offer::Nothing).num_seconds()).collect();
+        (0..50).map(|n| pause(at("29T10:00"), &format!("srv-{n}"), &[], &Offer::Nothing, &[]).num_seconds()).collect();
     assert!(spread.len() > 10, "{spread:?}");
+}
+
+#[test]
+fn each_server_has_its_own_start_in_the_night() {
+    let mut world = world();
+    world.splay_minutes = 30;
+    let start = next_start_of(&world, "29T19:00").unwrap();
+    let seconds = (start - at("29T20:00")).num_seconds();
+    assert_eq!(seconds, 30 * 60 * place("srv-1") / 1000);
+    assert!((1..30 * 60).contains(&seconds), "{seconds}");
+    let asked = |now: DateTime<Utc>| world.offer_at(now);
+    assert_eq!(asked(start - TimeDelta::seconds(1)), Offer::Nothing);
+    assert!(matches!(asked(start), Offer::Install(_)));
+    // What is attended starts with its slot.
+    world.open.iter_mut().for_each(|d| (d.manual, d.attended_by) = (true, Some("staff".into())));
+    world.check("29T20:00", "install 1 of 2");
+}
+
+#[test]
+fn the_spread_leaves_half_of_what_is_spare() {
+    let mut world = world();
+    world.splay_minutes = 600;
+    // Nine hours less one are spare: four at most.
+    let latest = (0..200)
+        .map(|n| {
+            world.open.iter_mut().for_each(|d| d.server = format!("srv-{n}"));
+            next_start_of(&world, "29T19:00").unwrap()
+        })
+        .max()
+        .unwrap();
+    assert!(latest < at("30T00:00") && at("29T23:50") < latest, "{latest}");
+    world.minutes = BTreeMap::from([(1, 270), (2, 270)]);
+    assert_eq!(next_start_of(&world, "29T19:00"), Some(at("29T20:00")), "nothing is spare");
+}
+
+#[test]
+fn a_busy_line_waits() {
+    let mut world = world();
+    world.line_busy = true;
+    world.check("29T20:00", "nothing");
+    world.state.capabilities.insert(STAGE_AHEAD.to_owned());
+    world.check("29T20:00", "stage 1: the client's other servers use its line");
+    world.line_busy = false;
+    world.check("29T20:00", "install 1 of 2");
+}
+
+/// "NOW: pause" of srv-1, what it is offered now included.
+fn pause_of(world: &World, now: DateTime<Utc>) -> i64 {
+    pause(now, "srv-1", &world.open, &world.offer_at(now), &starts(&world.asking(now))).num_seconds()
+}
+
+#[test]
+fn a_server_asks_again_just_after_its_own_start() {
+    let mut world = world();
+    world.splay_minutes = 30;
+    let start = next_start_of(&world, "29T19:00").unwrap();
+    let spread = SPREAD_SECONDS * place("srv-1") / 1000 + 1;
+    for before in [1, 30, 200] {
+        assert_eq!(pause_of(&world, start - TimeDelta::seconds(before)), (before + spread).max(PAUSE_SECONDS_MIN));
+    }
+    let far = pause_of(&world, start - TimeDelta::seconds(1000));
+    assert!((PAUSE_SECONDS..=PAUSE_SECONDS_MAX).contains(&far), "{far}");
+    // Its start has come: what hinders it may go away any minute, whatever else is planned for later.
+    world.open.push(deployment(7, 7, "30T20:00", "30T23:00"));
+    world.line_busy = true;
+    assert_eq!(pause_of(&world, start), PAUSE_BUSY_SECONDS);
+}
+
+#[test]
+fn a_slot_is_near_when_the_next_poll_falls_into_it() {
+    let world = world();
+    let near = |now: DateTime<Utc>| is_near(now, &world.open[0]);
+    let lead = TimeDelta::seconds(PAUSE_SECONDS_MAX);
+    assert!(!near(at("29T20:00") - lead - TimeDelta::seconds(1)));
+    assert!(near(at("29T20:00") - lead));
+    assert!(near(at("30T05:00") - TimeDelta::seconds(1)));
+    assert!(!near(at("30T05:00")));
+}
+
+#[test]
+fn what_is_attended_or_agreed_starts_with_its_slot() {
+    let early = |change: &dyn Fn(&mut World)| {
+        let mut world = world();
+        world.splay_minutes = 30;
+        change(&mut world);
+        world.offer("29T20:00") != Offer::Nothing
+    };
+    let agree = |server: &'static str, product: &'static str, end: &'static str| {
+        move |world: &mut World| {
+            let slot = Slot::new(at("29T20:00"), at(end)).unwrap();
+            world.agreements.push(Agreement {
+                id: 1,
+                client: "cabinet".into(),
+                agreed: Agreed::Slot { server: server.into(), product: product.into(), slot },
+                by: "M. Martin".into(),
+                at: at("28T10:00"),
+            });
+        }
+    };
+    assert!(!early(&|_| {}));
+    assert!(early(&agree("srv-1", "p2", "30T05:00")));
+    assert!(!early(&agree("srv-1", "p3", "30T05:00")), "for another product");
+    assert!(!early(&agree("srv-2", "p2", "30T05:00")), "for another server");
+    assert!(!early(&agree("srv-1", "p2", "30T04:59")), "for another slot");
+    assert!(early(&|world| world.open[1].change = Change::Major));
+    assert!(early(&|world| world.open[1].request = Some(3)));
+    assert!(!early(&|world| world.open[1].manual = true), "its technician is not there");
+}
+
+#[test]
+fn the_spread_is_bounded_to_the_second_by_half_of_what_is_spare() {
+    // A slot of 60 minutes, one product: what is left beside it, halved, is the widest spread.
+    for (needed, splay, widest) in
+        [(0, 30, 30), (0, 31, 30), (20, 30, 20), (20, 19, 19), (59, 30, 0), (60, 30, 0), (61, 30, 0)]
+    {
+        let mut world = world();
+        world.open = vec![deployment(1, 1, "29T20:00", "29T21:00")];
+        world.splay_minutes = splay;
+        world.minutes = BTreeMap::from([(1, needed)]);
+        let widest_seconds = if needed == 59 { 30 } else { widest * 60 };
+        let found = starts(&world.asking(at("29T19:00")))[0] - at("29T20:00");
+        assert_eq!(found.num_seconds(), widest_seconds * place("srv-1") / 1000, "{needed} {splay}");
+    }
 }

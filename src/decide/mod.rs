@@ -1,14 +1,33 @@
 //! The thinking: pure functions, `now` is an argument. Knows nothing of the world.
 
+pub mod almanac;
+mod almanacs;
 pub mod calendar;
+pub mod checker;
+pub mod civil;
+pub mod closed;
+pub mod durations;
 pub mod escalation;
+pub mod feed_health;
 pub mod handout;
 pub mod holidays;
+mod hours_text;
+pub mod hours_words;
+pub mod inspect;
 pub mod letters;
+pub mod load;
 pub mod notice;
 pub mod planner;
+pub mod reconcile;
+pub mod reminders;
+pub mod requests;
 pub mod retry;
+pub mod rollout;
+pub mod settle;
 pub mod steps;
 pub mod terms;
+pub mod terms_words;
 pub mod window;
 mod window_lint;
+pub mod window_notes;
+pub mod world;

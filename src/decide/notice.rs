@@ -109,10 +109,19 @@ pub fn intervention_due(terms: &Terms, calendar: &Calendar, raised: DateTime<Utc
 /// on Wednesday at 22:30, and on Thursday at 01:00 in the same night, Tuesday's close; on Thursday at noon,
 /// Wednesday's; over a weekend, Friday's.
 pub fn backup_not_before(terms: &Terms, calendar: &Calendar, at: DateTime<Utc>) -> DateTime<Utc> {
-    let slots = [terms.minor_window(), terms.manual_window(), terms.major_window()];
-    let began = slots.iter().find_map(|window| window.slot_at(calendar, at)).map_or(at, |slot| slot.start);
+    backup_since_day(terms, calendar, calendar.date(slot_began(terms, calendar, at)))
+}
+
+/// The start of the slot that `at` is in; `at` itself outside of any.
+fn slot_began(terms: &Terms, calendar: &Calendar, at: DateTime<Utc>) -> DateTime<Utc> {
+    let windows = [terms.minor_window(), terms.manual_window(), terms.major_window()];
+    windows.iter().find_map(|window| window.slot_at(calendar, at)).map_or(at, |slot| slot.start)
+}
+
+/// The backup limit of slots that begin on the site-local `day`: see [`backup_not_before`].
+pub(super) fn backup_since_day(terms: &Terms, calendar: &Calendar, day: NaiveDate) -> DateTime<Utc> {
     let window = terms.window(&terms.schedule.backup.since_close_of);
-    let before = calendar.previous_working_day(calendar.date(began));
+    let before = calendar.previous_working_day(day);
     std::iter::successors(Some(before), |day| Some(calendar.previous_working_day(*day)))
         .take(CLOSE_SEARCH_DAYS_MAX)
         .find_map(|day| window.close_of(calendar, day))

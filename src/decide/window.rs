@@ -109,6 +109,11 @@ impl CompiledWindow {
         !self.read(calendar, slot.start, slot.end, Reading::Wide).is_empty()
     }
 
+    /// The time in `[from, to)` at which the window may be open: what [`Self::touches`] looks for, all at once.
+    pub fn wide(&self, calendar: &Calendar, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Slot> {
+        self.read(calendar, from, to, Reading::Wide)
+    }
+
     /// The end of the last slot that starts on the site-local `date`, if one does: 18:00 for office hours, the
     /// next morning for a night.
     pub fn close_of(&self, calendar: &Calendar, date: NaiveDate) -> Option<DateTime<Utc>> {
@@ -143,7 +148,7 @@ impl CompiledWindow {
 
     /// Gives every civil stretch of open time that starts on a day from `first` to `last`. What reaches into `first`
     /// from the day before is given from midnight on.
-    fn civil(
+    pub(super) fn civil(
         &self,
         calendar: &Calendar,
         first: NaiveDate,
@@ -184,6 +189,11 @@ impl CompiledWindow {
                 }
             }
         }
+    }
+
+    /// The slot of a civil stretch, bounds on the safe side.
+    pub(super) fn slot_of(&self, calendar: &Calendar, start: NaiveDateTime, end: NaiveDateTime) -> Option<Slot> {
+        resolve(calendar, start, end, Reading::Narrow)
     }
 
     fn on_calendar(&self, region: Region) -> DayReader<'_> {
@@ -296,9 +306,10 @@ fn evaluate(hours: &OpeningHours, date: NaiveDate) -> Openings {
 }
 
 /// Years whose holidays hours that also look at dates know; the weekly table knows all.
-const DATED_YEARS: std::ops::Range<i32> = 2000..2101;
+pub(super) const DATED_YEARS: std::ops::Range<i32> = 2000..2101;
 
-fn in_region(hours: &OpeningHours, region: Region) -> OpeningHours {
+/// Hours that know the public holidays of `region`.
+pub(super) fn in_region(hours: &OpeningHours, region: Region) -> OpeningHours {
     static KNOWN: LazyLock<BTreeMap<Region, ContextHolidays>> = LazyLock::new(|| {
         let regions = [Region::National, Region::AlsaceMoselle].into_iter().chain((971..=978).map(Region::Overseas));
         regions.map(|region| (region, holidays_of(region))).collect()

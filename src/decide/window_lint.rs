@@ -5,10 +5,11 @@
 //! look at the days it gives over a span of years.
 
 use super::calendar::Region;
+use super::hours_text::{as_written, find, find_time, fixed_offset, segment};
 use super::window::{CompiledWindow, HOURS_BYTES_MAX, Openings};
 use chrono::{NaiveDate, Weekday};
 use opening_hours::OpeningHours;
-use opening_hours_syntax::rules::day::{HolidayKind, WeekDayRange};
+use opening_hours_syntax::rules::day::{Date, HolidayKind, MonthdayRange, WeekDayRange};
 use opening_hours_syntax::rules::time::{Time, TimeSpan};
 use opening_hours_syntax::rules::{OpeningHoursExpression, RuleKind, RuleOperator, RuleSequence};
 use opening_hours_syntax::{Error, ExtendedTime};
@@ -45,6 +46,11 @@ pub(super) fn parse(hours: &str) -> Result<OpeningHours, Vec<Fault>> {
     if hours.trim().is_empty() {
         return Err(vec![fault(None, "these hours are empty", EXAMPLE)]);
     }
+    if let Some(span) = fixed_offset(hours) {
+        let what = format!("`{}` fixes the distance from UTC, which is wrong half of the year", &hours[span.clone()]);
+        let fix = "leave it out: hours are in the site's own time zone, which its server names (`Europe/Paris`)";
+        return Err(vec![fault(Some(span), what, fix)]);
+    }
     hours.parse().map_err(|error| {
         let Error::Syntax(syntax) = &error else {
             return vec![fault(None, format!("these hours cannot be read: {error}"), EXAMPLE)];
@@ -65,38 +71,119 @@ pub(super) fn parse(hours: &str) -> Result<OpeningHours, Vec<Fault>> {
 
 /// Everything refused in an expression that parses.
 pub(super) fn lint(hours: &str, expression: &OpeningHoursExpression, window: &CompiledWindow) -> Vec<Fault> {
-    let mut faults: Vec<Fault> = expression.rules.iter().flat_map(|rule| lint_rule(hours, rule)).collect();
+    let faults = lint_words(hours, expression);
     // What cannot be told apart cannot be evaluated either: look at the days only when the words are sound.
+    if !faults.is_empty() {
+        return faults;
+    }
+    let days = window.sample(Region::AlsaceMoselle, SAMPLE_YEARS);
+    if days.iter().all(|(_, openings)| openings.is_empty()) {
+        let what = format!("this window never opens from {} to {}", SAMPLE_YEARS.start, SAMPLE_YEARS.end - 1);
+        return vec![fault(None, what, "give it hours on some day, and let no later rule close them")];
+    }
+    lint_days(hours, expression, &days)
+}
+
+/// Reads hours that say when a client is closed; what they come to is not looked at.
+pub(super) fn read_closed(hours: &str) -> Result<OpeningHours, Vec<Fault>> {
+    let parsed = parse(hours)?;
+    let expression = parsed.get_expression();
+    if expression.rules.iter().all(|rule| rule.kind == RuleKind::Closed) {
+        let at = find(hours, 0..hours.len(), "off").or_else(|| find(hours, 0..hours.len(), "closed"));
+        let fix = "leave it out, as in `Jan 10-Jan 20`; after days that are closed, `off` names exceptions";
+        return Err(vec![fault(at, "these hours say when the client is closed, and `off` says when not", fix)]);
+    }
+    let faults = lint_words(hours, &expression);
+    if faults.is_empty() { Ok(parsed) } else { Err(faults) }
+}
+
+/// Everything refused in hours that say when a client is closed.
+pub(super) fn lint_closed(hours: &str) -> Vec<Fault> {
+    let parsed = match read_closed(hours) {
+        Ok(parsed) => parsed,
+        Err(faults) => return faults,
+    };
+    let expression = parsed.get_expression();
+    let days = CompiledWindow::of(parsed).sample(Region::AlsaceMoselle, SAMPLE_YEARS);
+    let (first, last) = (SAMPLE_YEARS.start, SAMPLE_YEARS.end - 1);
+    if days.iter().all(|(_, closed)| closed.is_empty()) {
+        return vec![fault(
+            None,
+            format!("these hours close no day from {first} to {last}"),
+            "remove them, or name days",
+        )];
+    }
+    if days.iter().all(|(_, closed)| *closed == [(0, 24 * 60)]) {
+        let fix = "remove the client from the fleet, or put it on hold";
+        return vec![fault(None, format!("these hours close every day from {first} to {last}"), fix)];
+    }
+    lint_days(hours, &expression, &days)
+}
+
+fn lint_words(hours: &str, expression: &OpeningHoursExpression) -> Vec<Fault> {
+    let rules = &expression.rules;
+    let place = |index| segment(hours, rules.len(), index).unwrap_or(0..hours.len());
+    rules.iter().enumerate().flat_map(|(index, rule)| lint_rule(hours, place(index), rule)).collect()
+}
+
+fn lint_days(hours: &str, expression: &OpeningHoursExpression, days: &[(NaiveDate, Openings)]) -> Vec<Fault> {
+    let mut faults = idle_rules(hours, expression, days);
     if faults.is_empty() {
-        let days = window.sample(Region::AlsaceMoselle, SAMPLE_YEARS);
-        if days.iter().all(|(_, openings)| openings.is_empty()) {
-            let what = format!("this window never opens from {} to {}", SAMPLE_YEARS.start, SAMPLE_YEARS.end - 1);
-            return vec![fault(None, what, "give it hours on some day, and let no later rule close them")];
-        }
-        faults.extend(idle_rules(hours, expression, &days));
-        if faults.is_empty() {
-            faults.extend(cut_night(hours, expression, &days));
-        }
+        faults.extend(cut_night(hours, expression, days));
     }
     faults
 }
 
-fn lint_rule(hours: &str, rule: &RuleSequence) -> Vec<Fault> {
+fn lint_rule(hours: &str, place: Range<usize>, rule: &RuleSequence) -> Vec<Fault> {
     let mut faults = Vec::new();
     if rule.kind == RuleKind::Unknown || !rule.comment.is_empty() {
         let what = "a window is open or off; `unknown` and quoted comments say neither";
-        faults.push(fault(find(hours, &rule.comment), what, "put the remark in a `#` comment of the file"));
+        let at = find(hours, place.clone(), &rule.comment).or_else(|| find(hours, place.clone(), "unknown"));
+        faults.push(fault(at, what, "put the remark in a `#` comment of the file"));
     }
     if rule.operator == RuleOperator::Fallback {
         let fix = "separate rules with `;` (the later one wins) or `, ` (both hold)";
-        faults.push(fault(find(hours, "||"), "`||` is for hours nobody is sure of", fix));
+        faults.push(fault(find(hours, 0..hours.len(), "||"), "`||` is for hours nobody is sure of", fix));
     }
-    faults.extend(rule.day_selector.weekday.iter().filter_map(|range| lint_weekday(hours, range)));
-    faults.extend(rule.time_selector.spans.iter().filter_map(|span| lint_span(hours, span)));
+    faults.extend(holiday_beside_day(hours, place.clone()));
+    faults.extend(rule.day_selector.monthday.iter().filter_map(|range| lint_monthday(hours, place.clone(), range)));
+    faults.extend(rule.day_selector.weekday.iter().filter_map(|range| lint_weekday(hours, place.clone(), range)));
+    faults.extend(rule.time_selector.spans.iter().filter_map(|span| lint_span(hours, place.clone(), span)));
     faults
 }
 
-fn lint_weekday(hours: &str, range: &WeekDayRange) -> Option<Fault> {
+/// `PH Mo` is read as `PH,Mo`, where others read "holidays that are Mondays".
+fn holiday_beside_day(hours: &str, place: Range<usize>) -> Option<Fault> {
+    const DAYS: [&str; 7] = ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"];
+    let pairs = DAYS.iter().flat_map(|day| [format!("PH {day}"), format!("{day} PH")]);
+    let at = pairs.filter_map(|text| find(hours, place.clone(), &text)).min_by_key(|at| at.start)?;
+    let what = format!("`{}` may be read as either day, or as days that are both", &hours[at.clone()]);
+    Some(fault(Some(at), what, "write a comma for either, as in `PH,Mo-Fr 20:00-22:00`"))
+}
+
+/// Dates that no year has: the hours would hold on days of the crate's own choosing.
+fn lint_monthday(hours: &str, place: Range<usize>, range: &MonthdayRange) -> Option<Fault> {
+    let MonthdayRange::Date { start, end } = range else { return None };
+    [start.0, end.0].into_iter().find_map(|date| {
+        let Date::Fixed { year, month, day } = date else { return None };
+        // 2024 is a leap year: what it has not, no other has.
+        let of = year.map_or(2024, |year| *year);
+        if NaiveDate::from_ymd_opt(of, month as u32, day.into()).is_some() {
+            return None;
+        }
+        let at = find(hours, place.clone(), &format!("{month} {day:02}"))
+            .or_else(|| find(hours, place.clone(), &format!("{month} {day}")));
+        let at = at.or_else(|| find(hours, place.clone(), &month.to_string()));
+        let last = (28..day).rev().find(|day| NaiveDate::from_ymd_opt(of, month as u32, (*day).into()).is_some())?;
+        Some(fault(
+            at,
+            format!("there is no {month} {day}"),
+            format!("write `{month} {last}`, or the day that is meant"),
+        ))
+    })
+}
+
+fn lint_weekday(hours: &str, place: Range<usize>, range: &WeekDayRange) -> Option<Fault> {
     match range {
         WeekDayRange::Fixed { range, .. } => {
             let (first, last) = (*range.start(), *range.end());
@@ -107,10 +194,10 @@ fn lint_weekday(hours: &str, range: &WeekDayRange) -> Option<Fault> {
                 std::iter::successors(Some(first), |day| (*day != last).then(|| day.succ())).map(short).collect();
             let text = format!("{}-{}", short(first), short(last));
             let what = format!("`{text}` runs over the end of the week; it is read as single days, not as one stretch");
-            Some(fault(find(hours, &text), what, format!("write `{}` if that is meant", days.join(","))))
+            Some(fault(find(hours, place, &text), what, format!("write `{}` if that is meant", days.join(","))))
         }
         WeekDayRange::Holiday { kind: HolidayKind::School, .. } => Some(fault(
-            find(hours, "SH"),
+            find(hours, place, "SH"),
             "school holidays are not known here",
             "write the dates, as in `Jul 06-Aug 31 off`",
         )),
@@ -118,31 +205,32 @@ fn lint_weekday(hours: &str, range: &WeekDayRange) -> Option<Fault> {
     }
 }
 
-fn lint_span(hours: &str, span: &TimeSpan) -> Option<Fault> {
+fn lint_span(hours: &str, place: Range<usize>, span: &TimeSpan) -> Option<Fault> {
     let (Time::Fixed(start), Time::Fixed(end)) = (span.range.start, span.range.end) else {
-        let at = ["sunrise", "sunset", "dawn", "dusk"].iter().find_map(|event| find(hours, event));
+        let at = ["sunrise", "sunset", "dawn", "dusk"].iter().find_map(|event| find(hours, place.clone(), event));
         let what = "hours that follow the sun are not the same two days running";
         return Some(fault(at, what, "write clock times, as in `20:00-22:00`"));
     };
     let text = format!("{start}-{end}");
+    let at = || find_time(hours, place.clone(), &[start, end], "");
     if span.open_end {
-        let at = find(hours, &format!("{start}+")).or_else(|| find(hours, "+"));
+        let at = find_time(hours, place.clone(), &[start], "+").or_else(|| find(hours, place, "+"));
         return Some(fault(at, format!("`{start}+` has no end"), format!("write when it ends, as in `{start}-18:00`")));
     }
     if span.repeats.is_some() {
         let what = "`/` lists moments, not a stretch of time";
-        return Some(fault(find(hours, "/"), what, format!("write `{start}-{end}`")));
+        return Some(fault(find(hours, place, "/"), what, format!("write `{start}-{end}`")));
     }
     let whole_day = start == ExtendedTime::MIDNIGHT_00 && end == ExtendedTime::MIDNIGHT_24;
     if !whole_day && (start == end || end == plus_a_day(start)) {
         let what = format!("`{text}` is read as 24 hours");
         let fix = "write `00:00-24:00` for a whole day, or the end that is meant";
-        return Some(fault(find(hours, &text), what, fix));
+        return Some(fault(at(), what, fix));
     }
     if end > ExtendedTime::MIDNIGHT_24 {
         let past = end.add_hours(-24).unwrap_or(end);
         let what = format!("`{text}` ends after 24:00");
-        return Some(fault(find(hours, &text), what, format!("write `{start}-{past}`; it ends the next day")));
+        return Some(fault(at(), what, format!("write `{start}-{past}`; it ends the next day")));
     }
     None
 }
@@ -224,32 +312,6 @@ fn cut_night(hours: &str, expression: &OpeningHoursExpression, days: &[(NaiveDat
             fault(None, what, "let a rule that changes a night name the night's own hours, as in `PH 22:00-07:00 off`")
         }
     })
-}
-
-/// Where `what` stands in the expression, whatever its case and the spaces around dashes.
-fn find(hours: &str, what: &str) -> Option<Range<usize>> {
-    if what.is_empty() {
-        return None;
-    }
-    let at = hours.to_ascii_lowercase().find(&what.to_ascii_lowercase())?;
-    Some(at..at + what.len())
-}
-
-/// Where the rule at `index` stands, when the rules can be told apart by their `;`.
-fn segment(hours: &str, rules: usize, index: usize) -> Option<Range<usize>> {
-    let parts: Vec<&str> = hours.split(';').collect();
-    if parts.len() != rules {
-        return None;
-    }
-    let before: usize = parts[..index].iter().map(|part| part.len() + 1).sum();
-    let part = parts[index];
-    let start = before + (part.len() - part.trim_start().len());
-    Some(start..start + part.trim().len())
-}
-
-/// A rule in its author's words, when they can be told apart.
-fn as_written(hours: &str, place: &Option<Range<usize>>, rule: &RuleSequence) -> String {
-    place.clone().and_then(|place| hours.get(place)).map_or_else(|| rule.to_string(), str::to_owned)
 }
 
 fn short(day: Weekday) -> &'static str {

@@ -32,9 +32,25 @@ fn what_is_refused_says_where_why_and_what_to_write() {
         ("Mo-Fr (sunrise+01:00)-12:00", "sunrise", "follow the sun", "clock times"),
         ("SH 08:00-12:00", "SH", "school holidays", "dates"),
         ("Mo-Fr 10:00-12:00 || 14:00-15:00", "||", "nobody is sure", "`;`"),
-        ("Mo-Fr 10:00-12:00 unknown", "", "open or off", "comment"),
+        ("Mo-Fr 10:00-12:00 unknown", "unknown", "open or off", "comment"),
         ("Mo-Fr 10:00-12:00 \"sur rendez-vous\"", "sur rendez-vous", "open or off", "comment"),
         ("Mo-Fr 10:00-16:00/02:00", "/", "moments", "`10:00-16:00`"),
+        ("Mo-Fr 20:00-22:00+02:00", "+02:00", "wrong half of the year", "Europe/Paris"),
+        ("Mo-Fr 20:00+02:00-22:00+02:00", "+02:00", "wrong half of the year", "Europe/Paris"),
+        ("Mo-Fr 20:00+1-22:00", "+1", "wrong half of the year", "Europe/Paris"),
+        ("Mo-Fr 20:00-04:00-22:00-04:00", "-04:00", "wrong half of the year", "Europe/Paris"),
+        ("Mo-Fr 20:00Z-22:00Z", "Z", "wrong half of the year", "Europe/Paris"),
+        ("Mo-Fr 20:00-22:00 UTC", "UTC", "wrong half of the year", "Europe/Paris"),
+        ("Mo-Fr 20:00-22:00 cet", "cet", "wrong half of the year", "Europe/Paris"),
+        ("Mo-Fr 7:00-7:00", "7:00-7:00", "24 hours", "`00:00-24:00`"),
+        ("Mo-Fr 20:00 - 25:00", "20:00 - 25:00", "after 24:00", "`20:00-01:00`"),
+        ("Mo-Fr 20:00-22:00; Sa 22:00-46:00", "22:00-46:00", "24 hours", "`00:00-24:00`"),
+        ("Feb 30 20:00-22:00", "Feb 30", "no Feb 30", "`Feb 29`"),
+        ("Apr 31-May 10 Mo 20:00-22:00", "Apr 31", "no Apr 31", "`Apr 30`"),
+        ("2027 Feb 29 20:00-22:00", "Feb 29", "no Feb 29", "`Feb 28`"),
+        ("PH Mo-Fr 20:00-22:00", "PH Mo", "days that are both", "`PH,Mo-Fr"),
+        ("Mo-Fr PH 20:00-22:00", "Fr PH", "days that are both", "`PH,Mo-Fr"),
+        ("Mo-Fr 22:00-07:00, PH off", "PH off", "cut at midnight", "`PH 22:00-07:00 off`"),
         ("24/7 off", "", "never opens", "hours on some day"),
         ("2020 Mo-Fr 20:00-22:00", "", "never opens", "hours on some day"),
         ("Mo-Fr 20:00-22:00; Mo-Su off", "", "never opens", "hours on some day"),
@@ -53,12 +69,24 @@ fn what_is_refused_says_where_why_and_what_to_write() {
 }
 
 #[test]
+fn each_of_two_equal_mistakes_has_its_own_place() {
+    let spans = |hours: &str| -> Vec<usize> {
+        let faults = CompiledWindow::compile(hours).unwrap_err();
+        faults.into_iter().map(|fault| fault.span.unwrap().start).collect()
+    };
+    assert_eq!(spans("Mo 20:00-25:00; Tu 20:00-25:00"), [3, 19]);
+    assert_eq!(spans("Fr-Mo 08:00+; Fr-Mo 20:00-25:00"), [0, 6, 14, 20]);
+}
+
+#[test]
 fn what_is_sound_is_accepted() {
     for hours in [
         "Mo-Su 22:00-07:00",
         "Mo-Fr 20:00-22:00; Sa 08:00-16:00; PH off",
         "Mo-Fr 22:00-07:00; PH 22:00-07:00 off",
         "Mo-Fr 20:00-24:00",
+        "2027+ Mo-Fr 20:00-22:00",
+        "Jul 01-Aug 31 Mo-Fr 20:00-22:00",
         "Mo-Fr 20:00-00:00",
         "00:00-24:00",
         "24/7",
@@ -69,6 +97,9 @@ fn what_is_sound_is_accepted() {
         "Jul-Aug Mo-Fr 20:00-22:00",
         "week 53 Mo 20:00-22:00",
         "Feb 29 20:00-22:00",
+        "2028 Feb 29 20:00-22:00",
+        "Jan 31-Apr 30 Mo 20:00-22:00",
+        "PH,Mo-Fr 20:00-22:00",
         "Su[-1] 06:00-14:00; PH off",
         "easter -2 days 08:00-12:00",
         "PH 10:00-12:00",

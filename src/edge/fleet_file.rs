@@ -3,9 +3,12 @@
 //! Reads, checks what can be seen in the file alone (ids, addresses, duplicates, empty lists), and points. Whether the
 //! schedules, regions and products it names exist is checked by who knows them.
 
+use super::calendar_file::{self, Horizon};
 use super::config::{is_id, is_mailbox};
 use super::toml_errors::{self, TomlError};
+use crate::model::closed::{ClosedPeriod, PERIODS_MAX};
 use crate::model::fleet::{Client, Fleet};
+use chrono::NaiveDate;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -41,7 +44,56 @@ pub fn read(path: &Path) -> Result<FleetFile, TomlError> {
     Ok(FleetFile { path: path.to_owned(), text, fleet })
 }
 
+/// What reading the calendars of a fleet file found, each line with its place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CalendarFindings {
+    pub errors: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
 impl FleetFile {
+    /// Reads the `.ics` files that clients name, from the fleet file's own folder, and puts their closed periods in
+    /// their stead. Repetitions are unfolded around `today`, by whole years.
+    ///
+    /// A file that cannot be read stays as it is named, so that places in the text still hold.
+    pub fn read_calendars(&mut self, today: NaiveDate) -> CalendarFindings {
+        let folder = self.path.parent().unwrap_or(Path::new("")).to_owned();
+        let mut findings = CalendarFindings::default();
+        for c in 0..self.fleet.clients.len() {
+            let client = &self.fleet.clients[c];
+            let mut read = Vec::new();
+            for (i, period) in client.closed.iter().enumerate() {
+                let ClosedPeriod::Calendar(calendar) = period else {
+                    read.push(period.clone());
+                    continue;
+                };
+                let place = [Key("client"), At(c), Key("closed"), At(i)];
+                let say = |text: &str| self.point(&place, &format!("client {:?}: {text}", client.id));
+                let path = folder.join(&calendar.ics);
+                match calendar_file::read(&path, calendar.reason.as_deref(), Horizon::around(today)) {
+                    Ok(file) => {
+                        findings.warnings.extend(file.warnings.iter().map(|warning| say(warning)));
+                        read.extend(file.periods);
+                    }
+                    Err(error) => {
+                        findings.errors.extend(error.to_string().lines().map(say));
+                        read.push(period.clone());
+                    }
+                }
+            }
+            if read.len() > PERIODS_MAX {
+                let message = format!(
+                    "client {:?}: there are {} closed periods, at most {PERIODS_MAX} are kept; leave out those that are over",
+                    client.id,
+                    read.len()
+                );
+                findings.errors.push(self.point(&[Key("client"), At(c), Key("closed")], &message));
+            }
+            self.fleet.clients[c].closed = read;
+        }
+        findings
+    }
+
     /// What is wrong with the file in itself, each complaint with its line.
     pub fn problems(&self) -> Vec<String> {
         let mut found = Vec::new();
@@ -122,11 +174,9 @@ impl FleetFile {
             }
         }
         for (i, period) in client.closed.iter().enumerate() {
-            if period.to < period.from {
-                say(
-                    &[Key("closed"), At(i)],
-                    format!("the closed period ends on {}, before it begins on {}; swap them", period.to, period.from),
-                );
+            if let Some((from, to)) = period.backwards() {
+                let message = format!("the closed period ends on {to}, before it begins on {from}; swap them");
+                say(&[Key("closed"), At(i)], message);
             }
         }
         if client.servers.is_empty() {

@@ -1,6 +1,7 @@
 //! The world: clock, store, feeds, packages, mail, the host. Makes no decision.
 
 pub mod agent_file;
+pub mod calendar_file;
 pub mod clock;
 pub mod config;
 pub mod ddi_client;
@@ -13,6 +14,7 @@ pub mod mirror;
 pub mod packages;
 pub mod publish;
 pub mod schedule_file;
+pub mod schedule_survey;
 pub mod secret;
 pub mod store;
 pub mod toml_errors;

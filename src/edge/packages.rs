@@ -34,6 +34,16 @@ pub enum PackageError {
     Hash { url: String, expected: String, found: String },
 }
 
+impl PackageError {
+    /// Whether it may pass by itself: the publisher's line, and not what came over it nor this machine's disk.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            PackageError::Download { .. } | PackageError::Status { .. } => true,
+            PackageError::Io { .. } | PackageError::Size { .. } | PackageError::Hash { .. } => false,
+        }
+    }
+}
+
 /// A handle to the folder.
 #[derive(Clone, Debug)]
 pub struct Packages {

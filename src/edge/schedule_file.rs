@@ -88,23 +88,37 @@ impl ScheduleFile {
     ///
     /// `within` are bytes of the value, when it is a plain string and only a part of it is meant.
     pub fn point_at(&self, keys: &[&str], within: Option<Range<usize>>, message: &str) -> String {
-        let path = self.path.display();
-        let Some(value) = self.span_of(keys) else { return format!("{path}: {message}") };
+        match self.bytes_of(keys, within) {
+            Some(span) => point_at(&self.path, &self.text, span, message),
+            None => format!("{}: {message}", self.path.display()),
+        }
+    }
+
+    /// Bytes of the file that hold the value at `keys`, or those `within` it.
+    pub fn bytes_of(&self, keys: &[&str], within: Option<Range<usize>>) -> Option<Range<usize>> {
+        let value = self.span_of(keys)?;
         let quoted = self.text.get(value.start + 1..value.end.saturating_sub(1)).unwrap_or_default();
         // Bytes of the value are bytes of the file as long as nothing in it is escaped.
         let part = within.filter(|part| part.end <= quoted.len() && !quoted.contains('\\'));
-        let span = part.map_or(value.clone(), |part| value.start + 1 + part.start..value.start + 1 + part.end);
-        let before = &self.text[..span.start];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = self.text[line_start..].lines().next().unwrap_or_default();
-        let number = before.matches('\n').count() + 1;
-        let column = before[line_start..].chars().count();
-        let width = self.text[span].lines().next().unwrap_or_default().chars().count().max(1);
-        let margin = " ".repeat(number.to_string().len());
-        let mut shown = format!("{path}:{number}: {message}\n");
-        let _ = write!(shown, " {number} | {line}\n {margin} | {}{}", " ".repeat(column), "^".repeat(width));
-        shown
+        Some(part.map_or(value.clone(), |part| value.start + 1 + part.start..value.start + 1 + part.end))
     }
+}
+
+/// `message` under a file's name and line, with the line and `span` in it underlined.
+pub fn point_at(path: &Path, text: &str, span: Range<usize>, message: &str) -> String {
+    let path = path.display();
+    let start = text.floor_char_boundary(span.start);
+    let before = &text[..start];
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = text[line_start..].lines().next().unwrap_or_default();
+    let number = before.matches('\n').count() + 1;
+    let column = before[line_start..].chars().count();
+    let meant = text.get(start..span.end).unwrap_or_default();
+    let width = meant.lines().next().unwrap_or_default().chars().count().max(1);
+    let margin = " ".repeat(number.to_string().len());
+    let mut shown = format!("{path}:{number}: {message}\n");
+    let _ = write!(shown, " {number} | {line}\n {margin} | {}{}", " ".repeat(column), "^".repeat(width));
+    shown
 }
 
 #[cfg(test)]

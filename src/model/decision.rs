@@ -1,5 +1,6 @@
 //! The planner's answer for one server and product, with the ordered reasons that led there.
 
+use super::manifest::Text;
 use super::rule::Rule;
 use super::slot::Slot;
 use super::version::Version;
@@ -14,6 +15,9 @@ pub struct Reason {
     pub text: String,
     /// French, as the client reads it.
     pub fr: String,
+    /// What would change the answer ("a backup after Fri 22 May 19:00"), where something would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<Text>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,7 +66,12 @@ pub struct Plan {
 
 impl Reason {
     pub fn new(rule: Rule, text: impl Into<String>, fr: impl Into<String>) -> Reason {
-        Reason { rule, text: text.into(), fr: fr.into() }
+        Reason { rule, text: text.into(), fr: fr.into(), remedy: None }
+    }
+
+    /// Says what would change the answer, in English and French.
+    pub fn unless(self, en: impl Into<String>, fr: impl Into<String>) -> Reason {
+        Reason { remedy: Some(Text { fr: fr.into(), en: Some(en.into()) }), ..self }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Clients and their servers, as `fleet.toml` declares them.
 
-use chrono::NaiveDate;
+pub use super::closed::{ClosedDays, ClosedPeriod};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,7 @@ pub struct Client {
     /// Products of the order; what it does not name is never touched (`out-of-scope`).
     pub order: Vec<String>,
     pub contacts: Vec<Contact>,
+    /// When the client wants no automatic work (a payroll run, a tax season).
     #[serde(default)]
     pub closed: Vec<ClosedPeriod>,
     #[serde(default, rename = "server")]
@@ -50,15 +51,6 @@ pub struct Contact {
     pub email: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
-}
-
-/// Days, both included, on which the client wants no automatic work (a payroll run, a tax season).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClosedPeriod {
-    pub from: NaiveDate,
-    pub to: NaiveDate,
-    pub reason: String,
 }
 
 /// One managed machine of a client.

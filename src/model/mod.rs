@@ -3,11 +3,16 @@
 //! No I/O, no async, no clock. States are enums whose transitions check where they start.
 //! What is persisted derives serde; its JSON is the stored form, so a change here is a migration.
 
+pub mod agreement;
 pub mod alert;
+pub mod asker;
+pub mod closed;
 pub mod decision;
 pub mod deployment;
 pub mod event;
+pub mod feed;
 pub mod fleet;
+pub mod hold;
 pub mod manifest;
 pub mod notice;
 pub mod release;
@@ -16,4 +21,5 @@ pub mod request;
 pub mod rule;
 pub mod schedule;
 pub mod slot;
+pub mod standing;
 pub mod version;

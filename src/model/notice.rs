@@ -43,11 +43,26 @@ pub enum Letter {
         manifest: Box<Manifest>,
         earliest: NaiveDate,
     },
+    /// A legal date nears and the client has not asked for the version that answers it.
+    LegalReminder {
+        product: String,
+        version: Version,
+        manifest: Box<Manifest>,
+        legal_date: NaiveDate,
+        /// Latest day on which a request can still be carried out by the legal date; `None` when it has passed.
+        request_by: Option<NaiveDate>,
+    },
     MajorRequested {
         request: i64,
         by: String,
         before: NaiveDate,
         installation: Installation,
+        /// Whose agreement makes up for a notice that is too short.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agreed: Option<Consent>,
+        /// Requests that gave way to this one.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        replaces: Vec<i64>,
     },
     MajorRefused {
         product: String,
@@ -56,6 +71,9 @@ pub enum Letter {
         before: NaiveDate,
         earliest: Option<NaiveDate>,
         why: Text,
+        /// The request that was to be changed, and stands as it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stands: Option<Standing>,
     },
     MajorPlanned(Installation),
     MajorInstalled(Installation),
@@ -111,6 +129,7 @@ impl Letter {
             Letter::ManualInstalled(_) => "manual-installed",
             Letter::ManualFailed { .. } => "manual-failed",
             Letter::MajorAvailable { .. } => "major-available",
+            Letter::LegalReminder { .. } => "legal-reminder",
             Letter::MajorRequested { .. } => "major-requested",
             Letter::MajorRefused { .. } => "major-refused",
             Letter::MajorPlanned(_) => "major-planned",
@@ -124,6 +143,20 @@ impl Letter {
             Letter::Alert { .. } => "alert",
         }
     }
+}
+
+/// Who agreed, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    pub by: String,
+    pub at: DateTime<Utc>,
+}
+
+/// An accepted request that stays in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    pub request: i64,
+    pub before: NaiveDate,
 }
 
 /// The facts every letter about one installation shares.

@@ -1,6 +1,5 @@
-//! A client's express demand for a major version by a latest date (`major-on-request`), and agreements.
+//! A client's express demand for a major version by a latest date (`major-on-request`).
 
-use super::slot::Slot;
 use super::version::Version;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -26,36 +25,59 @@ pub struct Request {
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum RequestState {
     Accepted,
-    Done { at: DateTime<Utc> },
-    Cancelled { at: DateTime<Utc>, by: String },
-    Expired { at: DateTime<Utc> },
+    /// The client asked again for the same product; request `by` counts.
+    Superseded {
+        at: DateTime<Utc>,
+        by: i64,
+    },
+    Done {
+        at: DateTime<Utc>,
+    },
+    Cancelled {
+        at: DateTime<Utc>,
+        by: String,
+    },
+    Expired {
+        at: DateTime<Utc>,
+    },
 }
 
-/// The client's IT contact accepts another slot for one installation (6.1.3).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Agreement {
-    pub id: i64,
-    pub client: String,
-    pub server: String,
-    pub product: String,
-    pub slot: Slot,
-    pub by: String,
-    pub at: DateTime<Utc>,
-}
-
+/// Only an accepted request can still be cancelled, changed or superseded.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("request {id} is {state} and cannot be cancelled")]
-pub struct NotCancellable {
+#[error("request {id} is {state} and cannot be {what}")]
+pub struct NotAccepted {
     id: i64,
     state: &'static str,
+    what: &'static str,
+}
+
+impl NotAccepted {
+    /// `request` cannot become `what`.
+    pub fn new(request: &Request, what: &'static str) -> NotAccepted {
+        NotAccepted { id: request.id, state: request.state.name(), what }
+    }
 }
 
 impl Request {
     /// Withdraws an accepted request.
-    pub fn cancel(self, at: DateTime<Utc>, by: String) -> Result<Request, NotCancellable> {
+    pub fn cancel(self, at: DateTime<Utc>, by: String) -> Result<Request, NotAccepted> {
         match self.state {
             RequestState::Accepted => Ok(Request { state: RequestState::Cancelled { at, by }, ..self }),
-            ref state => Err(NotCancellable { id: self.id, state: state.name() }),
+            RequestState::Superseded { .. }
+            | RequestState::Done { .. }
+            | RequestState::Cancelled { .. }
+            | RequestState::Expired { .. } => Err(NotAccepted::new(&self, "cancelled")),
+        }
+    }
+
+    /// Gives way to a later request of the same client for the same product.
+    pub fn supersede(self, at: DateTime<Utc>, by: i64) -> Result<Request, NotAccepted> {
+        match self.state {
+            RequestState::Accepted => Ok(Request { state: RequestState::Superseded { at, by }, ..self }),
+            RequestState::Superseded { .. }
+            | RequestState::Done { .. }
+            | RequestState::Cancelled { .. }
+            | RequestState::Expired { .. } => Err(NotAccepted::new(&self, "superseded")),
         }
     }
 }
@@ -64,6 +86,7 @@ impl RequestState {
     pub fn name(&self) -> &'static str {
         match self {
             RequestState::Accepted => "accepted",
+            RequestState::Superseded { .. } => "superseded",
             RequestState::Done { .. } => "done",
             RequestState::Cancelled { .. } => "cancelled",
             RequestState::Expired { .. } => "expired",

@@ -14,6 +14,8 @@ pub struct Schedule {
     pub minor: MinorTerms,
     pub manual: ManualTerms,
     pub major: MajorTerms,
+    pub rollout: RolloutTerms,
+    pub staff: StaffTerms,
     pub backup: BackupTerms,
     pub intervention: InterventionTerms,
     pub agents: AgentTerms,
@@ -59,6 +61,35 @@ pub struct MajorTerms {
     pub notice_working_days: u32,
     /// Window after whose end a request counts as received the next working day.
     pub received_until_end_of: String,
+    /// Days before a release's legal date on which a client who has not requested it is reminded; the largest first.
+    pub remind_days_before: Vec<u32>,
+}
+
+/// How a release goes through the fleet, and when it stops by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RolloutTerms {
+    pub clause: String,
+    /// Failed servers at which a release halts, however many it was tried on.
+    pub failures_max: u32,
+    /// Share of the servers tried at which it halts, once `sample_min` were tried.
+    pub failures_percent: u32,
+    pub sample_min: u32,
+    /// Installations at once on one client's line.
+    pub line_installs_max: u32,
+    /// Minutes of the night over which servers spread their starts.
+    pub splay_minutes: u32,
+    /// Observations from which the time a release really takes (p95) replaces its publisher's estimate.
+    pub durations_min: u32,
+}
+
+/// What the provider's staff can attend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StaffTerms {
+    pub clause: String,
+    /// Manual and major updates at the same time, over all clients of this contract.
+    pub installs_max: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +98,8 @@ pub struct BackupTerms {
     pub clause: String,
     /// A backup must be newer than the last working day's close of this window.
     pub since_close_of: String,
+    /// Minutes of each slot kept for the copy that is made before an installation.
+    pub reserve_minutes: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

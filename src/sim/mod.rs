@@ -5,6 +5,7 @@
 
 pub mod demo;
 mod feeds;
+pub mod fleet;
 mod packages;
 mod site;
 mod story;

@@ -8,7 +8,7 @@ use crate::work::checkin::CheckInError;
 use crate::work::planning::PlanningError;
 use crate::work::report::ReportError;
 use crate::work::requests::RequestError;
-use crate::work::settle::SettleError;
+use crate::work::settle::{Refusal, SettleError};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -107,9 +107,7 @@ impl From<PlanningError> for ApiError {
     fn from(error: PlanningError) -> ApiError {
         match error {
             PlanningError::Store(error) => error.into(),
-            PlanningError::NoSchedule { .. } | PlanningError::Region { .. } | PlanningError::Transition(_) => {
-                ApiError::internal(&error)
-            }
+            PlanningError::World(_) | PlanningError::Transition(_) => ApiError::internal(&error),
         }
     }
 }
@@ -130,11 +128,11 @@ impl From<SettleError> for ApiError {
         match error {
             SettleError::Store(error) => error.into(),
             SettleError::NoAction { .. } => ApiError::not_found(error.to_string()),
-            SettleError::Over(_) => ApiError::gone(error.to_string()),
-            SettleError::NeverOpened(_) => {
+            SettleError::Refused(Refusal::Over(_)) => ApiError::gone(error.to_string()),
+            SettleError::Refused(Refusal::NeverOpened(_)) => {
                 ApiError::new(StatusCode::CONFLICT, error.to_string(), "wait until it is handed out")
             }
-            SettleError::Transition(_) => ApiError::internal(&error),
+            SettleError::Refused(Refusal::Transition(_)) => ApiError::internal(&error),
         }
     }
 }
@@ -164,9 +162,14 @@ impl From<RequestError> for ApiError {
             RequestError::NoClient(_) | RequestError::NoServer { .. } | RequestError::NoRequest(_) => {
                 ApiError::not_found(error.to_string())
             }
-            RequestError::NotCancellable(_) => {
-                ApiError::new(StatusCode::CONFLICT, error.to_string(), "only an accepted request can be cancelled")
+            RequestError::Twice(_) => {
+                ApiError::bad_request(error.to_string(), "name each product once, in the version that is wanted")
             }
+            RequestError::NotAccepted(_) => ApiError::new(
+                StatusCode::CONFLICT,
+                error.to_string(),
+                "only an accepted request can be changed or cancelled; ask anew",
+            ),
         }
     }
 }

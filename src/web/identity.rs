@@ -1,16 +1,24 @@
 //! Who asks: staff, a client's contact, a server's agent, a client's gateway.
 //!
 //! Each kind of token has its own scheme, so that one cannot be used as another. No handler reads a token itself.
+//! A revoked token ends with the next request, whichever process revoked it; only the bare poll of an agent, which says
+//! no more than whether something waits, is answered for up to a minute, so that an idle one reads one row.
 
-use super::App;
 use super::error::ApiError;
+use super::{App, ddi};
 use crate::edge::store::Scope;
-use axum::extract::{FromRequestParts, Request, State};
+use crate::model::asker::Asker;
+use crate::model::fleet::Client;
+use crate::work::tokens::Assurance;
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
+
+/// What staff without a token are called: whoever runs a command beside the database.
+pub const OPERATOR: &str = "staff";
 
 /// Who a request comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +84,8 @@ pub(super) async fn identify(State(app): State<Arc<App>>, mut request: Request, 
         && let Some(authorization) = request.headers().get(header::AUTHORIZATION)
     {
         let text = authorization.to_str().unwrap_or_default();
-        match known(&app, text).await {
+        let assurance = if is_poll(&request) { Assurance::Lately } else { Assurance::Now };
+        match known(&app, text, assurance).await {
             Ok(identity) => drop(request.extensions_mut().insert(identity)),
             Err(error) => return error.into_response(),
         }
@@ -84,9 +93,13 @@ pub(super) async fn identify(State(app): State<Arc<App>>, mut request: Request, 
     next.run(request).await
 }
 
-async fn known(app: &App, authorization: &str) -> Result<Identity, ApiError> {
+fn is_poll(request: &Request) -> bool {
+    request.extensions().get::<MatchedPath>().is_some_and(|path| path.as_str() == ddi::ROOT)
+}
+
+async fn known(app: &App, authorization: &str, assurance: Assurance) -> Result<Identity, ApiError> {
     let (scheme, secret) = authorization.split_once(' ').ok_or_else(ApiError::unauthenticated)?;
-    let token = app.tokens.identify(&app.o, secret.trim()).await?.ok_or_else(ApiError::unauthenticated)?;
+    let token = app.tokens.identify(&app.o, secret.trim(), assurance).await?.ok_or_else(ApiError::unauthenticated)?;
     let (wanted, identity) = match token.scope {
         Scope::Staff => ("Bearer", Identity::Staff { name: token.name }),
         Scope::Client { client } => ("Bearer", Identity::Client { name: token.name, client }),
@@ -101,5 +114,49 @@ impl<S: Send + Sync> FromRequestParts<S> for Identity {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Identity, ApiError> {
         parts.extensions.get::<Identity>().cloned().ok_or_else(ApiError::unauthenticated)
+    }
+}
+
+/// The provider's staff, by name; everybody else is refused before anything of the body is looked at.
+pub(super) struct Staff(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Staff {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Staff, ApiError> {
+        let identity = Identity::from_request_parts(parts, state).await?;
+        identity.require_staff()?;
+        Ok(Staff(identity.name().to_owned()))
+    }
+}
+
+/// Staff or a client; an agent's token is refused before anything of the body is looked at.
+pub(super) struct Party(pub Identity);
+
+impl<S: Send + Sync> FromRequestParts<S> for Party {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Party, ApiError> {
+        let identity = Identity::from_request_parts(parts, state).await?;
+        identity.limit(None)?;
+        Ok(Party(identity))
+    }
+}
+
+impl Party {
+    /// Whose name stands under what is asked for `client`, as history and letters tell it. Staff may say who of them.
+    pub(super) fn asker(&self, client: &Client, by: Option<&str>) -> Result<Asker, ApiError> {
+        let by = by.map(str::trim).filter(|by| !by.is_empty());
+        match (&self.0, by) {
+            (Identity::Staff { name }, by) => Ok(Asker::Staff {
+                name: by.or(Some(name.as_str()).filter(|name| *name != OPERATOR)).map(str::to_owned),
+                client: client.id.clone(),
+            }),
+            (Identity::Client { name, .. }, None) => Ok(Asker::of_token(name, client)),
+            (Identity::Client { .. }, Some(_)) => {
+                Err(ApiError::bad_request("\"by\" says who of the staff asks", "leave it out: the token says who asks"))
+            }
+            (Identity::Target { .. } | Identity::Gateway { .. }, _) => Err(ApiError::unauthenticated()),
+        }
     }
 }

@@ -9,7 +9,7 @@ mod error;
 mod identity;
 mod serve;
 
-pub use identity::Identity;
+pub use identity::{Identity, OPERATOR};
 pub use serve::{ListenError, check_listen, serve, serve_tls};
 
 use crate::work::Orchestrator;

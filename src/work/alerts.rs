@@ -34,8 +34,15 @@ pub async fn raise(o: &Orchestrator, changes: &mut Changes, alert: NewAlert) -> 
     }
     let now = o.clock.now();
     let due = due(o, alert.client.as_deref(), alert.server.as_deref(), now).await?;
-    let alert = Alert {
-        id: o.store.allocate(Sequence::Alert, 1).await?,
+    let id = o.store.allocate(Sequence::Alert, 1).await?;
+    add(changes, opened(id, alert, now, due), now);
+    Ok(())
+}
+
+/// An alert that begins now.
+pub(super) fn opened(id: i64, alert: NewAlert, now: DateTime<Utc>, due: DateTime<Utc>) -> Alert {
+    Alert {
+        id,
         cause: alert.cause,
         class: alert.class,
         client: alert.client,
@@ -47,11 +54,14 @@ pub async fn raise(o: &Orchestrator, changes: &mut Changes, alert: NewAlert) -> 
         raised_at: now,
         due,
         state: AlertState::Open { level: 0 },
-    };
+    }
+}
+
+/// Adds an alert with its event and its letter to staff.
+pub(super) fn add(changes: &mut Changes, alert: Alert, now: DateTime<Utc>) {
     changes.events.push(event(&alert, now, EventKind::AlertRaised, format!("alert {}: {}", alert.id, alert.title)));
     changes.notices.push(letter(&alert, now, 0));
     changes.rows.push(Row::Alert(Stored::new(alert)));
-    Ok(())
 }
 
 /// Resolves the open alert of `cause`, if there is one.
@@ -127,7 +137,7 @@ pub(super) fn event(alert: &Alert, at: DateTime<Utc>, kind: EventKind, text: Str
     }
 }
 
-fn add_resolved(changes: &mut Changes, alert: &Stored<Alert>, now: DateTime<Utc>, note: &str) -> Alert {
+pub(super) fn add_resolved(changes: &mut Changes, alert: &Stored<Alert>, now: DateTime<Utc>, note: &str) -> Alert {
     let value = Alert { state: AlertState::Resolved { at: now, note: note.to_owned() }, ..alert.value.clone() };
     let text = format!("alert {} resolved, {note}: {}", value.id, value.title);
     changes.events.push(event(&value, now, EventKind::AlertResolved, text));
@@ -171,11 +181,7 @@ async fn due(
         Some(id) => o.store.client(id).await?.map(|client| client.value),
         None => None,
     };
-    let terms: Option<&Terms> = client
-        .as_ref()
-        .and_then(|client| o.terms.get(&client.schedule))
-        .or_else(|| o.terms.values().next())
-        .map(AsRef::as_ref);
+    let terms = client.as_ref().and_then(|client| o.terms.get(&client.schedule)).map(AsRef::as_ref);
     let site = client.as_ref().and_then(|client| {
         client.servers.iter().find(|s| Some(s.id.as_str()) == server).or_else(|| client.servers.first())
     });
@@ -183,5 +189,19 @@ async fn due(
     let zone = site.map_or(chrono_tz::Europe::Paris, |server| server.zone);
     // The client's closed periods do not stop the provider's clock.
     let calendar = Calendar::new(zone, region, Vec::new());
-    Ok(terms.map_or_else(|| now + TimeDelta::minutes(WITHIN_MINUTES), |terms| intervention_due(terms, &calendar, now)))
+    Ok(due_at(o, terms, Some(&calendar), now))
+}
+
+/// When somebody has to have intervened in what is raised at `now`: by these terms, else by those of the first
+/// schedule.
+pub(super) fn due_at(
+    o: &Orchestrator,
+    terms: Option<&Terms>,
+    calendar: Option<&Calendar>,
+    now: DateTime<Utc>,
+) -> DateTime<Utc> {
+    match (terms.or_else(|| o.terms.values().next().map(AsRef::as_ref)), calendar) {
+        (Some(terms), Some(calendar)) => intervention_due(terms, calendar, now),
+        (None, _) | (_, None) => now + TimeDelta::minutes(WITHIN_MINUTES),
+    }
 }

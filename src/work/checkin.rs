@@ -2,14 +2,17 @@
 //!
 //! A poll writes nothing, and an idle one reads one indexed row: what else it needs is remembered for a while. Taking
 //! an action is one commit that moves every one of its deployments to running, with their events; two takers at once
-//! get the same answer.
+//! get the same answer, and two servers at once do not overload the line they share.
 
 use super::Orchestrator;
 use super::presence::{Presence, Remembered};
 use crate::decide::calendar::Calendar;
+use crate::decide::durations::Durations;
 use crate::decide::handout::{self, Action, Asking, Offer};
 use crate::decide::notice::backup_not_before;
+use crate::decide::terms::Terms;
 use crate::edge::store::{Changes, DeploymentFilter, Row, StoreError, Stored};
+use crate::model::agreement::Agreement;
 use crate::model::deployment::{BadTransition, Deployment, DeploymentState};
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::fleet::Client;
@@ -18,9 +21,12 @@ use crate::model::report::ServerState;
 use crate::model::rule::Rule;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Attributes are asked for again after this long (`hourly-checks`, 6.2.4), in minutes.
 const ATTRIBUTES_MINUTES: i64 = 50;
+/// Longest a slot lasts, in days, that a running installation is looked for in.
+const SLOT_DAYS_MAX: i64 = 30;
 /// Times a hand-out is tried when rows change under it.
 const TRIES_MAX: u32 = 3;
 
@@ -69,18 +75,18 @@ pub async fn poll(o: &Orchestrator, presence: &Presence, server: &str) -> Result
     let Some(known) = remembered(o, presence, server).await? else { return Ok(None) };
     o.heard_from(server, now);
     let open: Vec<Deployment> = o.store.open_deployments(server).await?.into_iter().map(|d| d.value).collect();
-    let near = known.stage_ahead || open.iter().any(|d| d.state != DeploymentState::Planned || d.slot.contains(now));
-    let offer = if open.is_empty() || !near {
-        Offer::Nothing
+    let near = |d: &Deployment| d.state != DeploymentState::Planned || handout::is_near(now, d);
+    let (offer, starts) = if open.is_empty() || !(known.stage_ahead || open.iter().any(near)) {
+        (Offer::Nothing, Vec::new())
     } else {
         match World::load(o, server, &open).await? {
-            Some(world) => world.offer(now, &open),
+            Some(mut world) => (world.offer(o, now, &open).await?, world.ask(now, &open, handout::starts)),
             None => return Ok(None),
         }
     };
     let stale = known.reported_at.is_none_or(|at| at + TimeDelta::minutes(ATTRIBUTES_MINUTES) <= now);
     Ok(Some(CheckIn {
-        pause: handout::pause(now, server, &open, &offer),
+        pause: handout::pause(now, server, &open, &offer, &starts),
         offer,
         wants_attributes: stale,
         installed: known.installed,
@@ -129,8 +135,8 @@ pub async fn hand_out(
         let now = o.clock.now();
         let rows = o.store.open_deployments(server).await?;
         let open: Vec<Deployment> = rows.iter().map(|d| d.value.clone()).collect();
-        let Some(world) = World::load(o, server, &open).await? else { return Ok(None) };
-        let (offered, install) = match world.offer(now, &open) {
+        let Some(mut world) = World::load(o, server, &open).await? else { return Ok(None) };
+        let (offered, install) = match world.offer(o, now, &open).await? {
             Offer::Install(offered) if offered.id == action => (offered, true),
             Offer::Stage(offered, _) if offered.id == action => (offered, false),
             Offer::Install(_) | Offer::Stage(..) | Offer::Stop(_) | Offer::Nothing => return Ok(None),
@@ -138,7 +144,8 @@ pub async fn hand_out(
         if !install || intent == Intent::Look || offered.is_running() {
             return Ok(Some(HandOut { action: offered, install, releases: world.releases }));
         }
-        let (changes, started) = start(&rows, &offered, now)?;
+        let (mut changes, started) = start(&rows, &offered, now)?;
+        world.claim_line(&mut changes);
         match o.store.commit(changes).await {
             Ok(()) => {
                 tracing::info!(server.id = server, action, "handed out");
@@ -171,6 +178,11 @@ struct World {
     backup_not_before: DateTime<Utc>,
     releases: BTreeMap<i64, Release>,
     held: BTreeSet<i64>,
+    terms: Arc<Terms>,
+    agreements: Vec<Agreement>,
+    client: Stored<Client>,
+    server: String,
+    line_busy: bool,
 }
 
 impl World {
@@ -186,19 +198,56 @@ impl World {
         let standing = o.store.standing(server).await?.map(|s| s.value.outcomes).unwrap_or_default();
         let held =
             open.iter().filter(|d| standing.iter().any(|(key, said)| holds(key, said, d))).map(|d| d.id).collect();
-        Ok(Some(World { state, backup_not_before: oldest_backup(o, &client, server)?, releases, held }))
+        let terms = terms_of(o, &client)?.clone();
+        Ok(Some(World {
+            state,
+            backup_not_before: oldest_backup(o, &terms, &client, server)?,
+            agreements: o.store.agreements_after(o.clock.now()).await?.into_iter().map(|a| a.value).collect(),
+            line_busy: false,
+            server: server.to_owned(),
+            releases,
+            held,
+            terms,
+            client,
+        }))
     }
 
-    fn offer(&self, now: DateTime<Utc>, open: &[Deployment]) -> Offer {
+    /// What the server is offered. Whether its client's line is free is read only where something would begin.
+    async fn offer(&mut self, o: &Orchestrator, now: DateTime<Utc>, open: &[Deployment]) -> Result<Offer, StoreError> {
+        let offer = self.ask(now, open, handout::offer);
+        if !self.line_is_shared() || !matches!(&offer, Offer::Install(action) if !action.is_running()) {
+            return Ok(offer);
+        }
+        self.line_busy = self.installs_max() <= running_beside(o, &self.client, &self.server).await?;
+        Ok(if self.line_busy { self.ask(now, open, handout::offer) } else { offer })
+    }
+
+    fn installs_max(&self) -> usize {
+        self.terms.schedule.rollout.line_installs_max as usize
+    }
+
+    /// Whether the client's servers are more than its line carries at once.
+    fn line_is_shared(&self) -> bool {
+        self.installs_max() < self.client.servers.len()
+    }
+
+    /// Taking writes the client's row as it is, so that of two servers which found the line free at once, one looks
+    /// again.
+    fn claim_line(&self, changes: &mut Changes) {
+        if self.line_is_shared() {
+            changes.rows.push(Row::Client(self.client.with(self.client.value.clone())));
+        }
+    }
+
+    /// What the hand-out says of this server's open deployments.
+    fn ask<T>(&self, now: DateTime<Utc>, open: &[Deployment], question: impl FnOnce(&Asking) -> T) -> T {
         // A release that is no longer known cannot be handed out any more than one that was withdrawn.
         let standing = |d: &&Deployment| self.releases.get(&d.id).is_some_and(|r| r.retracted.is_none());
         let retracted: BTreeSet<i64> = open.iter().filter(|d| !standing(d)).map(|d| d.id).collect();
-        let minutes = self
-            .releases
-            .iter()
-            .map(|(id, r)| (*id, r.manifest().duration_minutes.saturating_add(r.manifest().rollback_minutes)))
-            .collect();
-        handout::offer(&Asking {
+        // By the publishers' estimates: what was learned is weighed when planning.
+        let need = |r: &Release| Durations::default().need(&self.terms, r).num_minutes();
+        let minutes = self.releases.iter().map(|(id, r)| (*id, u32::try_from(need(r)).unwrap_or(u32::MAX))).collect();
+        question(&Asking {
             now,
             open,
             state: &self.state,
@@ -206,6 +255,9 @@ impl World {
             retracted: &retracted,
             held: &self.held,
             minutes: &minutes,
+            splay_minutes: self.terms.schedule.rollout.splay_minutes,
+            agreements: &self.agreements,
+            line_busy: self.line_busy,
         })
     }
 }
@@ -222,14 +274,35 @@ fn holds(key: &str, said: &str, deployment: &Deployment) -> bool {
     product && held && rule && version
 }
 
-fn oldest_backup(o: &Orchestrator, client: &Client, server: &str) -> Result<DateTime<Utc>, CheckInError> {
-    let terms = o
-        .terms
+fn terms_of<'a>(o: &'a Orchestrator, client: &Client) -> Result<&'a Arc<Terms>, CheckInError> {
+    o.terms
         .get(&client.schedule)
-        .ok_or_else(|| CheckInError::NoSchedule { client: client.id.clone(), schedule: client.schedule.clone() })?;
+        .ok_or_else(|| CheckInError::NoSchedule { client: client.id.clone(), schedule: client.schedule.clone() })
+}
+
+/// Installations that run on the client's other servers.
+async fn running_beside(o: &Orchestrator, client: &Client, server: &str) -> Result<usize, StoreError> {
+    let filter = DeploymentFilter {
+        client: Some(client.id.clone()),
+        states: vec!["running".to_owned()],
+        // What runs began its slot lately; the slot's start is what the index reaches.
+        since: Some(o.clock.now() - TimeDelta::days(SLOT_DAYS_MAX)),
+        ..DeploymentFilter::default()
+    };
+    let running = o.store.deployments(&filter).await?;
+    let actions: BTreeSet<i64> = running.iter().filter(|d| d.server != server).map(|d| d.action).collect();
+    Ok(actions.len())
+}
+
+fn oldest_backup(
+    o: &Orchestrator,
+    terms: &Terms,
+    client: &Client,
+    server: &str,
+) -> Result<DateTime<Utc>, CheckInError> {
     let region =
         client.holidays.parse().map_err(|source| CheckInError::Region { client: client.id.clone(), source })?;
     let zone = client.servers.iter().find(|s| s.id == server).map_or(chrono_tz::UTC, |s| s.zone);
-    let calendar = Calendar::new(zone, region, client.closed.clone());
+    let calendar = Calendar::new(zone, region, Vec::new());
     Ok(backup_not_before(terms, &calendar, o.clock.now()))
 }

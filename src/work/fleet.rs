@@ -7,6 +7,7 @@
 use super::Orchestrator;
 use super::tokens::{self, TokenError};
 use crate::decide::calendar::Region;
+use crate::decide::closed::Closed;
 use crate::edge::fleet_file::{FleetFile, Step};
 use crate::edge::store::{Changes, Row, Scope, StoreError, Stored, Token};
 use crate::edge::toml_errors::nearest;
@@ -53,8 +54,11 @@ pub async fn check(o: &Orchestrator, file: &FleetFile) -> Result<Findings, Store
             let message = format!("client {:?}: there is no schedule {:?}; {fix}", client.id, client.schedule);
             findings.errors.push(file.point(&place("schedule"), &message));
         }
-        if let Err(unknown) = client.holidays.parse::<Region>() {
-            findings.errors.push(file.point(&place("holidays"), &format!("client {:?}: {unknown}", client.id)));
+        match client.holidays.parse::<Region>() {
+            Ok(region) => findings.errors.extend(closed_problems(file, c, region)),
+            Err(unknown) => {
+                findings.errors.push(file.point(&place("holidays"), &format!("client {:?}: {unknown}", client.id)));
+            }
         }
         // Before the first intake nothing is known, and every product would be warned of.
         let unknown = |product: &String| !products.is_empty() && !products.contains(product);
@@ -67,6 +71,25 @@ pub async fn check(o: &Orchestrator, file: &FleetFile) -> Result<Findings, Store
         }
     }
     Ok(findings)
+}
+
+/// What is wrong with the closed periods of client `c`, those apart that the file has found already and the calendars
+/// that are still to be read.
+fn closed_problems(file: &FleetFile, c: usize, region: Region) -> Vec<String> {
+    let client = &file.fleet.clients[c];
+    let mut found = Vec::new();
+    for (i, period) in client.closed.iter().enumerate() {
+        if period.backwards().is_some() || matches!(period, ClosedPeriod::Calendar(_)) {
+            continue;
+        }
+        let place = [Step::Key("client"), Step::At(c), Step::Key("closed"), Step::At(i)];
+        let problems = Closed::problems(std::slice::from_ref(period), region);
+        let say = |problem: &dyn std::fmt::Display| {
+            file.point(&place, &format!("client {:?}: closed periods: {problem}", client.id))
+        };
+        found.extend(problems.iter().map(|problem| say(problem)));
+    }
+    found
 }
 
 /// What would change, in the order it is shown.
@@ -261,15 +284,10 @@ fn details(old: &Client, new: &Client) -> Vec<String> {
         client.contacts.iter().map(show).collect::<Vec<_>>().join(", ")
     };
     field("contacts", contacts(old), contacts(new));
-    let closed = |client: &Client| {
-        let show = |p: &ClosedPeriod| format!("{} to {} ({})", p.from, p.to, p.reason);
-        if client.closed.is_empty() {
-            "none".to_owned()
-        } else {
-            client.closed.iter().map(show).collect::<Vec<_>>().join(", ")
-        }
-    };
-    field("closed", closed(old), closed(new));
+    for (sign, left, right) in [("+", new, old), ("-", old, new)] {
+        let only_left = left.closed.iter().filter(|period| !right.closed.contains(period));
+        lines.extend(only_left.map(|period| format!("{sign}   closed: {period}")));
+    }
     for server in &new.servers {
         match old.servers.iter().find(|known| known.id == server.id) {
             None => lines.push(format!("+   server {}", describe(server))),
@@ -283,20 +301,33 @@ fn details(old: &Client, new: &Client) -> Vec<String> {
         lines.push(format!("-   server {}", server.id));
     }
     if lines.is_empty() {
-        lines.push("~   order of servers".to_owned());
+        lines.push("~   order of servers or closed periods".to_owned());
     }
     lines
 }
 
+/// Most closed periods that history names one by one; more are counted.
+const CLOSED_NAMED_MAX: usize = 10;
+
 /// The details as history keeps them: contacts are personal data, so only that they changed is told.
 fn public(details: &[String]) -> String {
+    let is_closed = |line: &&String| line.get(4..).is_some_and(|text| text.starts_with("closed: "));
+    let count = |sign: char| details.iter().filter(is_closed).filter(|line| line.starts_with(sign)).count();
+    let (added, removed) = (count('+'), count('-'));
+    let many = added + removed > CLOSED_NAMED_MAX;
     let say = |line: &String| {
-        let line = line.trim_start_matches(['~', '+', '-', ' ']);
-        if line.starts_with("contacts:") || line.starts_with("name:") {
-            line.split(':').next().unwrap_or_default().to_owned()
+        let (sign, text) = line.split_at(line.find(|c: char| c.is_alphanumeric()).unwrap_or(0));
+        if text.starts_with("contacts:") || text.starts_with("name:") {
+            text.split(':').next().unwrap_or_default().to_owned()
+        } else if text.starts_with("closed:") && sign.starts_with('-') {
+            format!("no longer {text}")
         } else {
-            line.to_owned()
+            text.to_owned()
         }
     };
-    details.iter().map(say).collect::<Vec<_>>().join("; ")
+    let mut said: Vec<String> = details.iter().filter(|line| !(many && is_closed(line))).map(say).collect();
+    if many {
+        said.push(format!("{added} closed periods added, {removed} removed"));
+    }
+    said.join("; ")
 }

@@ -1,24 +1,30 @@
 //! The fetching job: follow every publisher's feed, verify it, keep its releases.
 //!
 //! Metadata, manifests, releases and events of one refresh are one transaction. A feed that is refused is an event and
-//! an alert once, not at every try; what was verified before stays in force. A release whose package cannot be
-//! mirrored yet is left out and tried again.
+//! an alert once, not at every try, and one that cannot be reached only when it lasts; what was verified before stays in
+//! force. A release whose package cannot be mirrored yet is left out and tried again.
 
+mod health;
 mod judge;
 
-use super::{Orchestrator, alerts};
+use super::Orchestrator;
+use crate::decide::feed_health::Fetched;
 use crate::edge::config::Publisher;
-use crate::edge::feed::{self, Listed};
-use crate::edge::packages::PackageError;
-use crate::edge::store::{Changes, Feed, FeedFile, Row, StoreError, Stored};
-use crate::model::alert::{AlertClass, NewAlert};
+use crate::edge::feed::{self, FeedError, Listed};
+use crate::edge::packages::Digests;
+use crate::edge::store::{Changes, FeedFile, Row, StoreError, Stored};
 use crate::model::event::{EventKind, NewEvent, PROVIDER};
 use crate::model::manifest::SignedManifest;
 use crate::model::release::{Release, ReleaseId};
 use crate::model::version::Change;
 use chrono::{DateTime, Utc};
+use futures_util::{FutureExt, StreamExt, stream};
+use judge::Verdict;
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// Most feeds fetched at the same time.
+const FEEDS_AT_ONCE: usize = 4;
 
 /// Longest one package may take to download; it is tried again from its start.
 const PACKAGE_TIMEOUT: Duration = Duration::from_secs(4 * 3600);
@@ -27,6 +33,7 @@ const PACKAGE_TIMEOUT: Duration = Duration::from_secs(4 * 3600);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     pub feeds: usize,
+    /// Feeds that could not be used at all: refused or not to be had.
     pub refused: usize,
     pub released: usize,
     pub retracted: usize,
@@ -38,16 +45,23 @@ pub enum IntakeError {
     Store(#[from] StoreError),
 }
 
-/// Refreshes every feed once. One feed's trouble does not stop the others.
+/// Refreshes every feed once, several at a time. One feed's trouble does not stop the others, nor does its slowness.
+///
+/// Only the network is shared out: what was fetched is judged and written feed by feed, so that two publishers cannot
+/// both become the first with one product.
 pub async fn run(o: &Orchestrator) -> Result<Report, IntakeError> {
     let mut report = Report::default();
     if let Err(error) = o.packages.sweep(o.clock.now()) {
         tracing::warn!(%error, "incomplete downloads could not be removed");
     }
-    for publisher in &o.publishers {
+    // Boxed, because the compiler cannot tell that the bare futures may move between threads.
+    let fetches: Vec<_> =
+        o.publishers.iter().map(|publisher| async move { (publisher, fetch(o, publisher).await) }.boxed()).collect();
+    let mut fetched = stream::iter(fetches).buffer_unordered(FEEDS_AT_ONCE);
+    while let Some((publisher, fetched)) = fetched.next().await {
         report.feeds += 1;
-        let outcome = match refresh(o, publisher).await {
-            Ok(refreshed) => take(o, publisher, refreshed, &mut report).await,
+        let outcome = match fetched {
+            Ok(found) => take(o, publisher, found, &mut report).await,
             Err(error) => {
                 report.refused += 1;
                 refuse(o, publisher, error).await
@@ -63,7 +77,7 @@ pub async fn run(o: &Orchestrator) -> Result<Report, IntakeError> {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum RefreshError {
+enum FetchError {
     #[error("cannot read the pinned root: {0}")]
     Root(std::io::Error),
     #[error(transparent)]
@@ -72,78 +86,107 @@ enum RefreshError {
     Store(#[from] StoreError),
 }
 
-async fn refresh(o: &Orchestrator, publisher: &Publisher) -> Result<feed::Refreshed, RefreshError> {
-    let root = tokio::fs::read(&publisher.root).await.map_err(RefreshError::Root)?;
-    let known = o.store.feed_files(&publisher.name, "").await?;
-    let source = feed::Source { publisher: &publisher.name, url: &publisher.url, root: &root };
-    Ok(feed::refresh(&o.http, &source, known, o.clock.now()).await?)
+/// What one feed brought over the network.
+struct Found {
+    refreshed: feed::Refreshed,
+    /// What became of the packages of releases that looked new.
+    packages: BTreeMap<ReleaseId, Result<Digests, Missing>>,
 }
 
-/// Keeps what a refresh brought.
-async fn take(
-    o: &Orchestrator,
-    publisher: &Publisher,
-    refreshed: feed::Refreshed,
-    report: &mut Report,
-) -> Result<(), StoreError> {
+/// Why a package is not here.
+enum Missing {
+    /// It may be at the next refresh.
+    Yet(String),
+    /// Somebody has to look.
+    Refused(String),
+}
+
+async fn fetch(o: &Orchestrator, publisher: &Publisher) -> Result<Found, FetchError> {
+    let root = tokio::fs::read(&publisher.root).await.map_err(FetchError::Root)?;
+    let mirrored = o.store.feed_files(&publisher.name, "").await?;
+    let source = feed::Source { publisher: &publisher.name, url: &publisher.url, root: &root };
+    let mut refreshed = feed::refresh(&o.http, &source, mirrored, o.clock.now()).await?;
+    refreshed.releases.sort_by_key(|listed| listed.get().signed.published_at);
+    let known = signed(&o.store.releases().await?);
+    let listed: Vec<&SignedManifest> = refreshed.releases.iter().map(|listed| &listed.get().signed).collect();
+    let mut packages = BTreeMap::new();
+    for (listed, verdict) in refreshed.releases.iter().zip(judge::judge(&listed, &known, o.clock.now())) {
+        if verdict == Verdict::New {
+            packages.insert(judge::id(&listed.get().signed), mirror(o, publisher, listed.get()).await);
+        }
+    }
+    Ok(Found { refreshed, packages })
+}
+
+/// Fetches a package; only then may its release become one.
+async fn mirror(o: &Orchestrator, publisher: &Publisher, listed: &Listed) -> Result<Digests, Missing> {
+    let url = format!("{}/targets/{}", publisher.url.trim_end_matches('/'), listed.package_file);
+    let download = o.packages.mirror(&o.http, &url, listed.signed.size, &listed.signed.sha256);
+    match tokio::time::timeout(PACKAGE_TIMEOUT, download).await {
+        Ok(Ok(digests)) => Ok(digests),
+        Ok(Err(error)) if error.is_passing() => Err(Missing::Yet(error.to_string())),
+        Ok(Err(error)) => Err(Missing::Refused(error.to_string())),
+        Err(_) => Err(Missing::Yet(format!("{url} was not there after {} hours", PACKAGE_TIMEOUT.as_secs() / 3600))),
+    }
+}
+
+/// Keeps what a refresh brought, judged against what is known now.
+async fn take(o: &Orchestrator, publisher: &Publisher, found: Found, report: &mut Report) -> Result<(), StoreError> {
     let now = o.clock.now();
     let known: BTreeMap<ReleaseId, Stored<Release>> =
         o.store.releases().await?.into_iter().map(|r| (r.id(), r)).collect();
+    let (mut refused, mut missing) = (Vec::new(), Vec::new());
+    for (name, error) in found.refreshed.unusable {
+        match error {
+            FeedError::Refused(why) => refused.push(format!("{name}: {why}")),
+            FeedError::Unreachable(why) => missing.push(format!("{name}: {why}")),
+        }
+    }
+    let listed: Vec<Listed> = found.refreshed.releases.into_iter().map(feed::Verified::into_inner).collect();
+    let mut taken: Vec<SignedManifest> = known.values().map(|release| release.signed.clone()).collect();
+    let verdicts = judge::judge(&listed.iter().map(|listed| &listed.signed).collect::<Vec<_>>(), &taken, now);
+    let mut packages = found.packages;
     let mut changes = Changes::default();
-    let mut troubles = refreshed.unusable;
-    let mut listed: Vec<Listed> = refreshed.releases.into_iter().map(feed::Verified::into_inner).collect();
-    listed.sort_by_key(|l| l.signed.published_at);
-    // What is known, and what this refresh adds to it.
-    let mut taken: Vec<SignedManifest> = known.values().map(|r| r.signed.clone()).collect();
-    let everything: Vec<&SignedManifest> =
-        known.values().map(|r| &r.signed).chain(listed.iter().map(|l| &l.signed)).collect();
-    let circular = judge::circular(&everything);
-    for listed in &listed {
+    for (listed, verdict) in listed.into_iter().zip(verdicts) {
         let id = judge::id(&listed.signed);
-        if let Some(why) = judge::objection(&listed.signed, taken.iter(), now) {
-            troubles.push(format!("{id}: {why}"));
-        } else if let Some(release) = known.get(&id) {
-            if release.retracted.is_none() && listed.retracted.is_some() {
-                retract(release, listed, now, &mut changes);
-                report.retracted += 1;
+        match verdict {
+            Verdict::Refused(why) => refused.push(format!("{id}: {why}")),
+            Verdict::Known => {
+                if let Some(release) = known.get(&id).filter(|r| r.retracted.is_none() && listed.retracted.is_some()) {
+                    retract(release, &listed, now, &mut changes);
+                    report.retracted += 1;
+                }
             }
-        } else if taken.contains(&listed.signed) {
-            // Listed twice under two spellings of one version.
-        } else if circular.contains(&id) {
-            troubles.push(format!("{id}: what it requires requires it in turn, so it can never be installed"));
-        } else {
-            match mirror(o, publisher, listed).await {
-                Ok(release) => {
+            Verdict::New => match packages.remove(&id) {
+                Some(Ok(digests)) => {
+                    let release = release(listed, digests, now);
                     let contradiction = judge::contradiction(&release.signed, taken.iter());
                     changes.events.push(published(&release, contradiction, now));
                     taken.push(release.signed.clone());
                     changes.rows.push(Row::Release(Stored::new(release)));
                     report.released += 1;
                 }
-                Err(why) => troubles.push(format!("{id}: {why}")),
-            }
+                Some(Err(Missing::Refused(why))) => refused.push(format!("{id}: {why}")),
+                Some(Err(Missing::Yet(why))) => missing.push(format!("{id}: {why}")),
+                // It did not look new when its feed was fetched; the next refresh brings it.
+                None => tracing::debug!(release = %id, "its package was not fetched this time"),
+            },
         }
     }
-    changes.rows.extend(refreshed.files.into_iter().map(Row::FeedFile));
-    settle(o, publisher, (!troubles.is_empty()).then(|| troubles.join("; ")), now, &mut changes).await?;
+    changes.rows.extend(found.refreshed.files.into_iter().map(Row::FeedFile));
+    let told = |troubles: Vec<String>| (!troubles.is_empty()).then(|| troubles.join("; "));
+    let read = Fetched::Read { refused: told(refused), missing: told(missing) };
+    health::settle(o, &publisher.name, read, now, &mut changes).await?;
     o.store.commit(changes).await
 }
 
-/// Fetches the package; only then is the release one.
-async fn mirror(o: &Orchestrator, publisher: &Publisher, listed: &Listed) -> Result<Release, String> {
-    let url = format!("{}/targets/{}", publisher.url.trim_end_matches('/'), listed.package_file);
-    let download = o.packages.mirror(&o.http, &url, listed.signed.size, &listed.signed.sha256);
-    let digests = match tokio::time::timeout(PACKAGE_TIMEOUT, download).await {
-        Ok(digests) => digests.map_err(|error: PackageError| error.to_string())?,
-        Err(_) => return Err(format!("{url} was not there after {} hours", PACKAGE_TIMEOUT.as_secs() / 3600)),
-    };
-    Ok(Release {
-        signed: listed.signed.clone(),
-        seen_at: o.clock.now(),
-        retracted: listed.retracted.clone(),
-        sha1: digests.sha1,
-        md5: digests.md5,
-    })
+fn signed(releases: &[Stored<Release>]) -> Vec<SignedManifest> {
+    releases.iter().map(|release| release.signed.clone()).collect()
+}
+
+fn release(listed: Listed, digests: Digests, now: DateTime<Utc>) -> Release {
+    let Digests { sha1, md5 } = digests;
+    Release { signed: listed.signed, seen_at: now, retracted: listed.retracted, sha1, md5 }
 }
 
 fn published(release: &Release, contradiction: Option<Change>, now: DateTime<Utc>) -> NewEvent {
@@ -170,59 +213,22 @@ fn retract(known: &Stored<Release>, listed: &Listed, now: DateTime<Utc>, changes
     changes.rows.push(Row::Release(known.with(release)));
 }
 
-/// A whole feed was refused: what was verified before stays, newer roots count, and staff hear of it once.
-async fn refuse(o: &Orchestrator, publisher: &Publisher, error: RefreshError) -> Result<(), StoreError> {
+/// A feed could not be used at all: what was verified before stays in force, and newer roots count.
+async fn refuse(o: &Orchestrator, publisher: &Publisher, error: FetchError) -> Result<(), StoreError> {
     let mut changes = Changes::default();
     let why = error.to_string();
-    match error {
-        RefreshError::Store(error) => return Err(error),
-        RefreshError::Feed(failed) => {
+    let refused = |why| Fetched::Read { refused: Some(why), missing: None };
+    let fetched = match error {
+        FetchError::Store(error) => return Err(error),
+        FetchError::Root(_) => refused(why),
+        FetchError::Feed(failed) => {
             changes.rows.extend(failed.roots.into_iter().map(|file: FeedFile| Row::FeedFile(file)));
+            match failed.error {
+                FeedError::Refused(_) => refused(why),
+                FeedError::Unreachable(why) => Fetched::Nothing { why },
+            }
         }
-        RefreshError::Root(_) => {}
-    }
-    settle(o, publisher, Some(why), o.clock.now(), &mut changes).await?;
+    };
+    health::settle(o, &publisher.name, fetched, o.clock.now(), &mut changes).await?;
     o.store.commit(changes).await
-}
-
-/// Writes how the feed is doing, when that changed, with its event and alert.
-async fn settle(
-    o: &Orchestrator,
-    publisher: &Publisher,
-    error: Option<String>,
-    now: DateTime<Utc>,
-    changes: &mut Changes,
-) -> Result<(), StoreError> {
-    let known = o.store.feed(&publisher.name).await?;
-    let before = known.as_ref().and_then(|f| f.error.clone());
-    if known.is_some() && before == error && changes.is_empty() {
-        return Ok(());
-    }
-    let cause = format!("feed/{}", publisher.name);
-    match (&before, &error) {
-        (before, Some(why)) if before.as_ref() != Some(why) => {
-            let text = format!("feed of {} refused: {why}", publisher.name);
-            changes.events.push(NewEvent::new(now, PROVIDER, EventKind::FeedRefused, text.clone()));
-            let alert = NewAlert {
-                cause,
-                class: AlertClass::Applications,
-                client: None,
-                server: None,
-                product: None,
-                deployment: None,
-                title: format!("feed of {} refused", publisher.name),
-                text,
-            };
-            alerts::raise(o, changes, alert).await?;
-        }
-        (Some(_), None) => {
-            let text = format!("feed of {} is good again", publisher.name);
-            changes.events.push(NewEvent::new(now, PROVIDER, EventKind::FeedRecovered, text));
-            alerts::resolve_cause(o, changes, &cause, "the feed is good again").await?;
-        }
-        (None, None) | (_, Some(_)) => {}
-    }
-    let feed = Feed { publisher: publisher.name.clone(), fetched_at: Some(now), error };
-    changes.rows.push(Row::Feed(known.map_or_else(|| Stored::new(feed.clone()), |k| k.with(feed.clone()))));
-    Ok(())
 }

@@ -4,24 +4,30 @@
 //! tick, a restart or a second replica changes nothing. The network is never awaited inside a transaction.
 
 pub mod agent;
+pub mod agreements;
 pub mod alerts;
 pub mod attend;
 pub mod checkin;
 pub mod enrol;
 pub mod fleet;
+pub mod holds;
 pub mod intake;
 pub mod jobs;
 pub mod planning;
 pub mod post;
 pub mod presence;
+pub mod reminders;
 pub mod report;
 pub mod requests;
+pub mod resume;
+mod said;
 pub mod settle;
 pub mod tokens;
 pub mod views;
 pub mod watch;
 
 use crate::decide::terms::Terms;
+use crate::decide::world::Almanacs;
 use crate::edge::clock::Clock;
 use crate::edge::config::{Config, ConfigError, Publisher, Staff};
 use crate::edge::mail::{MailError, Mailer};
@@ -58,6 +64,8 @@ pub struct Orchestrator {
     pub opened_at: DateTime<Utc>,
     /// Servers heard from since the watch job last wrote them down.
     pub seen: Mutex<BTreeMap<String, DateTime<Utc>>>,
+    /// What the calendar says of the coming weeks, kept between two plannings.
+    almanacs: Mutex<Almanacs>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +109,12 @@ impl Orchestrator {
             config,
             opened_at,
             seen: Mutex::new(BTreeMap::new()),
+            almanacs: Mutex::default(),
         })
+    }
+
+    fn almanacs(&self) -> std::sync::MutexGuard<'_, Almanacs> {
+        self.almanacs.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Notes that `server` was heard from at `at`; the watch job writes such notes in batches.

@@ -3,15 +3,20 @@
 //! Level-triggered: it takes no input, and running it twice changes nothing. A server whose rows somebody else
 //! changed meanwhile is left for the next activation.
 
-mod reconcile;
 mod world;
+mod write;
 
 pub use world::{Selection, World};
 
-use super::Orchestrator;
+use super::{Orchestrator, alerts};
 use crate::decide::planner;
-use crate::edge::store::StoreError;
+use crate::decide::reconcile;
+use crate::decide::world::WorldError;
+use crate::edge::store::{Changes, Row, StoreError, Stored};
+use crate::model::alert::{AlertClass, NewAlert};
 use crate::model::decision::Decision;
+use crate::model::event::{EventKind, NewEvent};
+use crate::model::request::{Request, RequestState};
 use chrono::{DateTime, Utc};
 
 /// What one activation did.
@@ -28,10 +33,8 @@ pub struct Report {
 pub enum PlanningError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("client {client} names schedule {schedule:?}, which is not in the schedules folder")]
-    NoSchedule { client: String, schedule: String },
-    #[error("client {client}: {source}")]
-    Region { client: String, source: crate::decide::calendar::UnknownRegion },
+    #[error(transparent)]
+    World(#[from] WorldError),
     #[error("deployment transition refused: {0}")]
     Transition(#[from] crate::model::deployment::BadTransition),
 }
@@ -39,26 +42,30 @@ pub enum PlanningError {
 /// Plans every server once.
 pub async fn run(o: &Orchestrator) -> Result<Report, PlanningError> {
     let now = o.clock.now();
-    let world = World::load(o, &Selection::default()).await?;
-    let mut report = Report::default();
+    let mut world = World::load(o, &Selection::default(), now).await?;
     expire_requests(o, &world, now).await?;
-    for (client, server) in world.servers() {
-        report.servers += 1;
-        let decisions = world.decide(client, server, now);
-        let changes = reconcile::changes(o, &world, client, server, &decisions, now).await?;
-        if changes.is_empty() {
-            continue;
-        }
-        match o.store.commit(changes).await {
-            Ok(()) => report.changed += 1,
-            Err(StoreError::Conflict { what }) => {
-                tracing::debug!(server.id = %server.id, what, "left for the next activation");
-                report.conflicts += 1;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
+    let differing = weigh(&mut world, now);
+    let mut report = Report { servers: world.places().len(), ..Report::default() };
+    write::commit(o, &world, &differing, now, &mut report).await?;
+    write::resume_alerts(o, &world).await?;
     Ok(report)
+}
+
+/// The servers whose decisions differ from what is written, with those decisions.
+///
+/// What is decided for one server is promised before the next is looked at: what they share is never promised twice.
+fn weigh(world: &mut World, now: DateTime<Utc>) -> Vec<(usize, Vec<Decision>)> {
+    let mut differing = Vec::new();
+    for place in world.places() {
+        let (promises, decisions) = (**world).with_facts(place, now, |facts| {
+            let verdicts = planner::weigh(facts);
+            let differs = !reconcile::agrees(&verdicts, world.site(place));
+            (crate::decide::world::World::promises(facts, &verdicts), differs.then(|| verdicts.decisions(facts)))
+        });
+        world.promise(place, promises);
+        differing.extend(decisions.map(|decisions| (place, decisions)));
+    }
+    differing
 }
 
 /// What would be decided at `at` (now when `None`), for the servers of `selection`. Changes nothing.
@@ -67,16 +74,26 @@ pub async fn preview(
     at: Option<DateTime<Utc>>,
     selection: &Selection,
 ) -> Result<Vec<Decision>, PlanningError> {
-    let world = World::load(o, selection).await?;
     let now = at.unwrap_or_else(|| o.clock.now());
-    Ok(world.servers().flat_map(|(client, server)| world.decide(client, server, now)).collect())
+    let mut world = World::load(o, selection, now).await?;
+    let mut decisions = Vec::new();
+    let selected: Vec<usize> = world.selected().collect();
+    for place in selected {
+        let (promises, decided) = (*world).with_facts(place, now, |facts| {
+            let verdicts = planner::weigh(facts);
+            (crate::decide::world::World::promises(facts, &verdicts), verdicts.decisions(facts))
+        });
+        world.promise(place, promises);
+        decisions.extend(decided);
+    }
+    Ok(decisions)
 }
 
 /// An accepted request whose date has passed without its installation is over, and staff are told.
 async fn expire_requests(o: &Orchestrator, world: &World, now: DateTime<Utc>) -> Result<(), PlanningError> {
-    for request in world.overdue_requests(now) {
-        let changes = reconcile::expire(o, request, now).await?;
-        match o.store.commit(changes).await {
+    for overdue in world.overdue_requests(now) {
+        let Some(request) = world.requests.iter().find(|r| r.id == overdue.id) else { continue };
+        match o.store.commit(expire(o, request, now).await?).await {
             Ok(()) | Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }
@@ -84,5 +101,27 @@ async fn expire_requests(o: &Orchestrator, world: &World, now: DateTime<Utc>) ->
     Ok(())
 }
 
-/// The planner's facts need names that live in `decide`; this keeps the import in one place.
-pub(super) type Catalog = planner::Catalog;
+/// Ends a request whose date has passed.
+async fn expire(o: &Orchestrator, request: &Stored<Request>, now: DateTime<Utc>) -> Result<Changes, PlanningError> {
+    let mut changes = Changes::default();
+    let text = format!(
+        "request {} for {} {} was not carried out by {}",
+        request.id, request.product, request.version, request.before
+    );
+    let event = NewEvent::new(now, &request.client, EventKind::RequestExpired, text.clone());
+    changes.events.push(event.product(&request.product).request(request.id));
+    let alert = NewAlert {
+        cause: format!("request-expired/{}", request.id),
+        class: AlertClass::Applications,
+        client: Some(request.client.clone()),
+        server: None,
+        product: Some(request.product.clone()),
+        deployment: None,
+        title: format!("request {} expired: {} {}", request.id, request.product, request.version),
+        text,
+    };
+    alerts::raise(o, &mut changes, alert).await?;
+    let expired = Request { state: RequestState::Expired { at: now }, ..request.value.clone() };
+    changes.rows.push(Row::Request(request.with(expired)));
+    Ok(changes)
+}

@@ -4,7 +4,6 @@
 //! are accepted and not kept: other clients send what they like.
 
 use super::Orchestrator;
-use crate::decide::handout::INVENTORY;
 use crate::edge::store::{Changes, Row, StoreError, Stored};
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::report::{Backup, ServerState};
@@ -84,11 +83,6 @@ pub async fn receive(
     }));
     o.store.commit(changes).await?;
     Ok(after)
-}
-
-/// Whether what the server says it runs can be relied on.
-pub fn has_inventory(state: &ServerState) -> bool {
-    state.capabilities.contains(INVENTORY)
 }
 
 fn merged(
@@ -196,7 +190,7 @@ mod tests {
         ]);
         let state = merged(&ServerState::default(), Mode::Replace, full, now).unwrap();
         assert_eq!(state.backup, Some(Backup { finished_at: at("2026-04-29T18:00:00Z"), succeeded: true }));
-        assert!(has_inventory(&state));
+        assert!(crate::decide::settle::observes(&state));
         let merge = merged(&state, Mode::Merge, data(&[("noctule.inventory.isaged", "3.2")]), now).unwrap();
         assert_eq!(merge.inventory["isaged"].as_str(), "3.2");
         assert_eq!(merge.inventory["isacompta"].as_str(), "14.20.003");

@@ -11,8 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-/// How long a looked-up token is trusted before it is read again, in seconds: the longest a revocation by another
-/// process takes.
+/// How long a looked-up token is relied on where [`Assurance::Lately`] is enough, in seconds.
 const CACHE_SECONDS: i64 = 60;
 /// Most tokens held in memory.
 const CACHE_MAX: usize = 100_000;
@@ -104,6 +103,15 @@ async fn client_of(o: &Orchestrator, scope: &Scope) -> Result<String, TokenError
     }
 }
 
+/// How sure it has to be that a token still stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assurance {
+    /// Read for this request: a revocation by whatever process counts at once.
+    Now,
+    /// Read within the last minute. For the bare poll, which opens nothing and is all that most requests are.
+    Lately,
+}
+
 /// Tokens looked up lately, by hash, so that an idle poll does not read one each time.
 #[derive(Debug, Default)]
 pub struct TokenCache {
@@ -112,30 +120,41 @@ pub struct TokenCache {
 
 impl TokenCache {
     /// The valid token whose secret this is.
-    pub async fn identify(&self, o: &Orchestrator, secret: &str) -> Result<Option<Token>, StoreError> {
+    pub async fn identify(
+        &self,
+        o: &Orchestrator,
+        secret: &str,
+        assurance: Assurance,
+    ) -> Result<Option<Token>, StoreError> {
         if secret.is_empty() || SECRET_BYTES_MAX < secret.len() {
             return Ok(None);
         }
         let (now, hash) = (o.clock.now(), secret::hash(secret));
-        let fresh = |read_at: DateTime<Utc>| (now - read_at).abs() < TimeDelta::seconds(CACHE_SECONDS);
-        let cached = self.lock().get(&hash).filter(|(read_at, _)| fresh(*read_at)).map(|(_, token)| token.clone());
-        let token = match cached {
-            Some(token) => Some(token),
-            None => o.store.token(&hash).await?.map(|t| t.value),
+        let known = match assurance {
+            Assurance::Now => None,
+            Assurance::Lately => self.recall(&hash, now),
         };
-        let token = token.filter(|t| secret::same(&t.hash, &hash) && t.revoked_at.is_none());
+        if known.is_some() {
+            return Ok(known);
+        }
+        let read = o.store.token(&hash).await?.map(|token| token.value);
+        let token = read.filter(|t| secret::same(&t.hash, &hash) && t.revoked_at.is_none());
         let mut known = self.lock();
         match &token {
-            Some(token) if !known.get(&hash).is_some_and(|(read_at, _)| fresh(*read_at)) => {
+            Some(token) => {
                 if CACHE_MAX <= known.len() {
                     known.clear();
                 }
                 known.insert(hash, (now, token.clone()));
             }
-            Some(_) => {}
             None => drop(known.remove(&hash)),
         }
         Ok(token)
+    }
+
+    fn recall(&self, hash: &str, now: DateTime<Utc>) -> Option<Token> {
+        let fresh = |read_at: DateTime<Utc>| (now - read_at).abs() < TimeDelta::seconds(CACHE_SECONDS);
+        self.lock().get(hash).filter(|(read_at, _)| fresh(*read_at)).map(|(_, token)| token.clone())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, (DateTime<Utc>, Token)>> {

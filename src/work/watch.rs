@@ -2,17 +2,21 @@
 //!
 //! Raises and resolves by itself. A planned deployment whose slot passed unused is the planner's business.
 
-use super::{Orchestrator, alerts, settle};
-use crate::decide::escalation;
+use super::settle::{Refusal, Seen};
+use super::{Orchestrator, alerts};
+use crate::decide::{escalation, settle};
 use crate::edge::store::{Changes, DeploymentFilter, Row, StoreError, Stored};
 use crate::model::alert::{Alert, AlertClass, AlertState, NewAlert};
-use crate::model::deployment::{BadTransition, Deployment};
+use crate::model::deployment::Deployment;
 use crate::model::event::EventKind;
 use crate::model::fleet::{Client, Server};
 use crate::model::schedule::Schedule;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
+
+/// Minutes after which an agent is silent where no schedule says otherwise (`hourly-checks`, 6.2.4).
+const SILENT_AFTER_MINUTES: u32 = 60;
 
 /// What one activation did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +36,7 @@ pub enum WatchError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Transition(#[from] BadTransition),
+    Refused(#[from] Refusal),
 }
 
 /// Looks once.
@@ -120,20 +124,15 @@ async fn overdue(o: &Orchestrator, clients: &[Stored<Client>], report: &mut Repo
             .iter()
             .find(|client| client.id == deployment.client)
             .and_then(|client| schedule_of(o, client))
-            .map_or(60, |schedule| schedule.agents.silent_after_minutes);
-        if deployment.slot.end + TimeDelta::minutes(grace.into()) < now {
+            .map_or(SILENT_AFTER_MINUTES, |schedule| schedule.agents.silent_after_minutes);
+        if settle::is_overdue(&deployment, grace, now) {
             actions.entry(deployment.action).or_default().push(deployment);
         }
     }
     for deployments in actions.into_values() {
-        let mut changes = Changes::default();
-        for row in &deployments {
-            let state = o.store.state(&row.server).await?.map(|state| state.value.1).unwrap_or_default();
-            let why = "the agent has not reported since its slot ended; what the server runs is not known".to_owned();
-            let failed = row.value.clone().time_out(now, why)?;
-            settle::ended(o, &mut changes, row, failed, &state, now).await?;
-        }
-        if commit(o, changes).await? {
+        let seen = Seen::load(o, deployments).await?;
+        let settled = seen.with_scene(now, settle::time_out)?;
+        if commit(o, seen.changes(o, settled, now).await?).await? {
             report.timed_out += 1;
         }
     }

@@ -1,5 +1,6 @@
 //! Publishers and what follows them: publish, serve as files, refresh, take in; and everything that has to be refused.
 
+use super::databases;
 use super::world::{orchestrator, paris};
 use axum::Router;
 use axum::extract::{Request, State};
@@ -22,26 +23,40 @@ const START: &str = "2026-04-29 17:00";
 struct World {
     dir: tempfile::TempDir,
     o: Orchestrator,
-    /// Paths asked of the server.
+    served: Served,
+}
+
+/// What the publisher's web server shares with its world.
+#[derive(Clone, Default)]
+struct Served {
+    dir: PathBuf,
+    /// Paths asked of it.
     asked: Arc<Mutex<Vec<String>>>,
+    /// Paths with this ending are answered with 503.
+    broken: Arc<Mutex<Option<&'static str>>>,
+}
+
+/// Tells `story` on a fresh world with a database of each kind.
+async fn each(story: impl AsyncFn(World)) {
+    let story = &story;
+    databases::each_url(|url| async move { story(World::new(&url).await).await }).await;
 }
 
 impl World {
-    async fn new() -> World {
+    async fn new(database: &str) -> World {
         let dir = tempfile::tempdir().expect("a folder");
         let now = paris(START);
         let options = InitOptions { root_threshold: 2, root_keys: 3 };
         publish::init(&dir.path().join("agiris"), "agiris", &options, now).await.expect("it is made");
-        let asked = Arc::new(Mutex::new(Vec::new()));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let state = (dir.path().join("agiris/repository"), Arc::clone(&asked));
-        let app = Router::new().fallback(file).with_state(state);
+        let served = Served { dir: dir.path().join("agiris/repository"), ..Served::default() };
+        let app = Router::new().fallback(file).with_state(served.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        let mut o = orchestrator(dir.path(), "sqlite:noctule.db", START).await;
+        let mut o = orchestrator(dir.path(), database, START).await;
         let root = dir.path().join("agiris/root.json");
         o.publishers = vec![Publisher { name: "agiris".into(), url, root }];
-        World { dir, o, asked }
+        World { dir, o, served }
     }
 
     fn home(&self) -> PathBuf {
@@ -84,12 +99,22 @@ impl World {
         all.into_iter().filter(|e| e.body.kind == kind).map(|e| e.body.text).collect()
     }
 
+    /// Titles of the alerts that are open.
+    async fn alerts(&self) -> Vec<String> {
+        self.o.store.alerts(false).await.expect("it reads").into_iter().map(|alert| alert.value.title).collect()
+    }
+
+    fn breaks(&self, ending: Option<&'static str>) {
+        *self.served.broken.lock().expect("no panic") = ending;
+    }
+
+    /// Why the feed is refused.
     async fn error(&self) -> Option<String> {
-        self.o.store.feed("agiris").await.expect("it reads").and_then(|feed| feed.value.error)
+        self.o.store.feed("agiris").await.expect("it reads").and_then(|feed| feed.value.refused)
     }
 
     fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut *self.asked.lock().expect("no panic"))
+        std::mem::take(&mut *self.served.asked.lock().expect("no panic"))
     }
 
     fn file(&self, folder: &str, ending: &str) -> PathBuf {
@@ -104,10 +129,13 @@ impl World {
     }
 }
 
-async fn file(State((dir, asked)): State<(PathBuf, Arc<Mutex<Vec<String>>>)>, request: Request) -> Response {
+async fn file(State(served): State<Served>, request: Request) -> Response {
     let path = request.uri().path().trim_start_matches('/').to_owned();
-    asked.lock().expect("no panic").push(path.clone());
-    match std::fs::read(dir.join(path)) {
+    served.asked.lock().expect("no panic").push(path.clone());
+    if served.broken.lock().expect("no panic").is_some_and(|ending| path.ends_with(ending)) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    match std::fs::read(served.dir.join(path)) {
         Ok(bytes) => bytes.into_response(),
         Err(_) => StatusCode::NOT_FOUND.into_response(),
     }
@@ -131,259 +159,412 @@ fn zip_with(path: &Path, version: &str) {
 
 #[tokio::test]
 async fn what_is_published_is_taken_in_with_its_package_and_costs_two_requests_afterwards() {
-    let w = World::new().await;
-    assert_eq!(w.intake().await.released, 0);
-    w.publish("isacompta", "14.20.003", "").await.expect("published");
-    w.publish("isacompta", "15.30.02/DU3", "").await.expect("published");
-    let published_at = w.now();
-    w.pass(TimeDelta::minutes(7));
-    assert_eq!(w.intake().await.released, 2);
-    assert_eq!(w.releases().await, ["isacompta 14.20.003", "isacompta 15.30.02/DU3"]);
-    for release in w.o.store.releases().await.expect("it reads") {
-        assert_eq!(release.published_at(), published_at, "the publisher's date, not ours");
-        assert_eq!(release.seen_at, w.now());
-        let package = std::fs::read(w.o.packages.path(&release.signed.sha256)).expect("it is mirrored");
-        assert_eq!(package.len() as u64, release.signed.size);
-        assert_eq!((release.sha1.len(), release.md5.len()), (40, 32));
-    }
-    let doubted = w.events(EventKind::ReleasePublished).await;
-    assert!(doubted[1].contains("its number says major, so it is treated as major"), "{doubted:?}");
-    w.asked();
-    assert_eq!(w.intake().await, intake::Report { feeds: 1, ..intake::Report::default() });
-    assert_eq!(w.asked(), ["metadata/2.root.json", "metadata/timestamp.json"]);
+    each(async |w| {
+        assert_eq!(w.intake().await.released, 0);
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        w.publish("isacompta", "15.30.02/DU3", "").await.expect("published");
+        let published_at = w.now();
+        w.pass(TimeDelta::minutes(7));
+        assert_eq!(w.intake().await.released, 2);
+        assert_eq!(w.releases().await, ["isacompta 14.20.003", "isacompta 15.30.02/DU3"]);
+        for release in w.o.store.releases().await.expect("it reads") {
+            assert_eq!(release.published_at(), published_at, "the publisher's date, not ours");
+            assert_eq!(release.seen_at, w.now());
+            let package = std::fs::read(w.o.packages.path(&release.signed.sha256)).expect("it is mirrored");
+            assert_eq!(package.len() as u64, release.signed.size);
+            assert_eq!((release.sha1.len(), release.md5.len()), (40, 32));
+        }
+        let doubted = w.events(EventKind::ReleasePublished).await;
+        assert!(doubted[1].contains("its number says major, so it is treated as major"), "{doubted:?}");
+        w.asked();
+        assert_eq!(w.intake().await, intake::Report { feeds: 1, ..intake::Report::default() });
+        assert_eq!(w.asked(), ["metadata/2.root.json", "metadata/timestamp.json"]);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn the_mirror_is_a_whole_repository_to_whoever_pins_the_first_root() {
-    let w = World::new().await;
-    w.publish("isacompta", "14.20.003", "").await.expect("published");
-    publish::rotate(&w.home(), Rotation::Timestamp, w.now()).await.expect("rotated");
-    w.intake().await;
-    // The mirrored files alone, served by somebody else.
-    let mirror = w.dir.path().join("mirror");
-    for file in w.o.store.feed_files("agiris", "").await.expect("it reads") {
-        let path = mirror.join(&file.name);
-        std::fs::create_dir_all(path.parent().expect("a folder")).expect("it is made");
-        std::fs::write(path, file.bytes).expect("it writes");
-    }
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let app = Router::new().fallback(file).with_state((mirror, Arc::default()));
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    let root = std::fs::read(w.home().join("root.json")).expect("the root");
-    let source = feed::Source { publisher: "agiris", url: &url, root: &root };
-    let seen = feed::refresh(&reqwest::Client::new(), &source, Vec::new(), w.now()).await.expect("it verifies");
-    assert_eq!(seen.releases.len(), 1);
-    assert_eq!(seen.releases[0].get().signed.manifest.product, "isacompta");
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        publish::rotate(&w.home(), Rotation::Timestamp, w.now()).await.expect("rotated");
+        w.intake().await;
+        // The mirrored files alone, served by somebody else.
+        let mirror = w.dir.path().join("mirror");
+        for file in w.o.store.feed_files("agiris", "").await.expect("it reads") {
+            let path = mirror.join(&file.name);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("it is made");
+            std::fs::write(path, file.bytes).expect("it writes");
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let app = Router::new().fallback(file).with_state(Served { dir: mirror, ..Served::default() });
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let root = std::fs::read(w.home().join("root.json")).expect("the root");
+        let source = feed::Source { publisher: "agiris", url: &url, root: &root };
+        let seen = feed::refresh(&reqwest::Client::new(), &source, Vec::new(), w.now()).await.expect("it verifies");
+        assert_eq!(seen.releases.len(), 1);
+        assert_eq!(seen.releases[0].get().signed.manifest.product, "isacompta");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_retraction_is_taken_in_once() {
-    let w = World::new().await;
-    w.publish("isaflux", "5.3.1", "").await.expect("published");
-    w.intake().await;
-    let version = "5.3.1".parse().expect("a version");
-    publish::retract(&w.home(), "isaflux", &version, "contrôle en échec", w.now()).await.expect("retracted");
-    assert_eq!(w.intake().await.retracted, 1);
-    assert_eq!(w.releases().await, ["-isaflux 5.3.1"]);
-    assert_eq!(w.intake().await.retracted, 0);
-    assert_eq!(w.events(EventKind::ReleaseRetracted).await, ["isaflux 5.3.1 withdrawn by agiris: contrôle en échec"]);
-    let again = publish::retract(&w.home(), "isaflux", &version, "x", w.now()).await;
-    assert!(matches!(again, Err(PublishError::AlreadyRetracted { .. })));
-    let unknown = publish::retract(&w.home(), "isaged", &version, "x", w.now()).await;
-    assert!(unknown.expect_err("unknown").to_string().ends_with("published: isaflux 5.3.1"));
+    each(async |w| {
+        w.publish("isaflux", "5.3.1", "").await.expect("published");
+        w.intake().await;
+        let version = "5.3.1".parse().expect("a version");
+        publish::retract(&w.home(), "isaflux", &version, "contrôle en échec", w.now()).await.expect("retracted");
+        assert_eq!(w.intake().await.retracted, 1);
+        assert_eq!(w.releases().await, ["-isaflux 5.3.1"]);
+        assert_eq!(w.intake().await.retracted, 0);
+        assert_eq!(
+            w.events(EventKind::ReleaseRetracted).await,
+            ["isaflux 5.3.1 withdrawn by agiris: contrôle en échec"]
+        );
+        let again = publish::retract(&w.home(), "isaflux", &version, "x", w.now()).await;
+        assert!(matches!(again, Err(PublishError::AlreadyRetracted { .. })));
+        let unknown = publish::retract(&w.home(), "isaged", &version, "x", w.now()).await;
+        assert!(unknown.expect_err("unknown").to_string().ends_with("published: isaflux 5.3.1"));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn expired_metadata_is_refused_once_and_recovers_when_it_is_signed_again() {
-    let w = World::new().await;
-    w.publish("isacompta", "14.20.003", "").await.expect("published");
-    w.intake().await;
-    w.pass(TimeDelta::days(15));
-    for _ in 0..3 {
-        assert_eq!(w.intake().await.refused, 1);
-    }
-    let refused = w.events(EventKind::FeedRefused).await;
-    assert!(refused.len() == 1 && refused[0].contains("timestamp metadata expired"), "{refused:?}");
-    assert_eq!(w.releases().await, ["isacompta 14.20.003"], "what was verified stays in force");
-    publish::resign(&w.home(), w.now()).await.expect("re-signed");
-    assert_eq!(w.intake().await.refused, 0);
-    assert_eq!(w.events(EventKind::FeedRecovered).await, ["feed of agiris is good again"]);
-    assert_eq!(w.error().await, None);
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        w.intake().await;
+        w.pass(TimeDelta::days(15));
+        for _ in 0..3 {
+            assert_eq!(w.intake().await.refused, 1);
+        }
+        let refused = w.events(EventKind::FeedRefused).await;
+        assert!(refused.len() == 1 && refused[0].contains("timestamp metadata expired"), "{refused:?}");
+        assert_eq!(w.alerts().await, ["feed of agiris refused"]);
+        assert_eq!(w.releases().await, ["isacompta 14.20.003"], "what was verified stays in force");
+        publish::resign(&w.home(), w.now()).await.expect("re-signed");
+        assert_eq!(w.intake().await.refused, 0);
+        assert_eq!(w.events(EventKind::FeedRecovered).await, ["feed of agiris is good again"]);
+        assert_eq!((w.error().await, w.alerts().await), (None, Vec::new()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_line_that_fails_is_told_only_when_it_lasts_and_once() {
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        w.intake().await;
+        w.breaks(Some(".json"));
+        for told in [0, 0, 1, 1] {
+            w.pass(TimeDelta::minutes(10));
+            assert_eq!(w.intake().await.refused, 1);
+            assert_eq!((w.alerts().await.len(), w.events(EventKind::FeedUnreachable).await.len()), (told, told));
+        }
+        assert_eq!(w.alerts().await, ["feed of agiris cannot be fetched"]);
+        let said = w.events(EventKind::FeedUnreachable).await.remove(0);
+        assert!(said.contains("since 2026-04-29T15:10:00Z, 3 times in a row: "), "{said}");
+        assert!(said.ends_with("the server answered 503 Service Unavailable"), "{said}");
+        assert_eq!(w.events(EventKind::FeedRefused).await.len(), 0, "nothing of it was refused");
+        w.breaks(None);
+        assert_eq!(w.intake().await.refused, 0);
+        assert_eq!(w.alerts().await.len(), 0);
+        assert_eq!(w.events(EventKind::FeedRecovered).await, ["feed of agiris can be fetched again"]);
+        // A short one leaves no trace, not even in the next.
+        for ending in [Some(".json"), Some(".json"), None, Some(".json"), Some(".json")] {
+            w.breaks(ending);
+            w.pass(TimeDelta::minutes(10));
+            w.intake().await;
+        }
+        assert_eq!((w.alerts().await.len(), w.events(EventKind::FeedUnreachable).await.len()), (0, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_package_that_cannot_be_had_is_told_when_it_lasts_and_the_rest_is_taken_in() {
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        w.publish("isaged", "3.8.1", "").await.expect("published");
+        w.breaks(Some("isacompta-14.20.003.zip"));
+        for (released, told) in [(1, 0), (0, 0), (0, 1)] {
+            assert_eq!(w.intake().await.released, released);
+            assert_eq!(w.alerts().await.len(), told);
+        }
+        assert_eq!(w.releases().await, ["isaged 3.8.1"]);
+        let said = w.events(EventKind::FeedUnreachable).await.remove(0);
+        assert!(said.contains("isacompta 14.20.003: ") && said.contains("answered 503"), "{said}");
+        w.breaks(None);
+        assert_eq!(w.intake().await.released, 1);
+        assert_eq!(w.alerts().await.len(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_package_folder_that_cannot_be_used_is_told_at_once_and_passes() {
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        // A file where the folder was: nobody can write there, not even root.
+        let folder = w.dir.path().join("packages");
+        std::fs::remove_dir(&folder).expect("it is empty");
+        std::fs::write(&folder, "").expect("it writes");
+        assert_eq!(w.intake().await.released, 0);
+        assert!(w.error().await.expect("told").contains("cannot use the package folder"));
+        assert_eq!((w.alerts().await.len(), w.releases().await.len()), (1, 0));
+        std::fs::remove_file(&folder).expect("it goes");
+        std::fs::create_dir(&folder).expect("it is made");
+        assert_eq!(w.intake().await.released, 1);
+        assert_eq!((w.alerts().await.len(), w.error().await), (0, None));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn feeds_are_fetched_together_up_to_a_bound_and_a_product_stays_its_first_publishers() {
+    const AT_ONCE: usize = 4;
+    each(async |mut w| {
+        // Every feed's first question is answered when as many feeds as may be have asked theirs.
+        #[derive(Clone)]
+        struct Gate(PathBuf, Arc<tokio::sync::Barrier>, Arc<Mutex<(usize, usize)>>);
+        async fn gated(State(Gate(dir, barrier, counts)): State<Gate>, request: Request) -> Response {
+            let path = request.uri().path().trim_start_matches('/').to_owned();
+            if path.ends_with("metadata/2.root.json") {
+                let count = |by: isize| {
+                    let mut counts = counts.lock().expect("no panic");
+                    counts.0 = counts.0.strict_add_signed(by);
+                    counts.1 = counts.1.max(counts.0);
+                };
+                count(1);
+                barrier.wait().await;
+                count(-1);
+            }
+            let (publisher, file) = path.split_once('/').expect("a publisher");
+            match std::fs::read(dir.join(publisher).join("repository").join(file)) {
+                Ok(bytes) => bytes.into_response(),
+                Err(_) => StatusCode::NOT_FOUND.into_response(),
+            }
+        }
+        let counts: Arc<Mutex<(usize, usize)>> = Arc::default();
+        let gate = Gate(w.dir.path().to_owned(), Arc::new(tokio::sync::Barrier::new(AT_ONCE)), Arc::clone(&counts));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let app = Router::new().fallback(gated).with_state(gate);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let (manifest, package) = (w.dir.path().join("m.toml"), w.dir.path().join("p.zip"));
+        zip_with(&package, "1.0");
+        std::fs::write(&manifest, manifest_text("isacompta", "1.0", "isacompta.zip", "")).expect("it writes");
+        w.o.publishers.clear();
+        for n in 0..2 * AT_ONCE {
+            let name = format!("publisher-{n}");
+            let home = w.dir.path().join(&name);
+            publish::init(&home, &name, &InitOptions::default(), w.now()).await.expect("it is made");
+            publish::publish(&home, &manifest, &package, w.now()).await.expect("published");
+            w.o.publishers.push(Publisher { url: format!("{url}/{name}"), root: home.join("root.json"), name });
+        }
+        let report = w.intake().await;
+        assert_eq!((report.feeds, report.refused, report.released), (2 * AT_ONCE, 0, 1));
+        assert_eq!(counts.lock().expect("no panic").1, AT_ONCE, "feeds under way at once, at most");
+        // All of them offered one product: it is the first one's, and the others are told so.
+        let owner = w.o.store.releases().await.expect("it reads").remove(0).value.signed.publisher;
+        let refused = w.events(EventKind::FeedRefused).await;
+        assert_eq!(refused.len(), 2 * AT_ONCE - 1);
+        assert!(refused.iter().all(|text| text.contains(&format!("isacompta is a product of {owner}"))), "{refused:?}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn tampered_and_older_metadata_are_refused() {
-    let w = World::new().await;
-    w.publish("isacompta", "14.20.003", "").await.expect("published");
-    let timestamp = w.home().join("repository/metadata/timestamp.json");
-    let older = std::fs::read(&timestamp).expect("it reads");
-    w.publish("isacompta", "14.20.004", "").await.expect("published");
-    let newer = std::fs::read_to_string(&timestamp).expect("it reads");
-    std::fs::write(&timestamp, newer.replace("\"version\": 4", "\"version\": 5")).expect("it writes");
-    assert_eq!(w.intake().await.refused, 1);
-    assert!(w.error().await.expect("refused").contains("threshold not met"));
-    std::fs::write(&timestamp, &newer).expect("it writes");
-    assert_eq!(w.intake().await.released, 2);
-    std::fs::write(&timestamp, older).expect("it writes");
-    assert_eq!(w.intake().await.refused, 1);
-    assert!(w.error().await.expect("refused").contains("rollback"), "{:?}", w.error().await);
-    // And nothing is signed on top of what somebody changed.
-    let targets = w.file("metadata", ".targets.json");
-    let text = std::fs::read_to_string(&targets).expect("it reads");
-    std::fs::write(&timestamp, newer).expect("it writes");
-    std::fs::write(&targets, text.replace("14.20.003", "14.20.009")).expect("it writes");
-    let refused = publish::resign(&w.home(), w.now()).await;
-    assert!(matches!(refused, Err(PublishError::Unsound(_))), "{refused:?}");
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        let timestamp = w.home().join("repository/metadata/timestamp.json");
+        let older = std::fs::read(&timestamp).expect("it reads");
+        w.publish("isacompta", "14.20.004", "").await.expect("published");
+        let newer = std::fs::read_to_string(&timestamp).expect("it reads");
+        std::fs::write(&timestamp, newer.replace("\"version\": 4", "\"version\": 5")).expect("it writes");
+        assert_eq!(w.intake().await.refused, 1);
+        assert!(w.error().await.expect("refused").contains("threshold not met"));
+        std::fs::write(&timestamp, &newer).expect("it writes");
+        assert_eq!(w.intake().await.released, 2);
+        std::fs::write(&timestamp, older).expect("it writes");
+        assert_eq!(w.intake().await.refused, 1);
+        assert!(w.error().await.expect("refused").contains("rollback"), "{:?}", w.error().await);
+        // And nothing is signed on top of what somebody changed.
+        let targets = w.file("metadata", ".targets.json");
+        let text = std::fs::read_to_string(&targets).expect("it reads");
+        std::fs::write(&timestamp, newer).expect("it writes");
+        std::fs::write(&targets, text.replace("14.20.003", "14.20.009")).expect("it writes");
+        let refused = publish::resign(&w.home(), w.now()).await;
+        assert!(matches!(refused, Err(PublishError::Unsound(_))), "{refused:?}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_missing_root_and_a_foreign_root_are_refused() {
-    let w = World::new().await;
-    let root = w.home().join("root.json");
-    let foreign = w.dir.path().join("other");
-    publish::init(&foreign, "agiris", &InitOptions::default(), w.now()).await.expect("it is made");
-    std::fs::rename(&root, w.dir.path().join("away.json")).expect("it moves");
-    assert_eq!(w.intake().await.refused, 1);
-    assert!(w.error().await.expect("refused").contains("cannot read the pinned root"));
-    std::fs::copy(foreign.join("root.json"), &root).expect("it copies");
-    assert_eq!(w.intake().await.refused, 1);
-    assert!(w.error().await.expect("refused").contains("not what the publisher signed"));
+    each(async |w| {
+        let root = w.home().join("root.json");
+        let foreign = w.dir.path().join("other");
+        publish::init(&foreign, "agiris", &InitOptions::default(), w.now()).await.expect("it is made");
+        std::fs::rename(&root, w.dir.path().join("away.json")).expect("it moves");
+        assert_eq!(w.intake().await.refused, 1);
+        assert!(w.error().await.expect("refused").contains("cannot read the pinned root"));
+        std::fs::copy(foreign.join("root.json"), &root).expect("it copies");
+        assert_eq!(w.intake().await.refused, 1);
+        assert!(w.error().await.expect("refused").contains("not what the publisher signed"));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_package_of_wrong_size_or_hash_is_refused_and_tried_again() {
-    let w = World::new().await;
-    w.publish("isacompta", "14.20.003", "").await.expect("published");
-    let package = w.file("targets", ".zip");
-    let good = std::fs::read(&package).expect("it reads");
-    let mut flipped = good.clone();
-    flipped[20] ^= 1;
-    let mut long = good.clone();
-    long.push(0);
-    for (bad, said) in [(&flipped[..], "has sha256"), (&long[..], "or more, but"), (&good[1..], "were signed")] {
-        std::fs::write(&package, bad).expect("it writes");
-        assert_eq!(w.intake().await.released, 0);
-        assert!(w.error().await.expect("refused").contains(said), "{:?}", w.error().await);
-    }
-    let kept: Vec<_> = std::fs::read_dir(w.dir.path().join("packages")).expect("it is there").collect();
-    assert!(kept.is_empty(), "{kept:?}");
-    assert_eq!(w.events(EventKind::FeedRefused).await.len(), 3);
-    std::fs::write(&package, good).expect("it writes");
-    assert_eq!(w.intake().await.released, 1);
-    assert_eq!(w.events(EventKind::FeedRecovered).await.len(), 1);
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        let package = w.file("targets", ".zip");
+        let good = std::fs::read(&package).expect("it reads");
+        let mut flipped = good.clone();
+        flipped[20] ^= 1;
+        let mut long = good.clone();
+        long.push(0);
+        for (bad, said) in [(&flipped[..], "has sha256"), (&long[..], "or more, but"), (&good[1..], "were signed")] {
+            std::fs::write(&package, bad).expect("it writes");
+            assert_eq!(w.intake().await.released, 0);
+            assert!(w.error().await.expect("refused").contains(said), "{:?}", w.error().await);
+        }
+        let kept: Vec<_> = std::fs::read_dir(w.dir.path().join("packages")).expect("it is there").collect();
+        assert!(kept.is_empty(), "{kept:?}");
+        assert_eq!(w.events(EventKind::FeedRefused).await.len(), 3);
+        std::fs::write(&package, good).expect("it writes");
+        assert_eq!(w.intake().await.released, 1);
+        assert_eq!(w.events(EventKind::FeedRecovered).await.len(), 1);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn one_unusable_release_holds_up_neither_the_others_nor_a_retraction() {
-    let w = World::new().await;
-    w.publish("isaged", "3.8.1", "").await.expect("published");
-    w.intake().await;
-    let needs = |product: &str| format!("[[requires]]\nproduct = {product:?}\nat_least = \"1\"");
-    w.publish("isapedi", "7.1.1", &needs("isaflux")).await.expect("published");
-    w.publish("isaflux", "5.3.1", &needs("isapedi")).await.expect("published");
-    w.publish("isacompta", "14.20.003", "").await.expect("published");
-    let version = "3.8.1".parse().expect("a version");
-    publish::retract(&w.home(), "isaged", &version, "erreur", w.now()).await.expect("retracted");
-    let report = w.intake().await;
-    assert_eq!((report.released, report.retracted), (1, 1));
-    assert_eq!(w.releases().await, ["-isaged 3.8.1", "isacompta 14.20.003"]);
-    assert!(w.error().await.expect("told").contains("isaflux 5.3.1: what it requires requires it in turn"));
+    each(async |w| {
+        w.publish("isaged", "3.8.1", "").await.expect("published");
+        w.intake().await;
+        let needs = |product: &str| format!("[[requires]]\nproduct = {product:?}\nat_least = \"1\"");
+        w.publish("isapedi", "7.1.1", &needs("isaflux")).await.expect("published");
+        w.publish("isaflux", "5.3.1", &needs("isapedi")).await.expect("published");
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        let version = "3.8.1".parse().expect("a version");
+        publish::retract(&w.home(), "isaged", &version, "erreur", w.now()).await.expect("retracted");
+        let report = w.intake().await;
+        assert_eq!((report.released, report.retracted), (1, 1));
+        assert_eq!(w.releases().await, ["-isaged 3.8.1", "isacompta 14.20.003"]);
+        assert!(w.error().await.expect("told").contains("isaflux 5.3.1: what it requires requires it in turn"));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn keys_rotate_and_clients_follow() {
-    let w = World::new().await;
-    w.publish("isacompta", "14.20.003", "").await.expect("published");
-    w.intake().await;
-    for (i, rotation) in [Rotation::Root, Rotation::Targets, Rotation::Snapshot, Rotation::Timestamp, Rotation::Root]
-        .into_iter()
-        .enumerate()
-    {
-        let version = publish::rotate(&w.home(), rotation, w.now()).await.expect("rotated");
-        assert_eq!(version, i as u64 + 2);
-        assert_eq!(w.intake().await.refused, 0, "{:?}", w.error().await);
-    }
-    w.publish("isacompta", "14.20.004", "").await.expect("published");
-    assert_eq!(w.intake().await.released, 1);
-    let keys = std::fs::read_dir(w.home().join("keys")).expect("keys");
-    let live = keys.filter(|e| e.as_ref().expect("an entry").path().is_file()).count();
-    assert_eq!(live, 6, "three root keys and one of each other role");
-    assert!(w.o.store.feed_file("agiris", "metadata/6.root.json").await.expect("it reads").is_some());
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        w.intake().await;
+        for (i, rotation) in
+            [Rotation::Root, Rotation::Targets, Rotation::Snapshot, Rotation::Timestamp, Rotation::Root]
+                .into_iter()
+                .enumerate()
+        {
+            let version = publish::rotate(&w.home(), rotation, w.now()).await.expect("rotated");
+            assert_eq!(version, i as u64 + 2);
+            assert_eq!(w.intake().await.refused, 0, "{:?}", w.error().await);
+        }
+        w.publish("isacompta", "14.20.004", "").await.expect("published");
+        assert_eq!(w.intake().await.released, 1);
+        let keys = std::fs::read_dir(w.home().join("keys")).expect("keys");
+        let live = keys.filter(|e| e.as_ref().expect("an entry").path().is_file()).count();
+        assert_eq!(live, 6, "three root keys and one of each other role");
+        assert!(w.o.store.feed_file("agiris", "metadata/6.root.json").await.expect("it reads").is_some());
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_rotation_cut_after_its_root_is_finished_by_the_next_command() {
-    let w = World::new().await;
-    w.publish("isacompta", "14.20.003", "").await.expect("published");
-    let timestamp = w.home().join("repository/metadata/timestamp.json");
-    let before = std::fs::read(&timestamp).expect("it reads");
-    publish::rotate(&w.home(), Rotation::Targets, w.now()).await.expect("rotated");
-    std::fs::write(&timestamp, before).expect("it writes");
-    assert_eq!(w.intake().await.refused, 1);
-    assert!(
-        w.o.store.feed_file("agiris", "metadata/2.root.json").await.expect("it reads").is_some(),
-        "the root counts"
-    );
-    publish::resign(&w.home(), w.now()).await.expect("finished");
-    assert_eq!(w.intake().await.released, 1, "{:?}", w.error().await);
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        let timestamp = w.home().join("repository/metadata/timestamp.json");
+        let before = std::fs::read(&timestamp).expect("it reads");
+        publish::rotate(&w.home(), Rotation::Targets, w.now()).await.expect("rotated");
+        std::fs::write(&timestamp, before).expect("it writes");
+        assert_eq!(w.intake().await.refused, 1);
+        assert!(
+            w.o.store.feed_file("agiris", "metadata/2.root.json").await.expect("it reads").is_some(),
+            "the root counts"
+        );
+        publish::resign(&w.home(), w.now()).await.expect("finished");
+        assert_eq!(w.intake().await.released, 1, "{:?}", w.error().await);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_publisher_is_told_what_cannot_be_published() {
-    let w = World::new().await;
-    w.publish("isacompta", "15.30.02/DU3", "").await.expect("published");
-    let said = |result: Result<(), PublishError>| result.expect_err("refused").to_string();
-    let twice = said(w.publish("isacompta", "15.30.2/DU3", "").await);
-    assert!(twice.contains("already published"), "{twice}");
-    let manifest = w.dir.path().join("m.toml");
-    let package = w.dir.path().join("p.zip");
-    std::fs::write(&manifest, manifest_text("isaged", "3.8.1", "isaged.zip", "")).expect("it writes");
-    zip_with(&package, "3.8.0");
-    let publish = publish::publish(&w.home(), &manifest, &package, w.now()).await.map(|_| ());
-    assert!(said(publish).contains("VERSION says \"3.8.0\", the manifest says 3.8.1"));
-    std::fs::write(&package, b"not a zip").expect("it writes");
-    let publish = publish::publish(&w.home(), &manifest, &package, w.now()).await.map(|_| ());
-    assert!(said(publish).contains("is no zip"));
-    std::fs::write(&manifest, "product = 3").expect("it writes");
-    let publish = publish::publish(&w.home(), &manifest, &package, w.now()).await.map(|_| ());
-    assert!(said(publish).contains("m.toml:1:"));
-    let again = publish::init(&w.home(), "agiris", &InitOptions::default(), w.now()).await;
-    assert!(matches!(again, Err(PublishError::Exists(_))));
-    let options = InitOptions { root_threshold: 3, root_keys: 2 };
-    let few = publish::init(&w.dir.path().join("new"), "agiris", &options, w.now()).await;
-    assert!(matches!(few, Err(PublishError::Threshold { .. })) && !w.dir.path().join("new").exists());
-    let nowhere = publish::resign(w.dir.path(), w.now()).await;
-    assert!(matches!(nowhere, Err(PublishError::NoRepository(_))));
+    each(async |w| {
+        w.publish("isacompta", "15.30.02/DU3", "").await.expect("published");
+        let said = |result: Result<(), PublishError>| result.expect_err("refused").to_string();
+        let twice = said(w.publish("isacompta", "15.30.2/DU3", "").await);
+        assert!(twice.contains("already published"), "{twice}");
+        let manifest = w.dir.path().join("m.toml");
+        let package = w.dir.path().join("p.zip");
+        std::fs::write(&manifest, manifest_text("isaged", "3.8.1", "isaged.zip", "")).expect("it writes");
+        zip_with(&package, "3.8.0");
+        let publish = publish::publish(&w.home(), &manifest, &package, w.now()).await.map(|_| ());
+        assert!(said(publish).contains("VERSION says \"3.8.0\", the manifest says 3.8.1"));
+        std::fs::write(&package, b"not a zip").expect("it writes");
+        let publish = publish::publish(&w.home(), &manifest, &package, w.now()).await.map(|_| ());
+        assert!(said(publish).contains("is no zip"));
+        std::fs::write(&manifest, "product = 3").expect("it writes");
+        let publish = publish::publish(&w.home(), &manifest, &package, w.now()).await.map(|_| ());
+        assert!(said(publish).contains("m.toml:1:"));
+        let again = publish::init(&w.home(), "agiris", &InitOptions::default(), w.now()).await;
+        assert!(matches!(again, Err(PublishError::Exists(_))));
+        let options = InitOptions { root_threshold: 3, root_keys: 2 };
+        let few = publish::init(&w.dir.path().join("new"), "agiris", &options, w.now()).await;
+        assert!(matches!(few, Err(PublishError::Threshold { .. })) && !w.dir.path().join("new").exists());
+        let nowhere = publish::resign(w.dir.path(), w.now()).await;
+        assert!(matches!(nowhere, Err(PublishError::NoRepository(_))));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn root_keys_may_stay_away_until_a_rotation_needs_enough_of_them() {
-    let w = World::new().await;
-    let away = w.dir.path().join("safe");
-    std::fs::create_dir(&away).expect("it is made");
-    for entry in std::fs::read_dir(w.home().join("keys")).expect("keys") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_name().expect("a name").to_owned();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            assert_eq!(std::fs::metadata(&path).expect("it reads").permissions().mode() & 0o777, 0o600);
+    each(async |w| {
+        let away = w.dir.path().join("safe");
+        std::fs::create_dir(&away).expect("it is made");
+        for entry in std::fs::read_dir(w.home().join("keys")).expect("keys") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().expect("a name").to_owned();
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                assert_eq!(std::fs::metadata(&path).expect("it reads").permissions().mode() & 0o777, 0o600);
+            }
+            if name.to_string_lossy().starts_with("root-") {
+                std::fs::rename(&path, away.join(name)).expect("it moves");
+            }
         }
-        if name.to_string_lossy().starts_with("root-") {
-            std::fs::rename(&path, away.join(name)).expect("it moves");
-        }
-    }
-    w.publish("isacompta", "14.20.003", "").await.expect("published without root keys");
-    let mut keys = std::fs::read_dir(&away).expect("keys").map(|e| e.expect("an entry").path());
-    let mut bring = || {
-        let path = keys.next().expect("a key");
-        std::fs::rename(&path, w.home().join("keys").join(path.file_name().expect("a name"))).expect("it moves");
-    };
-    bring();
-    let refused = publish::rotate(&w.home(), Rotation::Timestamp, w.now()).await.expect_err("one is not enough");
-    assert!(matches!(refused, PublishError::MissingKeys { needed: 2, found: 1, .. }), "{refused}");
-    bring();
-    publish::rotate(&w.home(), Rotation::Timestamp, w.now()).await.expect("two are");
-    assert_eq!(w.intake().await.released, 1);
+        w.publish("isacompta", "14.20.003", "").await.expect("published without root keys");
+        let mut keys = std::fs::read_dir(&away).expect("keys").map(|e| e.expect("an entry").path());
+        let mut bring = || {
+            let path = keys.next().expect("a key");
+            std::fs::rename(&path, w.home().join("keys").join(path.file_name().expect("a name"))).expect("it moves");
+        };
+        bring();
+        let refused = publish::rotate(&w.home(), Rotation::Timestamp, w.now()).await.expect_err("one is not enough");
+        assert!(matches!(refused, PublishError::MissingKeys { needed: 2, found: 1, .. }), "{refused}");
+        bring();
+        publish::rotate(&w.home(), Rotation::Timestamp, w.now()).await.expect("two are");
+        assert_eq!(w.intake().await.released, 1);
+    })
+    .await;
 }

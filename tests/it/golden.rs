@@ -8,9 +8,9 @@ use noctule::decide::terms::{CompiledWindow, Terms};
 use noctule::model::slot::Slot;
 use std::collections::HashMap;
 
-type Row = HashMap<String, String>;
+pub type Row = HashMap<String, String>;
 
-fn rows(text: &str) -> Vec<Row> {
+pub fn rows(text: &str) -> Vec<Row> {
     csv::Reader::from_reader(text.as_bytes()).deserialize().collect::<Result<_, _>>().expect("the facts are CSV")
 }
 
@@ -19,7 +19,7 @@ fn pro_controle() -> Terms {
     Terms::compile(file).expect("the schedule compiles")
 }
 
-fn zone_of(region: &str) -> Tz {
+pub fn zone_of(region: &str) -> Tz {
     match region {
         "FR" | "FR-ALS" => Tz::Europe__Paris,
         "FR-972" => Tz::America__Martinique,

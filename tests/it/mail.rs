@@ -162,86 +162,104 @@ async fn an_alert_is_tried_three_times_and_then_stays_visible() {
 
 #[tokio::test]
 async fn a_refused_deputy_does_not_keep_the_letter_from_the_main_contact() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = Server::start().await;
-    server.set(Mood::Unknown("hugo@martin.example"));
-    let o = posting(dir.path(), &url(dir.path()), &server).await;
-    write(&o, vec![letter(&o, "a", "martin")]).await;
-    let report = post::run(&o).await.unwrap();
-    // The letter, and the alert that says that an address is dead.
-    assert_eq!((report.sent, report.undelivered), (2, 0));
-    assert_eq!(server.taken()[0].to, ["claire@martin.example"]);
-    assert_eq!(open_causes(&o).await, ["refused-recipient/martin"]);
-    let alert = o.store.alerts(false).await.unwrap().remove(0);
-    assert!(alert.text.contains("h…@martin.example") && !alert.text.contains("hugo"), "{}", alert.text);
+    databases::each_url(|url| async move {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::start().await;
+        server.set(Mood::Unknown("hugo@martin.example"));
+        let o = posting(dir.path(), &url, &server).await;
+        write(&o, vec![letter(&o, "a", "martin")]).await;
+        let report = post::run(&o).await.unwrap();
+        // The letter, and the alert that says that an address is dead.
+        assert_eq!((report.sent, report.undelivered), (2, 0));
+        assert_eq!(server.taken()[0].to, ["claire@martin.example"]);
+        assert_eq!(open_causes(&o).await, ["refused-recipient/martin"]);
+        let alert = o.store.alerts(false).await.unwrap().remove(0);
+        assert!(alert.text.contains("h…@martin.example") && !alert.text.contains("hugo"), "{}", alert.text);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_letter_refused_for_good_is_not_tried_again_and_staff_are_told() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = Server::start().await;
-    server.set(Mood::Unknown("jean@rhin.example"));
-    let o = posting(dir.path(), &url(dir.path()), &server).await;
-    write(&o, vec![letter(&o, "a", "rhin"), letter(&o, "b", "nobody")]).await;
-    let report = post::run(&o).await.unwrap();
-    assert_eq!((report.sent, report.deferred, report.undelivered), (2, 0, 2));
-    assert_eq!(states(&o).await[0], ("a".to_owned(), "undelivered", 1));
-    assert_eq!(open_causes(&o).await, ["undelivered/rhin", "undelivered/nobody"]);
-    assert!(server.taken().iter().all(|mail| mail.to == ["noc@provider.example"]));
+    databases::each_url(|url| async move {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::start().await;
+        server.set(Mood::Unknown("jean@rhin.example"));
+        let o = posting(dir.path(), &url, &server).await;
+        write(&o, vec![letter(&o, "a", "rhin"), letter(&o, "b", "nobody")]).await;
+        let report = post::run(&o).await.unwrap();
+        assert_eq!((report.sent, report.deferred, report.undelivered), (2, 0, 2));
+        assert_eq!(states(&o).await[0], ("a".to_owned(), "undelivered", 1));
+        assert_eq!(open_causes(&o).await, ["undelivered/rhin", "undelivered/nobody"]);
+        assert!(server.taken().iter().all(|mail| mail.to == ["noc@provider.example"]));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_connection_lost_after_the_letter_was_taken_repeats_the_same_message() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = Server::start().await;
-    server.set(Mood::DropAfterData);
-    let o = posting(dir.path(), &url(dir.path()), &server).await;
-    write(&o, vec![letter(&o, "a", "rhin")]).await;
-    assert_eq!(post::run(&o).await.unwrap().deferred, 1);
-    server.set(Mood::Good);
-    wait(&o, 5);
-    assert_eq!(post::run(&o).await.unwrap().sent, 1);
-    let taken = server.taken();
-    assert_eq!(taken.len(), 2);
-    assert_eq!(taken[0], taken[1]);
-    assert!(taken[0].id.ends_with("@provider.example>"), "{}", taken[0].id);
+    databases::each_url(|url| async move {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::start().await;
+        server.set(Mood::DropAfterData);
+        let o = posting(dir.path(), &url, &server).await;
+        write(&o, vec![letter(&o, "a", "rhin")]).await;
+        assert_eq!(post::run(&o).await.unwrap().deferred, 1);
+        server.set(Mood::Good);
+        wait(&o, 5);
+        assert_eq!(post::run(&o).await.unwrap().sent, 1);
+        let taken = server.taken();
+        assert_eq!(taken.len(), 2);
+        assert_eq!(taken[0], taken[1]);
+        assert!(taken[0].id.ends_with("@provider.example>"), "{}", taken[0].id);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_server_that_is_closing_is_asked_once_and_costs_no_letter_an_attempt() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = Server::start().await;
-    server.set(Mood::Closing);
-    let o = posting(dir.path(), &url(dir.path()), &server).await;
-    write(&o, vec![letter(&o, "a", "rhin"), letter(&o, "b", "rhin"), letter(&o, "c", "rhin")]).await;
-    assert_eq!(post::run(&o).await.unwrap().deferred, 1);
-    let attempts: Vec<u32> = states(&o).await.into_iter().map(|(_, _, attempts)| attempts).collect();
-    assert_eq!(attempts, [1, 0, 0]);
+    databases::each_url(|url| async move {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::start().await;
+        server.set(Mood::Closing);
+        let o = posting(dir.path(), &url, &server).await;
+        write(&o, vec![letter(&o, "a", "rhin"), letter(&o, "b", "rhin"), letter(&o, "c", "rhin")]).await;
+        assert_eq!(post::run(&o).await.unwrap().deferred, 1);
+        let attempts: Vec<u32> = states(&o).await.into_iter().map(|(_, _, attempts)| attempts).collect();
+        assert_eq!(attempts, [1, 0, 0]);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn whoever_is_killed_between_sending_and_recording_sends_the_same_message_again() {
-    let dir = tempfile::tempdir().unwrap();
-    let o = orchestrator(dir.path(), &url(dir.path()), "2026-04-29 17:00").await;
-    commit_fleet(&o).await;
-    write(&o, vec![letter(&o, "a", "martin")]).await;
-    let unsent = o.store.notices(None, 1).await.unwrap().remove(0);
-    assert_eq!(post::run(&o).await.unwrap().sent, 1);
-    let files = || -> Vec<(std::path::PathBuf, Vec<u8>)> {
-        let entries = std::fs::read_dir(dir.path().join("outbox")).unwrap();
-        entries.map(|entry| entry.unwrap().path()).map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
-    };
-    let before = files();
-    // What the database says where the record was never written.
-    let sent = o.store.notices(None, 1).await.unwrap().remove(0);
-    let rows = vec![Row::Notice(sent.with(unsent.value))];
-    o.store.commit(Changes { rows, ..Changes::default() }).await.unwrap();
-    wait(&o, 20);
-    assert_eq!(post::run(&o).await.unwrap().sent, 1);
-    assert_eq!(files(), before);
-    assert_eq!(before.len(), 1);
-    let name = before[0].0.file_name().unwrap().to_str().unwrap().to_owned();
-    assert!(name.starts_with("2026-04-29T1500Z-request-cancelled-martin-"), "{name}");
+    databases::each_url(|url| async move {
+        let dir = tempfile::tempdir().unwrap();
+        let o = orchestrator(dir.path(), &url, "2026-04-29 17:00").await;
+        commit_fleet(&o).await;
+        write(&o, vec![letter(&o, "a", "martin")]).await;
+        let unsent = o.store.notices(None, 1).await.unwrap().remove(0);
+        assert_eq!(post::run(&o).await.unwrap().sent, 1);
+        let files = || -> Vec<(std::path::PathBuf, Vec<u8>)> {
+            let entries = std::fs::read_dir(dir.path().join("outbox")).unwrap();
+            entries
+                .map(|entry| entry.unwrap().path())
+                .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+                .collect()
+        };
+        let before = files();
+        // What the database says where the record was never written.
+        let sent = o.store.notices(None, 1).await.unwrap().remove(0);
+        let rows = vec![Row::Notice(sent.with(unsent.value))];
+        o.store.commit(Changes { rows, ..Changes::default() }).await.unwrap();
+        wait(&o, 20);
+        assert_eq!(post::run(&o).await.unwrap().sent, 1);
+        assert_eq!(files(), before);
+        assert_eq!(before.len(), 1);
+        let name = before[0].0.file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(name.starts_with("2026-04-29T1500Z-request-cancelled-martin-"), "{name}");
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -256,8 +274,4 @@ async fn two_posting_at_once_send_each_letter_once() {
         assert_eq!(server.taken().len(), 12);
     })
     .await;
-}
-
-fn url(dir: &Path) -> String {
-    format!("sqlite:{}", dir.join("noctule.db").display())
 }

@@ -6,18 +6,27 @@
 mod agent;
 mod api;
 mod cli;
+mod closed;
 mod databases;
 mod ddi;
 mod feed;
 mod foreign_client;
 mod golden;
+mod holidays;
+#[cfg(target_os = "linux")]
+mod killed;
+mod line;
 mod mail;
 mod planning;
+mod schedule_cli;
 mod schedules;
 mod site;
 mod smtp;
+mod steering;
 mod store;
 mod tidy;
+#[cfg(unix)]
+mod trouble;
 mod versions;
 mod watch;
 mod world;

@@ -6,7 +6,7 @@ use noctule::edge::store::{Changes, DeploymentFilter, EventFilter, Row};
 use noctule::model::deployment::DeploymentState;
 use noctule::model::event::EventKind;
 use noctule::model::release::Retraction;
-use noctule::work::requests::{Answer, Demand};
+use noctule::work::requests::{Accepted, Answer, Demand};
 use noctule::work::{Orchestrator, planning, requests};
 
 async fn kinds(o: &Orchestrator) -> Vec<EventKind> {
@@ -125,9 +125,10 @@ async fn a_major_is_refused_with_the_arithmetic_and_accepted_with_its_slot() {
         assert_eq!(refusal.earliest, "2026-05-11".parse().ok());
         assert!(refusal.why.fr.contains("5 jours ouvrés (3.1.b.4)"), "{}", refusal.why.fr);
 
-        let Answer::Accepted { request, slots, .. } = requests::receive(&o, demand("2026-05-16")).await.unwrap() else {
+        let Answer::Accepted(accepted) = requests::receive(&o, demand("2026-05-16")).await.unwrap() else {
             panic!("16 May leaves more than five working days");
         };
+        let Accepted { request, slots, .. } = accepted.into_iter().next().unwrap();
         assert_eq!(slots[0].slot.start, paris("2026-05-09 08:00"));
         planning::run(&o).await.unwrap();
         assert_eq!(all(&o).await, ["martin-1 15.00.001 planned 09 08:00"]);
@@ -146,55 +147,59 @@ async fn a_major_is_refused_with_the_arithmetic_and_accepted_with_its_slot() {
 
 #[tokio::test]
 async fn what_cannot_be_asked_for_is_refused_in_words() {
-    let dir = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}", dir.path().join("n.db").display());
-    let o = orchestrator(dir.path(), &url, "2026-04-30 10:00").await;
-    commit_fleet(&o).await;
-    report(&o, "martin-1", &[("isacompta", "14.20.002")], Some(o.clock.now())).await;
-    publish(&o, manifest("isacompta", "14.20.003", "minor", "")).await;
-    publish(&o, manifest("isacompta", "15.00.001", "major", "")).await;
-    publish(&o, manifest("eic", "9.0", "major", "")).await;
-    for (product, version, said) in [
-        ("isapaie", "9.0", "there is no product"),
-        ("eic", "9.0", "not in the order"),
-        ("isacompta", "16.0", "has not been published"),
-        ("isacompta", "14.20.003", "without a request"),
-    ] {
-        let demand = Demand { product: product.into(), version: version.parse().unwrap(), ..demand("2026-06-30") };
-        match requests::receive(&o, demand).await.unwrap() {
-            Answer::Refused(refusal) => {
-                let why = refusal.why.en.unwrap_or_default();
-                assert!(why.contains(said), "{product}: {why}");
+    databases::each_url(|url| async move {
+        let dir = tempfile::tempdir().unwrap();
+        let o = orchestrator(dir.path(), &url, "2026-04-30 10:00").await;
+        commit_fleet(&o).await;
+        report(&o, "martin-1", &[("isacompta", "14.20.002")], Some(o.clock.now())).await;
+        publish(&o, manifest("isacompta", "14.20.003", "minor", "")).await;
+        publish(&o, manifest("isacompta", "15.00.001", "major", "")).await;
+        publish(&o, manifest("eic", "9.0", "major", "")).await;
+        for (product, version, said) in [
+            ("isapaie", "9.0", "there is no product"),
+            ("eic", "9.0", "not in the order"),
+            ("isacompta", "16.0", "has not been published"),
+            ("isacompta", "14.20.003", "without a request"),
+        ] {
+            let demand = Demand { product: product.into(), version: version.parse().unwrap(), ..demand("2026-06-30") };
+            match requests::receive(&o, demand).await.unwrap() {
+                Answer::Refused(refusal) => {
+                    let why = refusal.why.en.unwrap_or_default();
+                    assert!(why.contains(said), "{product}: {why}");
+                }
+                Answer::Accepted(_) => panic!("{product} {version} was accepted"),
             }
-            Answer::Accepted { .. } => panic!("{product} {version} was accepted"),
         }
-    }
-    assert!(all(&o).await.is_empty());
-    let unknown = Demand { client: "nobody".into(), ..demand("2026-06-30") };
-    assert!(requests::receive(&o, unknown).await.unwrap_err().to_string().contains("no client"));
+        assert!(all(&o).await.is_empty());
+        let unknown = Demand { client: "nobody".into(), ..demand("2026-06-30") };
+        assert!(requests::receive(&o, unknown).await.unwrap_err().to_string().contains("no client"));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_missed_night_is_moved_and_told() {
-    let dir = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}", dir.path().join("n.db").display());
-    let o = orchestrator(dir.path(), &url, "2026-04-29 17:00").await;
-    commit_fleet(&o).await;
-    report(&o, "martin-1", &[("isacompta", "14.20.002")], Some(o.clock.now())).await;
-    publish(&o, manifest("isacompta", "14.20.003", "minor", "")).await;
-    planning::run(&o).await.unwrap();
-    o.clock.advance_to(paris("2026-04-30 07:00"));
-    planning::run(&o).await.unwrap();
-    assert_eq!(all(&o).await, ["martin-1 14.20.003 planned 30 22:00"]);
-    o.clock.advance_to(paris("2026-05-01 07:00"));
-    planning::run(&o).await.unwrap();
-    assert_eq!(all(&o).await, ["martin-1 14.20.003 planned 01 22:00"]);
-    assert!(kinds(&o).await.contains(&EventKind::Late));
-    assert_eq!(notices(&o).await.iter().filter(|n| *n == "moved").count(), 2);
-    let deployment = o.store.open_deployments("martin-1").await.unwrap().remove(0);
-    assert!(matches!(deployment.state, DeploymentState::Planned));
-    assert_eq!(deployment.deadline, Some(paris("2026-05-01 07:00")));
-    assert_eq!(world::fleet().clients.len(), 2);
+    databases::each_url(|url| async move {
+        let dir = tempfile::tempdir().unwrap();
+        let o = orchestrator(dir.path(), &url, "2026-04-29 17:00").await;
+        commit_fleet(&o).await;
+        report(&o, "martin-1", &[("isacompta", "14.20.002")], Some(o.clock.now())).await;
+        publish(&o, manifest("isacompta", "14.20.003", "minor", "")).await;
+        planning::run(&o).await.unwrap();
+        o.clock.advance_to(paris("2026-04-30 07:00"));
+        planning::run(&o).await.unwrap();
+        assert_eq!(all(&o).await, ["martin-1 14.20.003 planned 30 22:00"]);
+        o.clock.advance_to(paris("2026-05-01 07:00"));
+        planning::run(&o).await.unwrap();
+        assert_eq!(all(&o).await, ["martin-1 14.20.003 planned 01 22:00"]);
+        assert!(kinds(&o).await.contains(&EventKind::Late));
+        assert_eq!(notices(&o).await.iter().filter(|n| *n == "moved").count(), 2);
+        let deployment = o.store.open_deployments("martin-1").await.unwrap().remove(0);
+        assert!(matches!(deployment.state, DeploymentState::Planned));
+        assert_eq!(deployment.deadline, Some(paris("2026-05-01 07:00")));
+        assert_eq!(world::fleet().clients.len(), 2);
+    })
+    .await;
 }
 
 trait Tap: Sized {

@@ -1,13 +1,14 @@
-//! The service as callers meet it: the router in-process, a database in a folder, a clock that is stepped.
+//! The service as callers meet it: the router in-process, a database of each kind, a clock that is stepped.
 
 #![allow(clippy::unwrap_used)] // a story that cannot go on has failed
 
+use super::databases;
 use super::world::{commit_fleet, manifest, orchestrator, paris, report};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
-use noctule::edge::store::{Changes, Row, Scope, Stored};
+use noctule::edge::store::{Changes, Limits, Row, Scope, Store, Stored};
 use noctule::model::manifest::SignedManifest;
 use noctule::model::release::Release;
 use noctule::work::{Orchestrator, planning, tokens};
@@ -63,12 +64,30 @@ impl Answer {
     }
 }
 
+/// Tells `story` on a fresh site with a database of each kind.
+pub async fn each(story: impl AsyncFn(Site)) {
+    let story = &story;
+    databases::each_url(|url| async move {
+        let site = Site::new(&url).await;
+        let store = site.o.store.clone();
+        story(site).await;
+        store.close().await.unwrap();
+    })
+    .await;
+}
+
 impl Site {
     /// Wednesday 29 April 2026, 17:00 in Paris; both clients' servers run isacompta 14.20.002 and were backed up.
-    pub async fn new() -> Site {
+    async fn new(url: &str) -> Site {
+        Site::with(url, Limits::default()).await
+    }
+
+    /// The same with other limits on the database.
+    pub async fn with(url: &str, limits: Limits) -> Site {
         let dir = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", dir.path().join("noctule.db").display());
-        let o = Arc::new(orchestrator(dir.path(), &url, "2026-04-29 17:00").await);
+        let mut o = orchestrator(dir.path(), url, "2026-04-29 17:00").await;
+        o.store = Store::open_with(url, limits).await.unwrap();
+        let o = Arc::new(o);
         commit_fleet(&o).await;
         for server in ["martin-1", "rhin-1"] {
             report(&o, server, &[("isacompta", "14.20.002")], Some(o.clock.now())).await;
@@ -113,6 +132,23 @@ impl Site {
 
     pub async fn staff(&self) -> String {
         format!("Bearer {}", tokens::issue(&self.o, "zoe", Scope::Staff).await.unwrap())
+    }
+
+    /// Everything that a refused call must leave as it was.
+    pub async fn kept(&self) -> String {
+        let store = &self.o.store;
+        format!(
+            "{:?}",
+            (
+                store.events(&Default::default()).await.unwrap(),
+                store.deployments(&Default::default()).await.unwrap(),
+                store.requests(None).await.unwrap(),
+                (store.agreements().await.unwrap(), store.holds(None).await.unwrap()),
+                store.alerts(true).await.unwrap(),
+                store.notices(None, 1_000).await.unwrap(),
+                store.states().await.unwrap(),
+            )
+        )
     }
 
     /// Moves the clock to this Paris time.

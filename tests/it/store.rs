@@ -4,6 +4,7 @@
 mod batch;
 mod chain;
 mod faults;
+mod holds;
 mod letters;
 mod listings;
 mod one_by_one;

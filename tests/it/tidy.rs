@@ -68,6 +68,58 @@ fn imports_go_downward_only() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+/// What `decide::checker` may name inside the crate: the nouns, and itself.
+const CHECKER_MAY_NAME: [&str; 2] = ["crate::model::", "crate::decide::checker::"];
+
+/// Paths into the crate in a source text that lead out of the checker: `crate::…` to anything but the nouns, and
+/// `super::` chains that climb above `src/decide/checker`. `depth` is how many folders below it the module sits.
+fn ways_out(text: &str, depth: usize) -> Vec<(usize, String)> {
+    let line = |at: usize| text[..at].matches('\n').count() + 1;
+    let rest = |at: usize| text[at..].lines().next().unwrap_or("").trim().to_owned();
+    let named = |at: usize| CHECKER_MAY_NAME.iter().any(|path| text[at..].starts_with(path));
+    let mut found: Vec<(usize, String)> =
+        text.match_indices("crate::").filter(|(at, _)| !named(*at)).map(|(at, _)| (line(at), rest(at))).collect();
+    let climb = "super::".repeat(depth + 1);
+    found.extend(text.match_indices(&climb).map(|(at, _)| (line(at), rest(at))));
+    found
+}
+
+#[test]
+fn the_checker_shares_nothing_with_the_planner_but_the_nouns() {
+    let home = src().join("decide/checker");
+    let mut broken = Vec::new();
+    let mut read = 0;
+    for path in sources(&home) {
+        let inside = path.strip_prefix(&home).expect("it was found there");
+        // Its tests may ask the planner for plans to check.
+        if inside.starts_with("tests") {
+            continue;
+        }
+        read += 1;
+        let text = fs::read_to_string(&path).expect("source is text");
+        // `mod.rs` is the checker itself, a file beside it one below.
+        let depth = inside.components().count() - usize::from(inside.ends_with("mod.rs"));
+        for (line, way) in ways_out(&text, depth) {
+            broken.push(format!("{}:{line}: the checker must not see {way}", path.display()));
+        }
+    }
+    assert!(read > 10, "the checker is where this test looks");
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn the_checkers_guard_sees_every_way_out() {
+    let out = |text: &str, depth: usize| ways_out(text, depth).len();
+    assert_eq!(out("use crate::model::slot::Slot;\nuse crate::decide::checker::Scene;\nuse super::hours;", 1), 0);
+    for way in
+        ["decide::planner::plan", "decide::window::CompiledWindow", "decide::{terms, calendar}", "{decide, model}"]
+    {
+        assert_eq!(out(&format!("use crate::{way};"), 1), 1, "{way}");
+    }
+    assert_eq!(out("use super::super::holidays::Region;", 1), 1);
+    assert_eq!(out("use super::holidays::Region;", 0), 1);
+}
+
 #[test]
 fn the_import_reader_sees_groups_and_paths() {
     let names: Vec<String> =

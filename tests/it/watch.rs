@@ -45,17 +45,19 @@ async fn a_silent_agent_is_one_alert_until_it_is_heard() {
 
 #[tokio::test]
 async fn nobody_is_silent_for_the_time_we_were_away() {
-    let dir = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}", dir.path().join("noctule.db").display());
-    let o = orchestrator(dir.path(), &url, "2026-04-29 10:00").await;
-    commit_fleet(&o).await;
-    o.heard_from("martin-1", o.clock.now());
-    watch::run(&o).await.unwrap();
-    drop(o);
-    let o = orchestrator(dir.path(), &url, "2026-04-29 18:00").await;
-    assert_eq!(watch::run(&o).await.unwrap(), found(0, 0, 0, 0));
-    o.clock.advance_to(paris("2026-04-29 19:16"));
-    assert_eq!(watch::run(&o).await.unwrap(), found(1, 0, 0, 0));
+    databases::each_url(|url| async move {
+        let dir = tempfile::tempdir().unwrap();
+        let o = orchestrator(dir.path(), &url, "2026-04-29 10:00").await;
+        commit_fleet(&o).await;
+        o.heard_from("martin-1", o.clock.now());
+        watch::run(&o).await.unwrap();
+        drop(o);
+        let o = orchestrator(dir.path(), &url, "2026-04-29 18:00").await;
+        assert_eq!(watch::run(&o).await.unwrap(), found(0, 0, 0, 0));
+        o.clock.advance_to(paris("2026-04-29 19:16"));
+        assert_eq!(watch::run(&o).await.unwrap(), found(1, 0, 0, 0));
+    })
+    .await;
 }
 
 #[tokio::test]

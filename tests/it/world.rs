@@ -23,6 +23,11 @@ pub fn paris(text: &str) -> DateTime<Utc> {
 
 /// An orchestrator on `database`, with its files under `dir`, at Paris time `now`.
 pub async fn orchestrator(dir: &Path, database: &str, now: &str) -> Orchestrator {
+    orchestrator_at(dir, database, paris(now)).await
+}
+
+/// The same at an instant.
+pub async fn orchestrator_at(dir: &Path, database: &str, now: DateTime<Utc>) -> Orchestrator {
     let schedules = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules");
     let text = format!(
         "database = {database:?}\npackages = \"packages\"\nschedules = {schedules:?}\n\
@@ -32,7 +37,7 @@ pub async fn orchestrator(dir: &Path, database: &str, now: &str) -> Orchestrator
     let path = dir.join("noctule.toml");
     std::fs::write(&path, text).expect("the folder is writable");
     let config = Config::read(&path).expect("the configuration is good");
-    Orchestrator::open(config, Some(Clock::stepped(paris(now)))).await.expect("it opens")
+    Orchestrator::open(config, Some(Clock::stepped(now))).await.expect("it opens")
 }
 
 /// Two clients: `martin` with one server, `rhin` in Alsace with one server; French, Paris time.

@@ -2,7 +2,7 @@
 
 use super::Desk;
 use super::markup::{block, line};
-use super::when;
+use super::{when, who};
 use crate::model::fleet::Language;
 use crate::model::manifest::Manifest;
 use crate::model::notice::{Installation, Letter};
@@ -40,20 +40,38 @@ pub fn of(letter: &Letter, language: Language, desk: &Desk) -> (&'static str, Va
             };
             ("major_available", merge_maps([words, manifest_words(manifest, language)]))
         }
-        Letter::MajorRequested { request, by, before, installation } => {
+        Letter::LegalReminder { product, version, manifest, legal_date, request_by } => {
+            let words = context! {
+                product => product_name(product),
+                version => line(version.as_str()),
+                request_by => request_by.map(|date| when::day(language, date)),
+                legal_date => when::day(language, *legal_date),
+                legal_date_short => when::short_day(language, *legal_date),
+            };
+            // The last map that has a word gives it: the letter's own date before the manifest's.
+            ("legal_reminder", merge_maps([manifest_words(manifest, language), words]))
+        }
+        Letter::MajorRequested { request, by, before, installation, agreed, replaces } => {
+            let replaced: Vec<String> = replaces.iter().map(i64::to_string).collect();
             let words = context! {
                 request => *request,
-                by => line(by),
+                asked => who::asked(by, language),
                 before => when::day(language, *before),
+                agreed_by => agreed.as_ref().map(|consent| line(&consent.by)),
+                agreed_at => agreed.as_ref().map(|consent| when::moment(language, consent.at, installation.zone)),
+                replaces => (!replaced.is_empty()).then(|| replaced.join(", ")),
+                replaces_many => replaced.len() > 1,
             };
             ("major_requested", merge_maps([words, installed(installation)]))
         }
-        Letter::MajorRefused { product, version, by, before, earliest, why } => (
+        Letter::MajorRefused { product, version, by, before, earliest, why, stands } => (
             "major_refused",
             context! {
                 product => product_name(product),
                 version => line(version.as_str()),
-                by => line(by),
+                asked => who::asked(by, language),
+                stands => stands.as_ref().map(|standing| standing.request),
+                stands_before => stands.as_ref().map(|standing| when::day(language, standing.before)),
                 before => when::day(language, *before),
                 before_short => when::short_day(language, *before),
                 earliest => earliest.map(|date| when::day(language, date)),
@@ -90,7 +108,7 @@ pub fn of(letter: &Letter, language: Language, desk: &Desk) -> (&'static str, Va
                 request => *request,
                 product => product_name(product),
                 version => line(version.as_str()),
-                by => line(by),
+                done => who::did(by, language),
             },
         ),
         Letter::Alert { alert, class: _, title, text, due, level } => (
@@ -120,6 +138,7 @@ pub fn clauses(letter: &Letter, language: Language) -> Option<String> {
         Letter::Degraded { .. } => &[Rule::HealthAfter, Rule::Gti2h, Rule::Escalation],
         Letter::ManualPlanned(_) => &[Rule::ManualSlots, Rule::MaintenanceSlots, Rule::Concertation, Rule::ServersOnly],
         Letter::MajorAvailable { .. } => &[Rule::MajorOnRequest, Rule::ServersOnly],
+        Letter::LegalReminder { .. } => &[Rule::MajorOnRequest, Rule::MajorNotice],
         Letter::MajorRequested { .. } | Letter::MajorPlanned(_) => {
             &[Rule::MajorOnRequest, Rule::MaintenanceSlots, Rule::Concertation, Rule::ServersOnly]
         }
@@ -129,7 +148,8 @@ pub fn clauses(letter: &Letter, language: Language) -> Option<String> {
         Letter::Retracted { .. } => &[Rule::MinorContentNotice],
         Letter::Alert { .. } => return None,
     };
-    let clauses: Vec<&str> = rules.iter().filter_map(|rule| rule.clause()).collect();
+    let mut clauses: Vec<&str> = rules.iter().filter_map(|rule| rule.clause()).collect();
+    clauses.dedup();
     let label = match language {
         Language::Fr => "Références au contrat :",
         Language::En => "Contract references:",

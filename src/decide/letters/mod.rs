@@ -7,6 +7,7 @@
 mod facts;
 pub mod markup;
 pub mod when;
+mod who;
 
 use crate::model::fleet::Language;
 use crate::model::notice::Letter;
@@ -87,6 +88,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         "degraded",
         "manual_planned",
         "major_available",
+        "legal_reminder",
         "major_requested",
         "major_refused",
         "major_planned",

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::alert::AlertClass;
 use crate::model::manifest::{Manifest, Text};
-use crate::model::notice::Installation;
+use crate::model::notice::{Consent, Installation, Standing};
 use crate::model::slot::Slot;
 use proptest::prelude::*;
 
@@ -111,6 +111,22 @@ fn letters() -> Vec<(&'static str, Letter)> {
                 by: "c.morel@cabinet-morel.example".to_owned(),
                 before: date("2026-05-12"),
                 installation: major(),
+                agreed: None,
+                replaces: Vec::new(),
+            },
+        ),
+        (
+            "major_requested_again",
+            Letter::MajorRequested {
+                request: 8,
+                by: "staff zoe for morel".to_owned(),
+                before: date("2026-05-05"),
+                installation: major(),
+                agreed: Some(Consent {
+                    by: "Mme Claire Morel".to_owned(),
+                    at: "2026-04-30T07:30:00Z".parse().unwrap(),
+                }),
+                replaces: vec![7],
             },
         ),
         (
@@ -122,8 +138,23 @@ fn letters() -> Vec<(&'static str, Letter)> {
                 before: date("2026-05-04"),
                 earliest: Some(date("2026-05-09")),
                 why: text("Le 4 mai 2026 est à moins de 5 jours ouvrés.", "4 May 2026 is under 5 working days away."),
+                stands: None,
             },
         ),
+        (
+            "major_refused_stands",
+            Letter::MajorRefused {
+                product: "isacompta".to_owned(),
+                version: version("15.0"),
+                by: "c.morel@cabinet-morel.example (main contact)".to_owned(),
+                before: date("2026-05-04"),
+                earliest: Some(date("2026-05-09")),
+                why: text("Le 4 mai 2026 est à moins de 5 jours ouvrés.", "4 May 2026 is under 5 working days away."),
+                stands: Some(Standing { request: 7, before: date("2026-05-12") }),
+            },
+        ),
+        ("legal_reminder", reminder(Some(date("2026-06-23")))),
+        ("legal_reminder_too_late", reminder(None)),
         ("major_planned", Letter::MajorPlanned(major())),
         ("major_installed", Letter::MajorInstalled(finished(major(), "2026-05-09T09:12:00Z"))),
         (
@@ -180,6 +211,17 @@ fn letters() -> Vec<(&'static str, Letter)> {
         ("alert", alert(0)),
         ("alert_escalated", alert(2)),
     ]
+}
+
+fn reminder(request_by: Option<chrono::NaiveDate>) -> Letter {
+    Letter::LegalReminder {
+        product: "isacompta".to_owned(),
+        version: "15.0".parse().unwrap(),
+        // Another date than the letter's, whose own it says.
+        manifest: Box::new(Manifest { legal_date: "2020-01-01".parse().ok(), ..*major().manifest }),
+        legal_date: "2026-07-01".parse().unwrap(),
+        request_by,
+    }
 }
 
 fn alert(level: u8) -> Letter {

@@ -194,7 +194,8 @@ fn number(language: Language, date: NaiveDate) -> String {
     }
 }
 
-fn hour(language: Language, time: NaiveTime) -> String {
+/// `22 h 30`, `22:30`.
+pub fn hour(language: Language, time: NaiveTime) -> String {
     match (language, time.minute()) {
         (Language::Fr, 0) => format!("{} h", time.hour()),
         (Language::Fr, minute) => format!("{} h {minute:02}", time.hour()),

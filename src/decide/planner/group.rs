@@ -1,186 +1,230 @@
 //! Releases that belong together: `requires` and `installs_with` make one ordered group, all or nothing.
 
-use super::{Draft, Facts, slots, words};
-use crate::model::decision::{Outcome, Plan, Reason};
+use super::Facts;
+use super::because::{Because, RingStand};
+use super::draft::{Draft, Verdict};
+use super::slots::{self, Search};
+use crate::decide::almanac::Work;
+use crate::model::manifest::{Companion, Requirement};
 use crate::model::release::Release;
 use crate::model::slot::Slot;
 use chrono::TimeDelta;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Joins drafts into groups; a draft whose partner cannot come along waits and says for what.
-pub(super) fn join(facts: &Facts, drafts: &mut [Draft]) {
+pub(super) fn join<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>]) {
+    for (i, draft) in drafts.iter_mut().enumerate() {
+        if let Verdict::Planned(placed) | Verdict::Late(placed) | Verdict::Held(Some(placed)) = &mut draft.verdict {
+            placed.leader = i;
+        }
+    }
+    let ties = |draft: &Draft| {
+        draft.release.is_some_and(|r| !r.manifest().requires.is_empty() || !r.manifest().installs_with.is_empty())
+    };
+    if !drafts.iter().any(ties) {
+        return;
+    }
     // A partner that just began to wait can make others wait: at most one round for each draft.
     for _ in 0..drafts.len() {
         if !(0..drafts.len()).map(|i| tie(facts, drafts, i)).fold(false, |any, changed| any | changed) {
             break;
         }
     }
-    number(drafts);
 }
 
 /// Ties draft `i` to what it needs. Returns whether anything changed.
-fn tie(facts: &Facts, drafts: &mut [Draft], i: usize) -> bool {
-    let (Some(release), Some(_)) = (drafts[i].release.clone(), drafts[i].outcome.plan()) else { return false };
+fn tie<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], i: usize) -> bool {
+    let Some(release) = drafts[i].release else { return false };
     let mut changed = false;
-    for requirement in &release.manifest().requires {
-        let met = facts.state.inventory.get(&requirement.product).is_some_and(|v| *v >= requirement.at_least);
-        if met {
-            changed |= say(&mut drafts[i], words::requirement_met(requirement));
-            continue;
+    if drafts[i].verdict.plan().is_some() {
+        for requirement in &release.manifest().requires {
+            changed |= require(facts, drafts, i, requirement);
         }
-        let partner = find(drafts, &requirement.product, |r| *r.version() >= requirement.at_least);
-        changed |= bind(facts, drafts, i, partner, words::requirement_missing(facts, requirement), true);
     }
     for companion in &release.manifest().installs_with {
-        let there = facts.state.inventory.get(&companion.product);
-        let ordered = facts.client.order.contains(&companion.product);
-        if there.is_none_or(|v| *v >= companion.version) || !ordered {
-            continue;
-        }
-        let partner = find(drafts, &companion.product, |r| *r.version() == companion.version);
-        changed |= bind(facts, drafts, i, partner, words::companion_missing(companion), false);
+        changed |= accompany(facts, drafts, i, companion);
     }
     changed
 }
 
-fn say(draft: &mut Draft, reason: Reason) -> bool {
-    if !draft.reasons.contains(&reason) {
-        draft.reasons.push(reason);
+fn require<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], i: usize, requirement: &'a Requirement) -> bool {
+    if facts.state.inventory.get(&requirement.product).is_some_and(|v| *v >= requirement.at_least) {
+        let because = Because::RequirementMet(requirement);
+        // Said before what settled the decision, which stays last.
+        if !drafts[i].reasons.contains(&because) {
+            let last = drafts[i].reasons.len().saturating_sub(1);
+            drafts[i].reasons.insert(last, because);
+        }
+        return false;
     }
-    false
+    let partner = find(drafts, &requirement.product, |r| *r.version() >= requirement.at_least);
+    bind(facts, drafts, i, partner, Because::RequirementMissing(requirement), Order::MayFollow)
 }
 
-fn find(drafts: &[Draft], product: &str, good: impl Fn(&Arc<Release>) -> bool) -> Option<usize> {
-    drafts
-        .iter()
-        .position(|d| d.product == product && d.outcome.intent().is_some() && d.release.as_ref().is_some_and(&good))
+/// A companion goes in the same slot, all or nothing, whichever of the two names the other.
+fn accompany<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], i: usize, companion: &'a Companion) -> bool {
+    let there = facts.state.inventory.get(&companion.product);
+    let ordered = facts.client.order.contains(&companion.product);
+    if there.is_none_or(|v| *v >= companion.version) || !ordered {
+        return false;
+    }
+    let partner = find(drafts, &companion.product, |r| *r.version() == companion.version);
+    if drafts[i].verdict.plan().is_some() {
+        return bind(facts, drafts, i, partner, Because::CompanionMissing(companion), Order::SameSlot);
+    }
+    // It cannot go, so neither can its companion.
+    let (Some(partner), Some(ours)) = (partner, drafts[i].release) else { return false };
+    if drafts[partner].verdict.plan().is_none() {
+        return false;
+    }
+    drafts[partner].say(Because::PartnerHeld(ours));
+    let verdict = std::mem::replace(&mut drafts[partner].verdict, Verdict::Waiting);
+    if matches!(drafts[i].verdict, Verdict::Held(_)) {
+        drafts[partner].verdict = verdict.hold();
+    }
+    true
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// Whatever is required may also go before, in a slot of its own.
+    MayFollow,
+    SameSlot,
+}
+
+fn find<'a>(drafts: &[Draft<'a>], product: &str, good: impl Fn(&Arc<Release>) -> bool) -> Option<usize> {
+    drafts.iter().position(|d| d.product == product && d.verdict.intent().is_some() && d.release.is_some_and(&good))
 }
 
 /// Puts draft `i` into its partner's slot as one group, or makes it wait.
-fn bind(
-    facts: &Facts,
-    drafts: &mut [Draft],
+fn bind<'a>(
+    facts: &Facts<'a>,
+    drafts: &mut [Draft<'a>],
     i: usize,
     partner: Option<usize>,
-    missing: Reason,
-    may_follow: bool,
+    missing: Because<'a>,
+    order: Order,
 ) -> bool {
-    let Some(partner) = partner.filter(|p| *p != i) else {
-        drafts[i].reasons.push(missing);
-        drafts[i].outcome = Outcome::Waiting;
-        return true;
+    let partner = partner.filter(|p| *p != i).and_then(|p| drafts[p].release.map(|release| (p, release)));
+    let Some((partner, theirs_release)) = partner else {
+        return wait(&mut drafts[i], missing);
     };
+    let Some(ours) = drafts[i].verdict.plan().cloned() else { return false };
     // What holds the partner holds the group.
-    let Some(theirs) = drafts[partner].outcome.plan().cloned() else {
-        let reason = words::partner_held(&drafts[partner].product);
-        drafts[i].reasons.push(reason);
-        drafts[i].outcome = Outcome::Held { plan: drafts[i].outcome.plan().cloned() };
+    let Some(theirs) = drafts[partner].verdict.plan().cloned() else {
+        drafts[i].say(Because::PartnerHeld(theirs_release));
+        let verdict = std::mem::replace(&mut drafts[i].verdict, Verdict::Waiting);
+        drafts[i].verdict = verdict.hold();
         return true;
     };
-    let Some(ours) = drafts[i].outcome.plan().cloned() else { return false };
     if ours.leader == theirs.leader {
         return false;
     }
-    if may_follow && theirs.slot.end <= ours.slot.start {
-        let reason = words::follows(facts, &drafts[partner].product, &theirs);
-        return say(&mut drafts[i], reason);
+    if order == Order::MayFollow && theirs.slot.end <= ours.slot.start {
+        drafts[i].say(Because::Follows(theirs_release, theirs.slot));
+        return false;
     }
-    if window_of(facts, &drafts[i]) != window_of(facts, &drafts[partner]) {
-        return follow(facts, drafts, i, partner, &theirs, may_follow);
-    }
-    let Some(slot) = common_slot(facts, drafts, i, partner, ours.slot.max(theirs.slot)) else {
-        let reason = words::group_does_not_fit(&drafts[partner].product);
-        drafts[i].reasons.push(reason);
-        drafts[i].outcome = Outcome::Waiting;
-        return true;
-    };
-    let reason = words::together(facts, &drafts[partner].product, slot);
-    drafts[i].reasons.push(reason);
-    let (old, leader) = (ours.leader, theirs.leader.clone());
-    for draft in drafts.iter_mut() {
-        let member = draft.outcome.plan().is_some_and(|p| p.leader == old || p.leader == leader);
-        if !member {
-            continue;
-        }
-        draft.outcome = match std::mem::replace(&mut draft.outcome, Outcome::Waiting) {
-            Outcome::Planned(plan) => Outcome::Planned(Plan { slot, leader: leader.clone(), ..plan }),
-            Outcome::Late(plan) => Outcome::Late(Plan { slot, leader: leader.clone(), ..plan }),
-            other => other,
+    if ours.work != theirs.work {
+        return match order {
+            Order::MayFollow => follow(facts, &mut drafts[i], theirs_release, theirs.slot),
+            Order::SameSlot => wait(&mut drafts[i], Because::GroupDoesNotFit(theirs_release)),
         };
     }
-    true
-}
-
-/// The window a draft's slots come from: what is attended never shares a slot with what is not.
-fn window_of<'a>(facts: &Facts<'a>, draft: &Draft) -> &'a str {
-    let schedule = &facts.terms.schedule;
-    let major = draft.outcome.intent().is_some_and(|p| p.request.is_some());
-    let manual = draft.release.as_ref().is_some_and(|r| r.manifest().is_manual());
-    match (major, manual) {
-        (true, _) => &schedule.major.window,
-        (false, true) => &schedule.manual.window,
-        (false, false) => &schedule.minor.window,
-    }
-}
-
-/// Moves draft `i` behind its partner, whose slot is of another kind; it waits where it cannot follow.
-fn follow(facts: &Facts, drafts: &mut [Draft], i: usize, partner: usize, theirs: &Plan, may_follow: bool) -> bool {
-    let window = window_of(facts, &drafts[i]);
-    let (Some(ours), Some(release)) = (drafts[i].outcome.plan().cloned(), drafts[i].release.clone()) else {
-        return false;
+    let Some(slot) = common_slot(facts, drafts, i, partner) else {
+        return wait(&mut drafts[i], Because::GroupDoesNotFit(theirs_release));
     };
-    let later = slots::admissible(facts, window, theirs.slot.end, &release).slots.into_iter().next();
-    let in_time = |slot: &Slot| ours.request.is_none() || ours.deadline.is_none_or(|d| slot.end <= d);
-    match later.filter(|slot| may_follow && in_time(slot)) {
-        Some(slot) => {
-            let reason = words::follows(facts, &drafts[partner].product, theirs);
-            drafts[i].reasons.push(reason);
-            let plan = Plan { slot, ..ours };
-            let late = plan.deadline.filter(|d| slot.end > *d);
-            if let Some(deadline) = late {
-                drafts[i].reasons.push(words::late(facts, slot, deadline));
-            }
-            drafts[i].outcome = if late.is_some() { Outcome::Late(plan) } else { Outcome::Planned(plan) };
+    drafts[i].say(Because::Together(theirs_release, slot));
+    let (old, leader) = (ours.leader, theirs.leader);
+    for draft in drafts.iter_mut() {
+        if let Some(placed) = draft.verdict.plan_mut().filter(|p| p.leader == old || p.leader == leader) {
+            (placed.slot, placed.leader) = (slot, leader);
         }
-        None => {
-            let reason = words::group_does_not_fit(&drafts[partner].product);
-            drafts[i].reasons.push(reason);
-            drafts[i].outcome = Outcome::Waiting;
-        }
+        draft.resettle(facts);
     }
     true
 }
 
-/// The slot both go into: the later of the two when it is in time for both, else the earlier one.
-fn common_slot(facts: &Facts, drafts: &[Draft], i: usize, partner: usize, later: Slot) -> Option<Slot> {
-    let plans = [drafts[i].outcome.plan()?, drafts[partner].outcome.plan()?];
-    let earlier = plans[0].slot.min(plans[1].slot);
-    let need: TimeDelta = [i, partner]
-        .iter()
-        .filter_map(|k| drafts[*k].release.as_deref().map(slots::need))
-        .fold(TimeDelta::zero(), |a, b| a + b);
-    let in_time = |slot: &Slot| plans.iter().all(|p| p.deadline.is_none_or(|d| slot.end <= d));
-    [earlier, later]
+fn wait<'a>(draft: &mut Draft<'a>, because: Because<'a>) -> bool {
+    draft.reasons.push(because);
+    draft.verdict = Verdict::Waiting;
+    true
+}
+
+/// Moves a draft behind its partner, whose slot is of another kind; it waits where it cannot follow.
+fn follow<'a>(facts: &Facts<'a>, draft: &mut Draft<'a>, partner: &'a Release, after: &'a Slot) -> bool {
+    let (Some(ours), Some(release)) = (draft.verdict.plan().cloned(), draft.release) else { return false };
+    let from = match ours.work {
+        Work::Manual => after.end.max(slots::announced(facts, release)),
+        Work::Night | Work::Major => after.end,
+    };
+    let later = Search::new(facts, ours.work, from, release).first();
+    let in_time = |slot: &Slot| ours.request.is_none() || ours.deadline.is_none_or(|d| slot.end <= d);
+    let Some(slot) = later.filter(|slot| in_time(slot)) else {
+        return wait(draft, Because::GroupDoesNotFit(partner));
+    };
+    draft.reasons.push(Because::Follows(partner, after));
+    if let Some(placed) = draft.verdict.plan_mut() {
+        placed.slot = slot;
+    }
+    draft.resettle(facts);
+    true
+}
+
+/// Most openings looked at for a slot that suits a whole group.
+const OPENINGS_MAX: usize = 14;
+
+/// The slot both go into: one that every member may go into and that is long enough for all of them; rather in time for
+/// all, then rather behind their canaries, then rather early.
+fn common_slot<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], i: usize, partner: usize) -> Option<&'a Slot> {
+    let plans = [drafts[i].verdict.plan()?, drafts[partner].verdict.plan()?];
+    let leaders = [plans[0].leader, plans[1].leader];
+    let members: Vec<&Draft<'a>> =
+        drafts.iter().filter(|d| d.verdict.plan().is_some_and(|p| leaders.contains(&p.leader))).collect();
+    let releases = || members.iter().filter_map(|d| d.release);
+    let need: TimeDelta = releases().map(|r| facts.durations.need(facts.terms, r)).sum();
+    let placed = || members.iter().filter_map(|d| Some((*d, d.verdict.plan()?)));
+    let in_time = |slot: &Slot| placed().all(|(_, p)| p.deadline.is_none_or(|d| slot.end <= d));
+    let waits = |d: &Draft| d.reasons.contains(&Because::Ring(RingStand::Waits));
+    let behind_canaries = |slot: &Slot| placed().all(|(d, p)| !waits(d) || p.slot.start <= slot.start);
+    let work = plans[0].work;
+    let openings = facts.almanac.openings(work, facts.now).iter().take(OPENINGS_MAX).map(|o| &o.slot);
+    // An agreed slot is none of the contract's openings.
+    let mut slots: Vec<&'a Slot> = openings.chain(plans.map(|p| p.slot)).collect();
+    slots.sort();
+    slots.dedup();
+    let agreed = |slot: &Slot| plans.iter().any(|p| p.slot == slot) && slots::opening_of(facts, work, slot).is_none();
+    slots
         .into_iter()
-        .filter(|slot| slots::fits(facts, *slot, need))
-        .filter(|slot| drafts[i].release.iter().chain(&drafts[partner].release).all(|r| r.published_at() <= slot.start))
-        .max_by_key(|slot| (in_time(slot), std::cmp::Reverse(slot.start)))
+        .filter(|slot| slots::fits(facts, **slot, need))
+        .filter(|slot| releases().all(|r| r.published_at() <= slot.start))
+        .filter(|slot| agreed(slot) || releases().all(|r| is_announced(facts, work, r, slot)))
+        .filter(|slot| agreed(slot) || releases().all(|r| slots::kept(facts, work, r, slot).is_some()))
+        .max_by_key(|slot| (in_time(slot), behind_canaries(slot), std::cmp::Reverse(slot.start)))
+}
+
+/// Whether a contact hears early enough of a manual update in this slot; of one promised it was told before.
+fn is_announced(facts: &Facts, work: Work, release: &Release, slot: &Slot) -> bool {
+    match work {
+        Work::Manual => slots::announced(facts, release) <= slot.start || slots::promised(facts, release) == Some(slot),
+        Work::Night | Work::Major => true,
+    }
 }
 
 /// Gives the members of each group their order: what is required comes before what requires it.
-fn number(drafts: &mut [Draft]) {
-    let leaders: std::collections::BTreeSet<String> =
-        drafts.iter().filter_map(|d| d.outcome.plan().map(|p| p.leader.clone())).collect();
+pub(super) fn number(drafts: &mut [Draft]) {
+    let placed = |d: &Draft| d.verdict.plan().map(|p| p.leader);
+    let leaders: BTreeSet<usize> =
+        drafts.iter().enumerate().filter_map(|(i, d)| placed(d).filter(|leader| *leader != i)).collect();
     for leader in leaders {
-        let mut left: Vec<usize> =
-            (0..drafts.len()).filter(|i| drafts[*i].outcome.plan().is_some_and(|p| p.leader == leader)).collect();
+        let mut left: Vec<usize> = (0..drafts.len()).filter(|i| placed(&drafts[*i]) == Some(leader)).collect();
         let mut position = 0;
         while !left.is_empty() {
             let free = left.iter().position(|i| !left.iter().any(|j| j != i && needs(&drafts[*i], &drafts[*j])));
             // Intake refuses cycles; should one exist all the same, the order of names is as good as any.
             let next = left.remove(free.unwrap_or(0));
-            if let Outcome::Planned(plan) | Outcome::Late(plan) = &mut drafts[next].outcome {
-                plan.position = position;
+            if let Some(placed) = drafts[next].verdict.plan_mut() {
+                placed.position = position;
             }
             position += 1;
         }
@@ -188,5 +232,5 @@ fn number(drafts: &mut [Draft]) {
 }
 
 fn needs(draft: &Draft, other: &Draft) -> bool {
-    draft.release.as_ref().is_some_and(|r| r.manifest().requires.iter().any(|q| q.product == other.product))
+    draft.release.is_some_and(|r| r.manifest().requires.iter().any(|q| q.product == *other.product))
 }

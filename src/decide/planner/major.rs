@@ -1,33 +1,49 @@
 //! Majors: only on the client's request, in a slot that ends by the latest date (`major-on-request`, `major-notice`).
 
-use super::minor::{plan_of, with_backup};
+use super::because::Because;
+use super::draft::{Draft, Verdict};
+use super::minor::{held, is_spent, placement, settle};
 use super::reach::Reach;
-use super::{Draft, Facts, reach, slots, words};
-use crate::model::decision::{Outcome, Reason};
+use super::slots::Search;
+use super::{Facts, reach, slots, words};
+use crate::decide::almanac::Work;
+use crate::decide::calendar::Fold;
+use crate::decide::notice;
+use crate::model::agreement::{Agreed, Agreement};
+use crate::model::decision::Reason;
 use crate::model::release::Release;
 use crate::model::request::{Request, RequestState};
 use crate::model::slot::Slot;
 use crate::model::version::{Change, Version};
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use std::sync::Arc;
 
-pub(super) fn draft(facts: &Facts, product: &str, installed: &Version, reach: &Reach) -> Option<Draft> {
-    let newest = reach.majors.first()?;
+pub(super) fn draft<'a>(
+    facts: &Facts<'a>,
+    product: &'a String,
+    installed: &'a Version,
+    reach: &Reach<'a>,
+) -> Option<Draft<'a>> {
+    let newest = *reach.majors.first()?;
     let Some(request) = request_for(facts, product, installed) else {
-        let reasons = vec![words::needs_request(facts, newest)];
-        return Some(Draft::settled(product, Outcome::Waiting, reasons));
+        let mut waiting = Draft::settled(product, Verdict::Waiting, Because::NeedsRequest(newest));
+        waiting.release = Some(newest);
+        if let Some(date) = newest.manifest().legal_date {
+            waiting.reasons.insert(0, Because::LegalDate(date));
+        }
+        return Some(waiting);
     };
-    let Some(release) = reach.majors.iter().find(|r| *r.version() == request.version) else {
-        let reasons = vec![words::requested_is_gone(request)];
-        return Some(Draft::settled(product, Outcome::Held { plan: None }, reasons));
+    let Some(release) = reach.majors.iter().find(|r| *r.version() == request.version).copied() else {
+        return Some(Draft::settled(product, Verdict::Held(None), Because::RequestedGone(request)));
     };
-    let mut reasons = vec![words::requested(facts, request)];
-    let outcome = outcome(facts, release, installed, request, &mut reasons);
-    Some(Draft { product: product.to_owned(), release: Some(release.clone()), outcome, reasons })
+    let mut reasons = vec![Because::Requested(request)];
+    reasons.extend(agreed_notice(facts, request).map(Because::AgreedNotice));
+    let verdict = verdict(facts, release, installed, request, reach, &mut reasons);
+    Some(Draft { product, release: Some(release), verdict, reasons })
 }
 
 /// The accepted request that counts: the newest version asked for, then the latest received.
-fn request_for<'a>(facts: &'a Facts, product: &str, installed: &Version) -> Option<&'a Request> {
+fn request_for<'a>(facts: &Facts<'a>, product: &str, installed: &Version) -> Option<&'a Request> {
     facts
         .requests
         .iter()
@@ -38,88 +54,126 @@ fn request_for<'a>(facts: &'a Facts, product: &str, installed: &Version) -> Opti
                 && matches!(r.state, RequestState::Accepted)
                 && (r.servers.is_empty() || r.servers.contains(&facts.server.id))
         })
-        .max_by(|a, b| a.version.cmp(&b.version).then(a.received_at.cmp(&b.received_at)))
+        .max_by(|a, b| a.version.cmp(&b.version).then(a.received_at.cmp(&b.received_at)).then(a.id.cmp(&b.id)))
 }
 
-fn outcome(
-    facts: &Facts,
-    release: &Arc<Release>,
-    installed: &Version,
-    request: &Request,
-    reasons: &mut Vec<Reason>,
-) -> Outcome {
-    if !reach::is_direct(release, installed) {
-        reasons.push(words::no_path(release, installed));
-        return Outcome::Held { plan: None };
-    }
+/// The agreement by which a request may stand on a shorter notice than the contract's.
+fn agreed_notice<'a>(facts: &Facts<'a>, request: &Request) -> Option<&'a Agreement> {
+    let short = || notice::count(facts.terms, facts.calendar(), request.received_at).earliest > request.before;
+    facts.agreements.iter().find(|a| match &a.agreed {
+        Agreed::ShortNotice { product, version, before } => {
+            a.client == request.client
+                && *product == request.product
+                && *version == request.version
+                && *before <= request.before
+                && short()
+        }
+        Agreed::Slot { .. } | Agreed::ClosedPeriod { .. } => false,
+    })
+}
+
+fn verdict<'a>(
+    facts: &Facts<'a>,
+    release: &'a Arc<Release>,
+    installed: &'a Version,
+    request: &'a Request,
+    reach: &Reach<'a>,
+    reasons: &mut Vec<Because<'a>>,
+) -> Verdict<'a> {
     if let Some(failed) = reach::failures(facts, release).next_back() {
-        reasons.push(words::failed_before(facts, failed));
-        if reach::failures(facts, release).count() >= facts.terms.schedule.retry.attempts_max as usize {
-            reasons.push(words::staff_take_over(facts, release));
-            return Outcome::Held { plan: None };
+        reasons.push(Because::FailedBefore(failed));
+        if is_spent(facts, release) {
+            reasons.push(Because::StaffTakeOver(release));
+            return Verdict::Held(None);
         }
     }
-    let choice = candidates(facts, release, request.before);
-    reasons.extend(choice.reasons);
+    if !reach::is_direct(release, installed) {
+        return indirect(release, installed, reach, reasons);
+    }
+    let progress = facts.rollout.of(release);
+    if let Some(halt) = progress.halt(&facts.terms.schedule.rollout) {
+        reasons.push(Because::Halted(release, halt, progress.into()));
+        return Verdict::Held(None);
+    }
     let by = end_of_day(facts, request.before);
-    let slot = slots::promised(facts, release, &choice.slots).or_else(|| leaving_a_retry(&choice.slots));
-    let Some(slot) = slot else {
-        reasons.push(words::no_slot_before(facts, request.before));
-        return Outcome::Held { plan: None };
+    let agreed = slots::agreed(facts, release).filter(|(_, slot)| slot.end <= by);
+    if let Some((agreement, slot)) = agreed {
+        reasons.push(Because::AgreedSlot(agreement));
+        let placed = placement(slot, Work::Major, Some(by), Some(request));
+        let verdict = settle(facts, placed, Because::MajorSlot(slot, None), reasons);
+        return held(facts, release, verdict, reasons);
+    }
+    let (choice, mut why) = candidates(facts, release, by);
+    reasons.append(&mut why);
+    // A request that was made anew is planned anew.
+    let promised = slots::open_deployment(facts, release).filter(|d| d.request == Some(request.id)).map(|d| d.slot);
+    let promised = promised.and_then(|p| choice.iter().find(|slot| ***slot == p).copied());
+    let Some(slot) = promised.or_else(|| leaving_a_retry(&choice)) else {
+        reasons.push(Because::NoSlotBefore(request.before));
+        return Verdict::Held(None);
     };
-    let spare = choice.slots.iter().find(|s| s.start > slot.start);
-    reasons.push(words::major_slot(facts, slot, spare.copied(), release));
-    with_backup(facts, plan_of(release, slot, Some(by), Some(request.id)), reasons, Outcome::Planned)
+    let placed = placement(slot, Work::Major, Some(by), Some(request));
+    let verdict = settle(facts, placed, Because::MajorSlot(slot, spare(&choice, slot)), reasons);
+    held(facts, release, verdict, reasons)
 }
 
-/// The slots in which the release fits and which end by `before`, site-local; agreed slots count as well.
-pub(super) fn candidates(facts: &Facts, release: &Release, before: NaiveDate) -> slots::Choice {
-    let by = end_of_day(facts, before);
-    let mut choice = slots::admissible(facts, &facts.terms.schedule.major.window, facts.now, release);
-    for agreement in facts.agreements.iter().filter(|a| a.server == facts.server.id && a.product == release.product()) {
-        if agreement.slot.end > facts.now && slots::fits(facts, agreement.slot, slots::need(release)) {
-            choice.slots.push(agreement.slot);
-            choice.reasons.push(words::agreed(facts, agreement));
+/// The major does not go over what is there: it waits for the stone that leads to it, or nothing does.
+fn indirect<'a>(
+    release: &'a Arc<Release>,
+    installed: &'a Version,
+    reach: &Reach<'a>,
+    reasons: &mut Vec<Because<'a>>,
+) -> Verdict<'a> {
+    let mut stones: Vec<&'a Arc<Release>> = reach.minors.iter().rev().copied().collect();
+    stones.push(release);
+    match reach::shortest_path(installed, release, &stones) {
+        Some(stone) => {
+            reasons.push(Because::SteppingStone(release, stone));
+            Verdict::Waiting
+        }
+        None => {
+            reasons.push(Because::NoPath(release));
+            Verdict::Held(None)
         }
     }
-    choice.slots.retain(|slot| slot.end <= by);
-    choice.slots.sort();
-    choice
+}
+
+/// The openings in which the release fits and that end by `by`, and why others fell away.
+fn candidates<'a>(facts: &Facts<'a>, release: &Release, by: DateTime<Utc>) -> (Vec<&'a Slot>, Vec<Because<'a>>) {
+    let mut search = Search::new(facts, Work::Major, facts.now, release);
+    let (slots, _) = search.by(by);
+    (slots, search.reasons)
 }
 
 /// The last slot but one: as much warning as possible for the users, and a second slot to retry in.
-fn leaving_a_retry(slots: &[Slot]) -> Option<Slot> {
+fn leaving_a_retry<'a>(slots: &[&'a Slot]) -> Option<&'a Slot> {
     slots.len().checked_sub(2).map(|i| slots[i]).or(slots.last().copied())
+}
+
+fn spare<'a>(slots: &[&'a Slot], slot: &Slot) -> Option<&'a Slot> {
+    slots.iter().find(|s| s.start > slot.start).copied()
 }
 
 /// The first instant of the day after `day` at the site: a slot that ends then still ends on `day`.
 fn end_of_day(facts: &Facts, day: NaiveDate) -> DateTime<Utc> {
-    let midnight = day.checked_add_days(Days::new(1)).unwrap_or(day).and_time(chrono::NaiveTime::MIN);
-    // Midnight itself can be missing (some zones change at 00:00): then the day ends when the gap begins.
-    let local = midnight.and_local_timezone(facts.calendar.zone);
-    match local {
-        chrono::LocalResult::Single(at) => at.with_timezone(&Utc),
-        chrono::LocalResult::Ambiguous(first, _) => first.with_timezone(&Utc),
-        chrono::LocalResult::None => (midnight - chrono::TimeDelta::hours(1))
-            .and_local_timezone(facts.calendar.zone)
-            .earliest()
-            .map_or(facts.now, |at| at.with_timezone(&Utc)),
-    }
+    let midnight = day.checked_add_days(Days::new(1)).unwrap_or(day).and_time(NaiveTime::MIN);
+    facts.calendar().instant(midnight, Fold::Earlier)
 }
 
 /// What a request for `release` would get now: the slot it would be planned in, or `None`, with the reasons.
 pub fn slot_for_request(facts: &Facts, release: &Release, before: NaiveDate) -> (Option<Slot>, Vec<Reason>) {
-    let choice = candidates(facts, release, before);
-    let mut reasons = choice.reasons;
-    let slot = leaving_a_retry(&choice.slots);
-    match slot {
-        Some(slot) => {
-            let spare = choice.slots.iter().find(|s| s.start > slot.start).copied();
-            reasons.push(words::major_slot(facts, slot, spare, release));
+    let by = end_of_day(facts, before);
+    let agreed = slots::agreed(facts, release).filter(|(_, slot)| slot.end <= by);
+    let (slot, reasons) = match agreed {
+        Some((agreement, slot)) => (Some(slot), vec![Because::AgreedSlot(agreement)]),
+        None => {
+            let (choice, mut reasons) = candidates(facts, release, by);
+            let slot = leaving_a_retry(&choice);
+            reasons.push(slot.map_or(Because::NoSlotBefore(before), |s| Because::MajorSlot(s, spare(&choice, s))));
+            (slot, reasons)
         }
-        None => reasons.push(words::no_slot_before(facts, before)),
-    }
-    (slot, reasons)
+    };
+    (slot.copied(), words::tell_of(facts, release, &reasons))
 }
 
 /// Whether going from what the server runs to `release` needs a request.

@@ -1,143 +1,249 @@
 //! Minor and manual updates: which release, which night (`minor-night`, `manual-slots`).
 
+use super::because::{Because, RingStand};
+use super::draft::{Draft, Placement, Verdict};
 use super::reach::Reach;
-use super::{Draft, Facts, Progress, reach, slots, words};
+use super::slots::Search;
+use super::{Facts, reach, slots};
+use crate::decide::almanac::Work;
 use crate::decide::notice;
-use crate::model::decision::{Outcome, Plan, Reason};
+use crate::decide::rollout::Progress;
 use crate::model::fleet::Ring;
 use crate::model::release::Release;
+use crate::model::request::Request;
 use crate::model::slot::Slot;
-use crate::model::version::Version;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::sync::Arc;
 
 /// Time before a slot from which a missing backup holds the installation, so that staff can still act.
 const BACKUP_LEAD: TimeDelta = TimeDelta::hours(4);
 
-pub(super) fn draft(facts: &Facts, product: &str, installed: &Version, reach: &Reach) -> Option<Draft> {
-    let newest = reach.minors.first()?;
+pub(super) fn draft<'a>(facts: &Facts<'a>, product: &'a String, reach: &Reach<'a>) -> Option<Draft<'a>> {
+    let newest = *reach.minors.first()?;
     let mut chosen = place(facts, newest);
     // A newer release must not cost an older one its deadline: then the older goes first.
     for older in &reach.minors[1..] {
         let deadline = deadline(facts, older);
-        let too_late = chosen.1.outcome.intent().is_none_or(|plan| deadline.is_some_and(|d| plan.slot.end > d));
+        let too_late = chosen.verdict.intent().is_none_or(|plan| deadline.is_some_and(|d| plan.slot.end > d));
         if !too_late || is_spent(facts, older) {
             continue;
         }
         let candidate = place(facts, older);
-        if candidate.1.outcome.plan().is_some_and(|plan| deadline.is_some_and(|d| plan.slot.end <= d)) {
+        if candidate.verdict.plan().is_some_and(|plan| deadline.is_some_and(|d| plan.slot.end <= d)) {
             chosen = candidate;
-            chosen.1.reasons.push(words::older_first(facts, older, newest));
+            chosen.reasons.push(Because::OlderFirst(older, newest));
             break;
         }
     }
-    let (release, mut draft) = chosen;
-    let mut reasons = reach.reasons.clone();
-    reasons.push(words::newer(facts, &release, installed));
-    reasons.append(&mut draft.reasons);
-    Some(Draft { product: product.to_owned(), release: Some(release), outcome: draft.outcome, reasons })
+    let Placed { release, verdict, reasons: placed } = chosen;
+    let mut reasons = Vec::with_capacity(reach.reasons.len() + 1 + placed.len());
+    reasons.extend_from_slice(&reach.reasons);
+    reasons.push(Because::Newer(release));
+    reasons.extend(placed);
+    Some(Draft { product, release: Some(release), verdict, reasons })
 }
 
 /// Deadline of a minor (`minor-night`): none for a manual one, whose slots are the staffed ones.
 fn deadline(facts: &Facts, release: &Release) -> Option<DateTime<Utc>> {
-    (!release.manifest().is_manual())
-        .then(|| notice::minor_deadline(facts.terms, facts.calendar, release.published_at()))
+    (!release.manifest().is_manual()).then(|| facts.almanac.minor_deadline(facts.terms, release.published_at()))
 }
 
-fn is_spent(facts: &Facts, release: &Release) -> bool {
+pub(super) fn is_spent(facts: &Facts, release: &Release) -> bool {
     reach::failures(facts, release).count() >= facts.terms.schedule.retry.attempts_max as usize
 }
 
-struct Placed {
-    outcome: Outcome,
-    reasons: Vec<Reason>,
+struct Placed<'a> {
+    release: &'a Arc<Release>,
+    verdict: Verdict<'a>,
+    reasons: Vec<Because<'a>>,
 }
 
-fn place(facts: &Facts, release: &Arc<Release>) -> (Arc<Release>, Placed) {
-    let mut reasons = Vec::new();
-    let outcome = outcome(facts, release, &mut reasons);
-    (release.clone(), Placed { outcome, reasons })
+fn place<'a>(facts: &Facts<'a>, release: &'a Arc<Release>) -> Placed<'a> {
+    let mut reasons = Vec::with_capacity(6);
+    let verdict = verdict(facts, release, &mut reasons);
+    Placed { release, verdict, reasons }
 }
 
-fn outcome(facts: &Facts, release: &Release, reasons: &mut Vec<Reason>) -> Outcome {
+fn verdict<'a>(facts: &Facts<'a>, release: &'a Release, reasons: &mut Vec<Because<'a>>) -> Verdict<'a> {
     if let Some(failed) = reach::failures(facts, release).next_back() {
-        reasons.push(words::failed_before(facts, failed));
+        reasons.push(Because::FailedBefore(failed));
         if is_spent(facts, release) {
-            reasons.push(words::staff_take_over(facts, release));
-            return Outcome::Held { plan: None };
+            reasons.push(Because::StaffTakeOver(release));
+            return Verdict::Held(None);
         }
     }
-    let progress = facts.rollout.get(&release.id()).copied().unwrap_or_default();
-    if facts.server.ring == Ring::Broad && progress.failed > 0 {
-        reasons.push(words::canary_failed(release, progress.failed));
-        return Outcome::Held { plan: None };
+    let progress = facts.rollout.of(release);
+    if let Some(stopped) = stopped(facts, release, progress) {
+        reasons.extend(deadline(facts, release).map(Because::DeadlineAtRisk));
+        reasons.push(stopped);
+        return Verdict::Held(None);
     }
-    if release.manifest().is_manual() {
-        manual(facts, release, reasons)
-    } else {
-        night(facts, release, progress, reasons)
+    let verdict = match release.manifest().is_manual() {
+        true => manual(facts, release, reasons),
+        false => night(facts, release, progress, reasons),
+    };
+    held(facts, release, verdict, reasons)
+}
+
+/// Why a release goes no further by itself: its failure budget is used up, or the canaries failed.
+fn stopped<'a>(facts: &Facts<'a>, release: &'a Release, progress: Progress) -> Option<Because<'a>> {
+    if let Some(halt) = progress.halt(&facts.terms.schedule.rollout) {
+        return Some(Because::Halted(release, halt, progress.into()));
+    }
+    let broad = facts.server.ring == Ring::Broad;
+    (broad && progress.canaries_stop(&facts.terms.schedule.rollout))
+        .then_some(Because::CanaryFailed(release, progress.canaries_failed))
+}
+
+/// A hold without an end keeps what would be planned.
+pub(super) fn held<'a>(
+    facts: &Facts<'a>,
+    release: &'a Release,
+    verdict: Verdict<'a>,
+    reasons: &mut Vec<Because<'a>>,
+) -> Verdict<'a> {
+    match slots::active_holds(facts, release).find(|hold| hold.until.is_none()) {
+        Some(hold) => {
+            reasons.push(Because::HeldBy(hold));
+            verdict.hold()
+        }
+        None => verdict,
     }
 }
 
-fn night(facts: &Facts, release: &Release, progress: Progress, reasons: &mut Vec<Reason>) -> Outcome {
-    let minor = &facts.terms.schedule.minor;
-    let deadline = notice::minor_deadline(facts.terms, facts.calendar, release.published_at());
-    reasons.push(words::minor_deadline(facts, release, deadline));
-    let choice = slots::admissible(facts, &minor.window, release.published_at(), release);
-    reasons.extend(choice.reasons);
-    let in_time: Vec<Slot> = choice.slots.iter().copied().filter(|slot| slot.end <= deadline).collect();
-    let waits =
-        facts.server.ring == Ring::Broad && facts.canaries.contains(release.product()) && progress.installed == 0;
-    let slot = slots::promised(facts, release, &in_time)
-        .or_else(|| if waits { in_time.last().copied() } else { in_time.first().copied() });
+fn night<'a>(
+    facts: &Facts<'a>,
+    release: &'a Release,
+    progress: Progress,
+    reasons: &mut Vec<Because<'a>>,
+) -> Verdict<'a> {
+    let deadline = facts.almanac.minor_deadline(facts.terms, release.published_at());
+    reasons.push(Because::Deadline(deadline));
+    if let Some((agreement, slot)) = slots::agreed(facts, release) {
+        reasons.push(Because::AgreedSlot(agreement));
+        return settle(facts, placement(slot, Work::Night, Some(deadline), None), Because::NightSlot(slot), reasons);
+    }
+    let mut search = Search::new(facts, Work::Night, release.published_at(), release);
+    let (in_time, after) = search.by(deadline);
+    reasons.append(&mut search.reasons);
+    let promised = slots::promised(facts, release);
+    let stand = ring(facts, release, progress);
+    let kept = promised.and_then(|promised| in_time.iter().find(|slot| **slot == promised));
+    let slot = kept.or(if stand == RingStand::Waits { in_time.last() } else { in_time.first() }).copied();
     if let Some(slot) = slot {
-        reasons.push(words::ring(facts, release, progress));
-        reasons.push(words::planned(facts, slot));
-        return with_backup(facts, plan_of(release, slot, Some(deadline), None), reasons, Outcome::Planned);
+        reasons.push(Because::Ring(stand));
+        return settle(facts, placement(slot, Work::Night, Some(deadline), None), Because::NightSlot(slot), reasons);
     }
-    let Some(slot) = slots::promised(facts, release, &choice.slots).or(choice.slots.first().copied()) else {
-        reasons.push(words::no_slot(facts, &minor.window));
-        return Outcome::Held { plan: None };
+    let Some(slot) = after else {
+        reasons.push(Because::NoSlot);
+        return Verdict::Held(None);
     };
-    reasons.push(words::late(facts, slot, deadline));
-    with_backup(facts, plan_of(release, slot, Some(deadline), None), reasons, Outcome::Late)
+    let placed = placement(slot, Work::Night, Some(deadline), None);
+    settle(facts, placed, Because::Late(slot, deadline), reasons)
 }
 
-fn manual(facts: &Facts, release: &Release, reasons: &mut Vec<Reason>) -> Outcome {
-    let terms = &facts.terms.schedule.manual;
-    let from = release.published_at() + TimeDelta::hours(i64::from(terms.announce_hours));
-    reasons.push(words::manual(facts, release));
-    let choice = slots::admissible(facts, &terms.window, from, release);
-    reasons.extend(choice.reasons);
-    let Some(slot) = slots::promised(facts, release, &choice.slots).or(choice.slots.first().copied()) else {
-        reasons.push(words::no_slot(facts, &terms.window));
-        return Outcome::Held { plan: None };
-    };
-    reasons.push(words::maintenance_slot(facts, slot));
-    with_backup(facts, plan_of(release, slot, None, None), reasons, Outcome::Planned)
-}
-
-pub(super) fn plan_of(release: &Release, slot: Slot, deadline: Option<DateTime<Utc>>, request: Option<i64>) -> Plan {
-    Plan { version: release.version().clone(), slot, deadline, request, position: 0, leader: release.id().to_string() }
-}
-
-/// `backup-first`: near the slot, no recent successful backup holds the installation.
-pub(super) fn with_backup(
-    facts: &Facts,
-    plan: Plan,
-    reasons: &mut Vec<Reason>,
-    outcome: impl FnOnce(Plan) -> Outcome,
-) -> Outcome {
-    let not_before = notice::backup_not_before(facts.terms, facts.calendar, plan.slot.start);
-    let recent = facts.state.backup.as_ref().is_some_and(|b| b.succeeded && b.finished_at >= not_before);
-    let near = facts.now >= plan.slot.start - BACKUP_LEAD;
-    if !recent && near {
-        reasons.push(words::backup_missing(facts, not_before, near));
-        return Outcome::Held { plan: Some(plan) };
+/// Where this server stands in the rollout: broad servers wait for the canaries, never past the deadline.
+fn ring(facts: &Facts, release: &Release, progress: Progress) -> RingStand {
+    let canaries = facts.canaries.get(release.product()).copied().unwrap_or(0);
+    match facts.server.ring {
+        Ring::Canary => RingStand::Canary,
+        Ring::Broad if canaries == 0 => RingStand::NoCanaries,
+        Ring::Broad if progress.canaries_installed as usize >= canaries => {
+            RingStand::Settled(progress.canaries_installed)
+        }
+        Ring::Broad => RingStand::Waits,
     }
-    let backup =
-        if recent { words::backup_good(facts, not_before) } else { words::backup_missing(facts, not_before, near) };
-    // The slot is what settles it, so its reason stays last.
-    reasons.insert(reasons.len().saturating_sub(1), backup);
-    outcome(plan)
+}
+
+fn manual<'a>(facts: &Facts<'a>, release: &'a Release, reasons: &mut Vec<Because<'a>>) -> Verdict<'a> {
+    reasons.push(Because::Manual);
+    let slot = match slots::agreed(facts, release) {
+        Some((agreement, slot)) => {
+            reasons.push(Because::AgreedSlot(agreement));
+            Some(slot)
+        }
+        None => {
+            let promised = slots::promised(facts, release).and_then(|p| slots::kept(facts, Work::Manual, release, p));
+            let mut search = Search::new(facts, Work::Manual, slots::announced(facts, release), release);
+            let slot = promised.or_else(|| search.first());
+            reasons.append(&mut search.reasons);
+            slot
+        }
+    };
+    let Some(slot) = slot else {
+        reasons.push(Because::NoSlot);
+        return Verdict::Held(None);
+    };
+    settle(facts, placement(slot, Work::Manual, None, None), Because::MaintenanceSlot(slot), reasons)
+}
+
+pub(super) fn placement<'a>(
+    slot: &'a Slot,
+    work: Work,
+    deadline: Option<DateTime<Utc>>,
+    request: Option<&'a Request>,
+) -> Placement<'a> {
+    Placement { slot, deadline, request, work, leader: 0, position: 0 }
+}
+
+/// The end of a decision: late or not, and `backup-first`: near the slot, no recent successful backup holds it.
+///
+/// What settles a decision is said last: the slot, or the backup that is missing.
+pub(super) fn settle<'a>(
+    facts: &Facts<'a>,
+    placed: Placement<'a>,
+    because: Because<'a>,
+    reasons: &mut Vec<Because<'a>>,
+) -> Verdict<'a> {
+    let since = backup_since(facts, &placed);
+    let recent = has_backup_since(facts, since);
+    if !recent && is_near(facts, &placed) {
+        reasons.extend([because, Because::BackupMissing(since)]);
+        return Verdict::Held(Some(Box::new(placed)));
+    }
+    let backup = if recent { Because::BackupGood(since) } else { Because::BackupNeeded(since) };
+    reasons.extend([backup, because]);
+    if is_late(&placed) { Verdict::Late(Box::new(placed)) } else { Verdict::Planned(Box::new(placed)) }
+}
+
+impl<'a> Draft<'a> {
+    /// The same again for a placement that was moved.
+    pub(super) fn resettle(&mut self, facts: &Facts<'a>) {
+        let Some(placed) = self.verdict.plan().cloned() else { return };
+        let since = backup_since(facts, &placed);
+        if is_near(facts, &placed) && !has_backup_since(facts, since) {
+            self.reasons.push(Because::BackupMissing(since));
+            self.verdict = Verdict::Held(Some(Box::new(placed)));
+            return;
+        }
+        let was_late = matches!(self.verdict, Verdict::Late(_));
+        let late = placed.deadline.filter(|_| is_late(&placed));
+        if let Some(deadline) = late.filter(|_| !was_late) {
+            self.reasons.push(Because::Late(placed.slot, deadline));
+        }
+        self.verdict =
+            if late.is_some() { Verdict::Late(Box::new(placed)) } else { Verdict::Planned(Box::new(placed)) };
+    }
+}
+
+fn is_near(facts: &Facts, placed: &Placement) -> bool {
+    facts.now >= placed.slot.start - BACKUP_LEAD
+}
+
+fn has_backup_since(facts: &Facts, since: DateTime<Utc>) -> bool {
+    facts.state.backup.as_ref().is_some_and(|b| b.succeeded && b.finished_at >= since)
+}
+
+/// A major's deadline is the client's date, which its slot never passes.
+fn is_late(placed: &Placement) -> bool {
+    placed.work == Work::Night && placed.deadline.is_some_and(|d| placed.slot.end > d)
+}
+
+fn backup_since(facts: &Facts, placed: &Placement) -> DateTime<Utc> {
+    let openings = facts.almanac.openings(placed.work, facts.now);
+    match openings.binary_search_by(|o| o.slot.cmp(placed.slot)) {
+        Ok(place) => openings[place].backup_since,
+        // An agreed slot is none of the contract's.
+        Err(_) => notice::backup_not_before(facts.terms, facts.calendar(), placed.slot.start),
+    }
 }

@@ -2,143 +2,142 @@
 //!
 //! Pure and level-triggered: the same facts give the same decisions, whatever was decided before. What was
 //! promised before (an open deployment) is itself a fact, and its slot is kept while it is still admissible.
-//! Every decision carries the ordered reasons that led to it; `explain` prints them and has no second logic.
-//! It does not look at other servers: ring progress enters as [`Rollout`].
+//!
+//! Every decision carries the ordered reasons that led to it. They are data ([`because`]) and cost next to nothing;
+//! [`Verdicts::decisions`] puts them in words for whoever writes or reads them, so that `explain` prints what the
+//! planner thought and there is no second logic.
+//!
+//! It does not look at other servers. What binds them enters as data: ring progress and failure budget as
+//! [`Rollout`], staff and the client's line as [`Load`].
 
+mod because;
+mod draft;
 mod group;
 pub mod major;
 mod minor;
 mod reach;
+mod room;
 mod slots;
 mod words;
 
 #[cfg(test)]
 mod props;
 #[cfg(test)]
-mod tests;
+pub(in crate::decide) mod tests;
 
+pub use draft::{Placement, Verdict, Verdicts};
+
+use super::almanac::Almanac;
 use super::calendar::Calendar;
+use super::closed::Closed;
+use super::durations::Durations;
+use super::load::Load;
+use super::rollout::Rollout;
 use super::terms::Terms;
-use crate::model::decision::{Decision, Outcome, Reason};
+use crate::model::agreement::Agreement;
+use crate::model::decision::Decision;
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::fleet::{Client, Server};
-use crate::model::release::{Release, ReleaseId};
+use crate::model::hold::Hold;
+use crate::model::release::Release;
 use crate::model::report::ServerState;
-use crate::model::request::{Agreement, Request};
-use crate::model::rule::Rule;
+use crate::model::request::Request;
 use crate::model::version::Version;
+use because::Because;
 use chrono::{DateTime, Utc};
+use draft::Draft;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Every known release by product, ordered by version.
 pub type Catalog = BTreeMap<String, Vec<Arc<Release>>>;
 
-/// How far a release got, over the whole fleet.
-pub type Rollout = BTreeMap<ReleaseId, Progress>;
-
-/// One release's way through the canary ring.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Canary servers on which it was installed.
-    pub installed: u32,
-    /// Canary servers on which an attempt failed or was rolled back, and that do not run it now.
-    pub failed: u32,
-}
-
 /// All the planner may know about one server.
+#[derive(Clone, Copy)]
 pub struct Facts<'a> {
     pub now: DateTime<Utc>,
     pub terms: &'a Terms,
-    pub calendar: &'a Calendar,
+    pub almanac: &'a Almanac,
+    pub closed: &'a Closed,
     pub client: &'a Client,
     pub server: &'a Server,
     pub state: &'a ServerState,
     pub catalog: &'a Catalog,
+    /// The client's requests.
     pub requests: &'a [Request],
+    /// The client's agreements.
     pub agreements: &'a [Agreement],
-    /// This server's deployments, oldest first.
+    /// Holds on the server, its client, or any release.
+    pub holds: &'a [Hold],
+    /// This server's deployments that are open or did not end well, oldest first.
     pub deployments: &'a [Deployment],
     pub rollout: &'a Rollout,
-    /// Products for which the fleet has canary servers.
-    pub canaries: &'a std::collections::BTreeSet<String>,
+    pub durations: &'a Durations,
+    /// How many canary servers the fleet has for a product.
+    pub canaries: &'a BTreeMap<String, usize>,
+    pub load: Load<'a>,
 }
 
-/// Decides for every product of the inventory. Every decision has at least one reason; a product may have two
-/// decisions, its next minor and the major that was requested.
-pub fn plan(facts: &Facts) -> Vec<Decision> {
-    if facts.state.inventory.is_empty() {
-        return facts.client.order.iter().map(|product| decision(facts, product, silent(facts))).collect();
+impl<'a> Facts<'a> {
+    fn calendar(&self) -> &'a Calendar {
+        self.almanac.calendar()
     }
-    let mut drafts = Vec::new();
+}
+
+/// Decides for every product of the inventory, in words. Every decision has at least one reason; a product may have
+/// two decisions, its next minor and the major that was requested.
+pub fn plan(facts: &Facts) -> Vec<Decision> {
+    weigh(facts).decisions(facts)
+}
+
+/// Decides for every product of the inventory, and keeps the reasons as data.
+pub fn weigh<'a>(facts: &Facts<'a>) -> Verdicts<'a> {
+    if facts.state.inventory.is_empty() {
+        let silent = |product| Draft::settled(product, Verdict::Waiting, Because::Silent);
+        return Verdicts(facts.client.order.iter().map(silent).collect());
+    }
+    let mut drafts = Vec::with_capacity(facts.state.inventory.len());
     for (product, installed) in &facts.state.inventory {
-        drafts.extend(draft(facts, product, installed));
+        draft(facts, product, installed, &mut drafts);
     }
     group::join(facts, &mut drafts);
-    slots::reserve(facts, &mut drafts);
-    drafts.into_iter().map(|draft| decision(facts, &draft.product, (draft.outcome, draft.reasons))).collect()
+    room::make(facts, &mut drafts);
+    group::number(&mut drafts);
+    Verdicts(drafts)
 }
 
-/// A decision in the making.
-struct Draft {
-    product: String,
-    /// The release the decision is about, where there is one.
-    release: Option<Arc<Release>>,
-    outcome: Outcome,
-    reasons: Vec<Reason>,
-}
-
-impl Draft {
-    fn settled(product: &str, outcome: Outcome, reasons: Vec<Reason>) -> Draft {
-        Draft { product: product.to_owned(), release: None, outcome, reasons }
-    }
-}
-
-fn decision(facts: &Facts, product: &str, (outcome, reasons): (Outcome, Vec<Reason>)) -> Decision {
-    Decision {
-        client: facts.client.id.clone(),
-        server: facts.server.id.clone(),
-        product: product.to_owned(),
-        outcome,
-        reasons,
-    }
-}
-
-fn silent(facts: &Facts) -> (Outcome, Vec<Reason>) {
-    let reason = Reason::new(
-        Rule::HourlyChecks,
-        format!("the agent of {} has not reported what is installed yet", facts.server.id),
-        format!("l'agent de {} n'a pas encore communiqué ce qui est installé", facts.server.id),
-    );
-    (Outcome::Waiting, vec![reason])
-}
-
-fn draft(facts: &Facts, product: &str, installed: &Version) -> Vec<Draft> {
+fn draft<'a>(facts: &Facts<'a>, product: &'a String, installed: &'a Version, drafts: &mut Vec<Draft<'a>>) {
     if !facts.client.order.iter().any(|ordered| ordered == product) {
-        let reason = words::not_ordered(product);
-        return vec![Draft::settled(product, Outcome::OutOfScope, vec![reason])];
+        drafts.push(Draft::settled(product, Verdict::OutOfScope, Because::NotOrdered));
+        return;
     }
     if let Some(running) = running(facts, product) {
-        let reason = words::running(facts, running);
-        return vec![Draft::settled(product, Outcome::Running, vec![reason])];
+        drafts.push(Draft::settled(product, Verdict::Running, Because::Running(running)));
+        return;
     }
     let reach = reach::look(facts, product, installed);
+    if reach.minors.is_empty() && reach.majors.is_empty() {
+        drafts.push(Draft { reasons: reach.reasons, ..Draft::settled(product, Verdict::UpToDate, Because::UpToDate) });
+        return;
+    }
+    let minor = minor::draft(facts, product, &reach);
     let major = major::draft(facts, product, installed, &reach);
-    let minor = minor::draft(facts, product, installed, &reach);
     match (minor, major) {
-        // A product that only waits for a request needs no second line when a minor is on its way.
-        (Some(minor), Some(major)) if major.outcome.intent().is_none() => {
-            // The last reason is the one that settled it: that stays the minor's.
-            let reasons = major.reasons.into_iter().chain(minor.reasons).collect();
-            vec![Draft { reasons, ..minor }]
+        // A product that only waits for a request needs no second line when a minor is on its way. The last reason
+        // is the one that settled it: that stays the minor's.
+        (Some(minor), Some(mut major)) if major.verdict.intent().is_none() => {
+            major.reasons.extend(minor.reasons);
+            drafts.push(Draft { reasons: major.reasons, ..minor });
         }
-        (Some(minor), Some(major)) => vec![minor, major],
-        (Some(minor), None) => vec![minor],
-        (None, Some(major)) => vec![major],
-        (None, None) => vec![Draft::settled(product, Outcome::UpToDate, reach.reasons)],
+        (None, Some(mut major)) => {
+            let settled = std::mem::replace(&mut major.reasons, reach.reasons);
+            major.reasons.extend(settled);
+            drafts.push(major);
+        }
+        (minor, major) => drafts.extend(minor.into_iter().chain(major)),
     }
 }
 
-fn running<'a>(facts: &'a Facts, product: &str) -> Option<&'a Deployment> {
+fn running<'a>(facts: &Facts<'a>, product: &str) -> Option<&'a Deployment> {
     facts.deployments.iter().find(|d| d.product == product && matches!(d.state, DeploymentState::Running { .. }))
 }

@@ -4,6 +4,7 @@ use super::tests::{World, manifest, terms};
 use super::*;
 use crate::decide::notice;
 use crate::decide::window::CompiledWindow;
+use crate::model::decision::Outcome;
 use crate::model::deployment::DeploymentState;
 use crate::model::fleet::Ring;
 use crate::model::manifest::{Requirement, Text};
@@ -37,7 +38,7 @@ fn world() -> impl Strategy<Value = World> {
                 world = publish(world, draw);
             }
             if canaries {
-                world.canaries.extend(["isacompta".to_owned(), "isapaye".to_owned()]);
+                world.canaries.extend([("isacompta".to_owned(), 1), ("isapaye".to_owned(), 1)]);
             }
             match request {
                 Some(days) => {

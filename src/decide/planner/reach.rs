@@ -1,7 +1,7 @@
 //! Which releases can be installed over what is there: scope of change, stepping stones, retractions, failures.
 
-use super::{Facts, words};
-use crate::model::decision::Reason;
+use super::Facts;
+use super::because::Because;
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::release::Release;
 use crate::model::version::{Change, Version};
@@ -9,41 +9,52 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// What the catalog offers one product on one server.
-pub(super) struct Reach {
+pub(super) struct Reach<'a> {
     /// Minors that can be installed directly now, newest first.
-    pub minors: Vec<Arc<Release>>,
+    pub minors: Vec<&'a Arc<Release>>,
     /// Majors newer than what is installed, newest first.
-    pub majors: Vec<Arc<Release>>,
+    pub majors: Vec<&'a Arc<Release>>,
     /// What was looked at and left aside, and that the product is up to date where nothing is left.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<Because<'a>>,
 }
 
-pub(super) fn look(facts: &Facts, product: &str, installed: &Version) -> Reach {
-    let mut reasons = Vec::new();
-    let mut minors = Vec::new();
-    let mut majors = Vec::new();
-    let newer: Vec<&Arc<Release>> = releases(facts, product).filter(|r| r.version() > installed).collect();
-    for release in &newer {
-        if let Some(retraction) = &release.retracted {
-            reasons.push(words::retracted(facts, release, retraction));
+pub(super) fn look<'a>(facts: &Facts<'a>, product: &str, installed: &'a Version) -> Reach<'a> {
+    let all = facts.catalog.get(product).map_or(&[][..], Vec::as_slice);
+    let newer = &all[all.partition_point(|r| r.version() <= installed)..];
+    let here = all.len() - newer.len();
+    let withdrawn = here.checked_sub(1).map(|i| &all[i]).filter(|r| r.version() == installed && r.retracted.is_some());
+    if newer.is_empty() && withdrawn.is_none() {
+        return Reach { minors: Vec::new(), majors: Vec::new(), reasons: vec![Because::UpToDate] };
+    }
+    let mut reach = Reach { minors: Vec::new(), majors: Vec::new(), reasons: Vec::new() };
+    if let Some(release) = withdrawn {
+        reach.reasons.push(Because::InstalledRetracted(release));
+    }
+    // Whatever comes after a major lies across its boundary, whatever it calls itself.
+    let mut crossed = false;
+    for release in newer.iter().filter(|r| r.published_at() <= facts.now) {
+        crossed |= release.manifest().change == Change::Major;
+        if release.retracted.is_some() {
+            reach.reasons.push(Because::Retracted(release));
             continue;
         }
-        match effective_change(release, installed) {
-            Change::Minor => minors.push((*release).clone()),
-            Change::Major => majors.push((*release).clone()),
+        let change = if crossed { Change::Major } else { effective_change(release, installed) };
+        match change {
+            Change::Minor => reach.minors.push(release),
+            Change::Major => {
+                if release.manifest().change == Change::Minor {
+                    reach.reasons.push(Because::NumbersSayMajor(release));
+                }
+                reach.majors.push(release);
+            }
         }
     }
-    let minors = first_hops(installed, &minors, &mut reasons);
-    if minors.is_empty() && majors.is_empty() {
-        reasons.push(words::up_to_date(product, installed));
+    reach.minors = first_hops(installed, &reach.minors, &mut reach.reasons);
+    reach.majors.reverse();
+    if reach.minors.is_empty() && reach.majors.is_empty() {
+        reach.reasons.push(Because::UpToDate);
     }
-    majors.reverse();
-    Reach { minors, majors, reasons }
-}
-
-/// Published releases of one product, oldest version first.
-pub(super) fn releases<'a>(facts: &'a Facts, product: &str) -> impl Iterator<Item = &'a Arc<Release>> {
-    facts.catalog.get(product).into_iter().flatten().filter(|r| r.published_at() <= facts.now)
+    reach
 }
 
 /// The manifest says how large a change is and the numbers cross-check it: where either says major, it is one
@@ -63,30 +74,38 @@ pub(super) fn is_direct(release: &Release, installed: &Version) -> bool {
 
 /// The releases that can be installed now, newest first: those that go directly, and for a newest one that does
 /// not, the first stone of the shortest path to it.
-fn first_hops(installed: &Version, minors: &[Arc<Release>], reasons: &mut Vec<Reason>) -> Vec<Arc<Release>> {
+fn first_hops<'a>(
+    installed: &'a Version,
+    minors: &[&'a Arc<Release>],
+    reasons: &mut Vec<Because<'a>>,
+) -> Vec<&'a Arc<Release>> {
     let Some(newest) = minors.last() else { return Vec::new() };
-    let direct = || minors.iter().rev().filter(|r| is_direct(r, installed)).cloned();
+    let direct = || minors.iter().rev().filter(|r| is_direct(r, installed)).copied();
     if is_direct(newest, installed) {
         return direct().collect();
     }
     match shortest_path(installed, newest, minors) {
         Some(first) => {
-            reasons.push(words::stepping_stone(newest, first));
-            std::iter::once(first.clone()).chain(direct().filter(|r| r.version() < first.version())).collect()
+            reasons.push(Because::SteppingStone(newest, first));
+            std::iter::once(first).chain(direct().filter(|r| r.version() < first.version())).collect()
         }
         None => {
-            reasons.push(words::no_path(newest, installed));
+            reasons.push(Because::NoPath(newest));
             direct().collect()
         }
     }
 }
 
 /// Breadth-first over "may be installed over": the first release of a shortest path to `goal`.
-fn shortest_path<'a>(installed: &Version, goal: &Release, minors: &'a [Arc<Release>]) -> Option<&'a Arc<Release>> {
+pub(super) fn shortest_path<'a>(
+    installed: &'a Version,
+    goal: &Release,
+    releases: &[&'a Arc<Release>],
+) -> Option<&'a Arc<Release>> {
     let mut first_of: BTreeMap<&Version, &'a Arc<Release>> = BTreeMap::new();
     let mut queue: VecDeque<(&Version, Option<&'a Arc<Release>>)> = VecDeque::from([(installed, None)]);
     while let Some((at, first)) = queue.pop_front() {
-        for next in minors.iter().rev().filter(|r| r.version() > at && is_direct(r, at)) {
+        for next in releases.iter().rev().filter(|r| r.version() > at && is_direct(r, at)) {
             let first = first.unwrap_or(next);
             if next.version() == goal.version() {
                 return Some(first);
@@ -101,10 +120,14 @@ fn shortest_path<'a>(installed: &Version, goal: &Release, minors: &'a [Arc<Relea
 }
 
 /// This server's earlier tries of one release that did not end well, oldest first.
-pub(super) fn failures<'a>(facts: &'a Facts, release: &'a Release) -> impl DoubleEndedIterator<Item = &'a Deployment> {
+pub(super) fn failures<'a, 'r>(
+    facts: &Facts<'a>,
+    release: &'r Release,
+) -> impl DoubleEndedIterator<Item = &'a Deployment> + use<'a, 'r> {
+    let (product, version) = (release.product(), release.version());
     facts.deployments.iter().filter(move |d| {
-        d.product == release.product()
-            && d.to == *release.version()
-            && matches!(d.state, DeploymentState::RolledBack { .. } | DeploymentState::Failed { .. })
+        matches!(d.state, DeploymentState::RolledBack { .. } | DeploymentState::Failed { .. })
+            && d.product == product
+            && d.to == *version
     })
 }

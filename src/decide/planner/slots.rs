@@ -1,55 +1,146 @@
-//! Which slot: admissible intervals for one release on one server, and the room that is left in them.
+//! Which slot: admissible openings for one release on one server, and why others fall away.
 
-use super::{Draft, Facts, reach, words};
-use crate::model::decision::{Outcome, Reason};
+use super::because::Because;
+use super::{Facts, reach};
+use crate::decide::almanac::{Opening, Work};
+use crate::decide::load;
+use crate::model::agreement::{Agreed, Agreement};
 use crate::model::deployment::{Deployment, DeploymentState};
+use crate::model::hold::{Hold, HoldOn};
 use crate::model::release::Release;
 use crate::model::slot::Slot;
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::BTreeMap;
 
-/// How far ahead a slot is looked for when none is left before the deadline.
-const SEARCH_DAYS: i64 = 45;
+/// Most reasons kept about slots that fell away: a year of closed nights explains no more than the first few.
+const REASONS_MAX: usize = 6;
 
-/// Time a release needs inside its slot: installing it and, should that fail, putting the old version back.
-pub(super) fn need(release: &Release) -> TimeDelta {
-    let manifest = release.manifest();
-    TimeDelta::minutes(i64::from(manifest.duration_minutes) + i64::from(manifest.rollback_minutes))
+/// Looks for slots for one release on one server.
+pub(super) struct Search<'a, 'f> {
+    facts: &'f Facts<'a>,
+    work: Work,
+    from: DateTime<Utc>,
+    need: TimeDelta,
+    /// Start of the slot of the last failed try: the next one is in a later slot.
+    failed_in: Option<DateTime<Utc>>,
+    /// A hold with an end.
+    hold: Option<&'a Hold>,
+    pub reasons: Vec<Because<'a>>,
 }
 
-/// What there is to choose from, and why some slots fell away.
-#[derive(Default)]
-pub(super) struct Choice {
-    pub slots: Vec<Slot>,
-    pub reasons: Vec<Reason>,
-}
-
-/// The slots of `window` that begin at or after `from` (or are open now) in which `need` still fits, outside the
-/// barred window and the client's closed periods, and after the last failed try.
-pub(super) fn admissible(facts: &Facts, window: &str, from: DateTime<Utc>, release: &Release) -> Choice {
-    let mut choice = Choice::default();
-    let until = from.max(facts.now) + TimeDelta::days(SEARCH_DAYS);
-    let barred = facts.terms.window(&facts.terms.schedule.minor.never_in);
-    let failed_in = reach::failures(facts, release).next_back().map(|d| d.slot.start);
-    for slot in facts.terms.window(window).slots(facts.calendar, facts.now, until) {
-        if slot.start < from || failed_in.is_some_and(|start| slot.start <= start) {
-            continue;
-        }
-        if !fits(facts, slot, need(release)) {
-            // Only the next slot's shortness explains anything; that of a hundred later ones is noise.
-            if choice.slots.is_empty() && choice.reasons.is_empty() {
-                choice.reasons.push(words::too_short(facts, slot, release));
-            }
-        } else if barred.touches(facts.calendar, slot) {
-            choice.reasons.push(words::office_hours(facts, slot));
-        } else if let Some(closed) = closed_in(facts, slot) {
-            choice.reasons.push(words::closed(facts, slot, closed));
-        } else {
-            choice.slots.push(slot);
+impl<'a, 'f> Search<'a, 'f> {
+    /// Openings for `work` that begin at or after `from`, or are open now.
+    pub fn new(facts: &'f Facts<'a>, work: Work, from: DateTime<Utc>, release: &Release) -> Search<'a, 'f> {
+        Search {
+            facts,
+            work,
+            from,
+            need: facts.durations.need(facts.terms, release),
+            failed_in: reach::failures(facts, release).next_back().map(|d| d.slot.start),
+            hold: active_holds(facts, release).filter(|h| h.until.is_some()).max_by_key(|h| h.until),
+            reasons: Vec::new(),
         }
     }
-    choice.reasons.dedup();
-    choice
+
+    /// The admissible openings among those known, earliest first, found as they are asked for.
+    pub fn next_after(&mut self, place: &mut usize) -> Option<&'a Opening> {
+        let openings = self.facts.almanac.openings(self.work, self.facts.now);
+        while let Some(opening) = openings.get(*place) {
+            *place += 1;
+            if self.admits(opening) {
+                return Some(opening);
+            }
+        }
+        None
+    }
+
+    /// Whether the release may go into an opening; what speaks against it is kept as a reason.
+    fn admits(&mut self, opening: &'a Opening) -> bool {
+        if opening.slot.start < self.from || self.failed_in.is_some_and(|start| opening.slot.start <= start) {
+            return false;
+        }
+        match self.objection(opening) {
+            None => true,
+            Some(because) => {
+                self.object(because);
+                false
+            }
+        }
+    }
+
+    /// Those that end by `by`, and where there is none the first that ends later.
+    pub fn by(&mut self, by: DateTime<Utc>) -> (Vec<&'a Slot>, Option<&'a Slot>) {
+        let (mut in_time, mut place) = (Vec::new(), 0);
+        let openings = self.facts.almanac.openings(self.work, self.facts.now);
+        loop {
+            if !in_time.is_empty() && openings.get(place).is_none_or(|o| o.slot.end > by) {
+                return (in_time, None);
+            }
+            match self.next_after(&mut place) {
+                Some(opening) if opening.slot.end <= by => in_time.push(&opening.slot),
+                later => return (in_time, later.map(|o| &o.slot)),
+            }
+        }
+    }
+
+    /// The first.
+    pub fn first(&mut self) -> Option<&'a Slot> {
+        self.next_after(&mut 0).map(|opening| &opening.slot)
+    }
+
+    fn object(&mut self, because: Because<'a>) {
+        if self.reasons.len() >= REASONS_MAX || self.reasons.contains(&because) {
+            return;
+        }
+        // Only the next slot's shortness explains anything; that of a hundred later ones is noise.
+        if matches!(because, Because::TooShort(_)) && self.reasons.iter().any(|r| matches!(r, Because::TooShort(_))) {
+            return;
+        }
+        self.reasons.push(because);
+    }
+
+    /// Why an opening is not admissible.
+    fn objection(&mut self, opening: &'a Opening) -> Option<Because<'a>> {
+        let (facts, slot) = (self.facts, &opening.slot);
+        if !fits(facts, *slot, self.need) {
+            return Some(Because::TooShort(slot));
+        }
+        if opening.barred {
+            return Some(Because::OfficeHours(slot));
+        }
+        if let Some(hold) = self.hold.filter(|h| h.until.is_some_and(|until| slot.start < until)) {
+            return Some(Because::HeldUntil(hold));
+        }
+        if facts.closed.covering(*slot, facts.server.zone).is_some() {
+            match agreed_closed(facts, *slot) {
+                Some(agreement) => self.object(Because::AgreedClosed(agreement)),
+                None => return Some(Because::Closed(slot)),
+            }
+        }
+        match self.work {
+            Work::Night if !line_has_room(facts, *slot, self.need) => Some(Because::LineBusy(slot)),
+            Work::Manual | Work::Major if !staff_are_free(facts, *slot) => Some(Because::StaffBusy(slot)),
+            Work::Night | Work::Manual | Work::Major => None,
+        }
+    }
+}
+
+/// The contract's opening for `work` that is exactly this slot.
+pub(super) fn opening_of<'a>(facts: &Facts<'a>, work: Work, slot: &Slot) -> Option<&'a Opening> {
+    let openings = facts.almanac.openings(work, facts.now);
+    openings.binary_search_by(|o| o.slot.cmp(slot)).ok().map(|place| &openings[place])
+}
+
+/// From when on a manual update may be done that is planned now: its contact hears of it so long before.
+pub(super) fn announced(facts: &Facts, release: &Release) -> DateTime<Utc> {
+    let hours = facts.terms.schedule.manual.announce_hours;
+    facts.now.max(release.published_at()) + TimeDelta::hours(hours.into())
+}
+
+/// The opening for `work` that is this slot, where the release may still go into it.
+pub(super) fn kept<'a>(facts: &Facts<'a>, work: Work, release: &Release, slot: &Slot) -> Option<&'a Slot> {
+    let opening = opening_of(facts, work, slot)?;
+    let mut search = Search::new(facts, work, release.published_at(), release);
+    search.admits(opening).then_some(&opening.slot)
 }
 
 /// Whether `need` still fits between now (or the slot's start) and the slot's end.
@@ -57,57 +148,73 @@ pub(super) fn fits(facts: &Facts, slot: Slot, need: TimeDelta) -> bool {
     slot.end - slot.start.max(facts.now) >= need
 }
 
-fn closed_in<'a>(facts: &'a Facts, slot: Slot) -> Option<&'a crate::model::fleet::ClosedPeriod> {
-    let first = facts.calendar.local(slot.start).date();
-    let last = facts.calendar.local(slot.end - TimeDelta::seconds(1)).date();
-    first.iter_days().take_while(|day| *day <= last).find_map(|day| facts.calendar.closed_on(day))
+/// Whether the client's line can carry one more installation of this length beside what its other servers do then.
+fn line_has_room(facts: &Facts, slot: Slot, need: TimeDelta) -> bool {
+    if facts.load.line.is_empty() {
+        return true;
+    }
+    let lines = i64::from(facts.terms.schedule.rollout.line_installs_max.max(1));
+    let taken = TimeDelta::minutes(load::overlapping(facts.load.line, slot).into());
+    taken + need <= TimeDelta::minutes((slot.end - slot.start.max(facts.now)).num_minutes() * lines)
 }
 
-/// The slot promised before for this release, if it is among those still admissible.
-pub(super) fn promised(facts: &Facts, release: &Release, slots: &[Slot]) -> Option<Slot> {
-    open_deployment(facts, release).map(|d| d.slot).filter(|slot| slots.contains(slot))
+fn staff_are_free(facts: &Facts, slot: Slot) -> bool {
+    load::overlapping(facts.load.staffed, slot) < facts.terms.schedule.staff.installs_max
 }
 
-pub(super) fn open_deployment<'a>(facts: &'a Facts, release: &Release) -> Option<&'a Deployment> {
-    facts.deployments.iter().find(|d| {
-        d.product == release.product() && d.to == *release.version() && matches!(d.state, DeploymentState::Planned)
+/// The agreement by which a slot may lie in a closed period: it covers every day the slot touches.
+fn agreed_closed<'a>(facts: &Facts<'a>, slot: Slot) -> Option<&'a Agreement> {
+    let calendar = facts.calendar();
+    let (first, last) = (calendar.date(slot.start), calendar.date(slot.end - TimeDelta::seconds(1)));
+    facts.agreements.iter().find(|a| match &a.agreed {
+        Agreed::ClosedPeriod { server, from, to } => {
+            a.client == facts.client.id
+                && server.as_ref().is_none_or(|s| *s == facts.server.id)
+                && *from <= first
+                && last <= *to
+        }
+        Agreed::Slot { .. } | Agreed::ShortNotice { .. } => false,
     })
 }
 
-/// One server installs one thing at a time: what is planned into one slot must fit into it together. What does
-/// not fit waits, held, with the reason; groups were joined before and stay whole.
-pub(super) fn reserve(facts: &Facts, drafts: &mut [Draft]) {
-    let mut used: BTreeMap<Slot, TimeDelta> = BTreeMap::new();
-    let mut order: Vec<usize> = (0..drafts.len()).collect();
-    order.sort_by_key(|i| {
-        let plan = drafts[*i].outcome.plan();
-        plan.map(|p| (p.slot, p.deadline.unwrap_or(DateTime::<Utc>::MAX_UTC), p.leader.clone(), p.position))
-    });
-    let mut at = 0;
-    while at < order.len() {
-        let Some(plan) = drafts[order[at]].outcome.plan().cloned() else {
-            at += 1;
-            continue;
-        };
-        let members: Vec<usize> = order[at..]
-            .iter()
-            .copied()
-            .take_while(|i| drafts[*i].outcome.plan().is_some_and(|p| p.slot == plan.slot && p.leader == plan.leader))
-            .collect();
-        let total: TimeDelta = members
-            .iter()
-            .filter_map(|i| drafts[*i].release.as_deref().map(need))
-            .fold(TimeDelta::zero(), |a, b| a + b);
-        let taken = used.entry(plan.slot).or_insert(TimeDelta::zero());
-        if fits(facts, plan.slot, *taken + total) {
-            *taken += total;
-        } else {
-            for i in &members {
-                let draft = &mut drafts[*i];
-                draft.reasons.push(words::slot_full(facts, plan.slot));
-                draft.outcome = Outcome::Held { plan: draft.outcome.plan().cloned() };
+/// The slot the client's contact agreed to for this product, the earliest in which it still fits.
+pub(super) fn agreed<'a>(facts: &Facts<'a>, release: &Release) -> Option<(&'a Agreement, &'a Slot)> {
+    let need = facts.durations.need(facts.terms, release);
+    let failed_in = reach::failures(facts, release).next_back().map(|d| d.slot.start);
+    let ours = |a: &'a Agreement| match &a.agreed {
+        Agreed::Slot { server, product, slot } => (a.client == facts.client.id
+            && *server == facts.server.id
+            && product == release.product()
+            && slot.start >= release.published_at()
+            && slot.end > facts.now
+            && failed_in.is_none_or(|start| slot.start > start)
+            && active_holds(facts, release).all(|hold| hold.until.is_none_or(|until| until <= slot.start))
+            && fits(facts, *slot, need))
+        .then_some((a, slot)),
+        Agreed::ClosedPeriod { .. } | Agreed::ShortNotice { .. } => None,
+    };
+    facts.agreements.iter().filter_map(ours).min_by_key(|(a, slot)| (slot.start, a.id))
+}
+
+/// The holds in force that concern this server and release.
+pub(super) fn active_holds<'a>(facts: &Facts<'a>, release: &Release) -> impl Iterator<Item = &'a Hold> {
+    facts.holds.iter().filter(move |hold| {
+        hold.is_active(facts.now)
+            && match &hold.on {
+                HoldOn::Server { server, .. } => *server == facts.server.id,
+                HoldOn::Client { client } => *client == facts.client.id,
+                HoldOn::Release { product, version } => product == release.product() && version == release.version(),
             }
-        }
-        at += members.len().max(1);
-    }
+    })
+}
+
+/// The slot promised before for this release.
+pub(super) fn promised<'a>(facts: &Facts<'a>, release: &Release) -> Option<&'a Slot> {
+    open_deployment(facts, release).map(|d| &d.slot)
+}
+
+pub(super) fn open_deployment<'a>(facts: &Facts<'a>, release: &Release) -> Option<&'a Deployment> {
+    facts.deployments.iter().find(|d| {
+        matches!(d.state, DeploymentState::Planned) && d.product == release.product() && d.to == *release.version()
+    })
 }

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::decide::calendar::Region;
+use crate::decide::load::Promised;
+use crate::decide::rollout::Progress;
 use crate::model::decision::Plan;
 use crate::model::fleet::{ClosedPeriod, Contact, Language, Ring};
 use crate::model::manifest::*;
@@ -11,7 +13,6 @@ use crate::model::request::RequestState;
 use crate::model::slot::Slot;
 use crate::model::version::{Change, Scheme};
 use chrono::TimeDelta;
-use std::collections::BTreeSet;
 
 const PARIS: chrono_tz::Tz = chrono_tz::Europe::Paris;
 
@@ -21,7 +22,7 @@ fn utc(text: &str) -> DateTime<Utc> {
     naive.and_local_timezone(PARIS).unwrap().with_timezone(&Utc)
 }
 
-pub(super) fn manifest(product: &str, version: &str, change: Change) -> Manifest {
+pub(in crate::decide) fn manifest(product: &str, version: &str, change: Change) -> Manifest {
     Manifest {
         product: product.into(),
         version: version.parse().unwrap(),
@@ -48,12 +49,29 @@ pub(super) fn manifest(product: &str, version: &str, change: Change) -> Manifest
     }
 }
 
+/// A release published at the Paris time `at`.
+pub(in crate::decide) fn release(manifest: Manifest, at: &str) -> Release {
+    let signed =
+        SignedManifest { publisher: "agiris".into(), published_at: utc(at), size: 1, sha256: String::new(), manifest };
+    Release { signed, seen_at: utc(at), retracted: None, sha1: String::new(), md5: String::new() }
+}
+
 /// The contract's own schedule.
-pub(super) fn terms() -> &'static Terms {
+pub(in crate::decide) fn terms() -> &'static Terms {
     static TERMS: std::sync::LazyLock<Terms> = std::sync::LazyLock::new(|| {
         Terms::compile(toml::from_str(include_str!("../../../schedules/pro-controle.toml")).unwrap()).unwrap()
     });
     &TERMS
+}
+
+/// An almanac of 2026 and early 2027, made once for each zone and region; of the instant alone outside of them.
+fn almanac(calendar: Calendar, now: DateTime<Utc>) -> Arc<Almanac> {
+    static MADE: std::sync::Mutex<BTreeMap<(String, Region), Arc<Almanac>>> = std::sync::Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap();
+    let key = (calendar.zone.to_string(), calendar.region);
+    let (from, to) = (utc("2026-01-01 00:00"), utc("2027-05-01 00:00"));
+    let kept = made.entry(key).or_insert_with(|| Arc::new(Almanac::new(terms(), calendar.clone(), from, to)));
+    if kept.is_good_at(now) { kept.clone() } else { Arc::new(Almanac::new(terms(), calendar, now, now)) }
 }
 
 #[derive(Clone, Debug)]
@@ -65,8 +83,13 @@ pub(super) struct World {
     pub requests: Vec<Request>,
     pub deployments: Vec<Deployment>,
     pub rollout: Rollout,
-    pub canaries: BTreeSet<String>,
+    pub canaries: BTreeMap<String, usize>,
     pub region: Region,
+    pub agreements: Vec<Agreement>,
+    pub holds: Vec<Hold>,
+    pub durations: Durations,
+    pub staffed: Promised,
+    pub line: Promised,
 }
 
 impl World {
@@ -94,9 +117,14 @@ impl World {
             releases: Vec::new(),
             requests: Vec::new(),
             deployments: Vec::new(),
-            rollout: Rollout::new(),
-            canaries: BTreeSet::new(),
+            rollout: Rollout::default(),
+            canaries: BTreeMap::new(),
             region: Region::National,
+            agreements: Vec::new(),
+            holds: Vec::new(),
+            durations: Durations::default(),
+            staffed: Promised::new(),
+            line: Promised::new(),
         }
     }
 
@@ -106,20 +134,7 @@ impl World {
     }
 
     pub fn publish(mut self, manifest: Manifest, at: &str) -> World {
-        let signed = SignedManifest {
-            publisher: "agiris".into(),
-            published_at: utc(at),
-            size: 1,
-            sha256: String::new(),
-            manifest,
-        };
-        self.releases.push(Release {
-            signed,
-            seen_at: utc(at),
-            retracted: None,
-            sha1: String::new(),
-            md5: String::new(),
-        });
+        self.releases.push(release(manifest, at));
         self
     }
 
@@ -160,16 +175,20 @@ impl World {
         plan(&Facts {
             now: self.now,
             terms,
-            calendar: &calendar,
+            almanac: &almanac(calendar, self.now),
+            closed: &Closed::compile(&self.client.closed, self.region).unwrap(),
             client: &self.client,
             server,
             state: &self.state,
             catalog: &catalog,
             requests: &self.requests,
-            agreements: &[],
+            agreements: &self.agreements,
+            holds: &self.holds,
             deployments: &self.deployments,
             rollout: &self.rollout,
+            durations: &self.durations,
             canaries: &self.canaries,
+            load: Load { staffed: &self.staffed, line: &self.line },
         })
     }
 
@@ -233,12 +252,13 @@ fn a_minor_goes_in_the_first_night_after_its_publication() {
 #[test]
 fn broad_servers_wait_for_the_canaries_but_never_past_the_deadline() {
     let mut world = World::at("2026-04-29 17:01").minor("14.20.003", "2026-04-29 17:00");
-    world.canaries.insert("isacompta".into());
+    world.canaries.insert("isacompta".into(), 1);
     world.check("isacompta", "planned 14.20.003 30 22:00-01 07:00");
     world.client.servers[0].ring = Ring::Canary;
     world.check("isacompta", "planned 14.20.003 29 22:00-30 07:00");
     world.client.servers[0].ring = Ring::Broad;
-    world.rollout.insert(world.releases[0].id(), Progress { installed: 0, failed: 1 });
+    *world.rollout.entry("isacompta", world.releases[0].version()) =
+        Progress { canaries_failed: 1, ..Progress::default() };
     world.check("isacompta", "held rollout");
 }
 
@@ -252,11 +272,8 @@ fn past_the_deadline_it_is_late_and_says_so() {
 #[test]
 fn a_closed_period_makes_a_minor_late() {
     let mut world = World::at("2026-04-29 17:01").minor("14.20.003", "2026-04-29 17:00");
-    world.client.closed.push(ClosedPeriod {
-        from: "2026-04-29".parse().unwrap(),
-        to: "2026-05-02".parse().unwrap(),
-        reason: "paie".into(),
-    });
+    let (from, to) = ("2026-04-29".parse().unwrap(), "2026-05-02".parse().unwrap());
+    world.client.closed.push(ClosedPeriod::days(from, to, "paie"));
     world.check("isacompta", "late 14.20.003 03 22:00-04 07:00");
 }
 
@@ -281,7 +298,7 @@ fn a_retracted_release_is_never_planned_and_the_one_before_is() {
 fn a_newer_minor_never_costs_an_older_one_its_deadline() {
     let mut world =
         World::at("2026-04-30 17:01").minor("14.20.003", "2026-04-29 17:00").minor("14.20.004", "2026-04-30 17:00");
-    world.canaries.insert("isacompta".into());
+    world.canaries.insert("isacompta".into(), 1);
     world.check("isacompta", "planned 14.20.003 30 22:00-01 07:00");
 }
 
@@ -385,8 +402,8 @@ fn a_promised_slot_is_kept_while_it_is_admissible() {
 
 #[test]
 fn nothing_starts_that_cannot_end_in_its_slot() {
-    // 45 minutes are needed: at 06:15 they still fit, a minute later they do not.
-    let mut world = World::at("2026-04-30 06:15").minor("14.20.003", "2026-04-29 17:00");
+    // 30 minutes, 15 to go back and 10 for the copy are needed: at 06:05 they still fit, a minute later they do not.
+    let mut world = World::at("2026-04-30 06:05").minor("14.20.003", "2026-04-29 17:00");
     world.check("isacompta", "planned 14.20.003 29 22:00-30 07:00");
     world.now += TimeDelta::minutes(1);
     world.check("isacompta", "planned 14.20.003 30 22:00-01 07:00");

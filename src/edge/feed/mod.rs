@@ -58,8 +58,8 @@ pub struct Listed {
 #[derive(Debug, Default)]
 pub struct Refreshed {
     pub releases: Vec<Verified<Listed>>,
-    /// Targets that are no releases of ours, with the reason; they stop nothing else.
-    pub unusable: Vec<String>,
+    /// Names of targets that are no releases of ours or could not be had, with the reason; they stop nothing else.
+    pub unusable: Vec<(String, FeedError)>,
     /// Mirrored files that are new or changed.
     pub files: Vec<FeedFile>,
 }
@@ -127,14 +127,14 @@ pub async fn refresh(
                 Ok(bytes) => bytes,
                 // One missing manifest holds up neither the others nor a retraction.
                 Err(error) => {
-                    refreshed.unusable.push(format!("{name}: {}", judge(error)));
+                    refreshed.unusable.push((name.clone(), judge(error)));
                     continue;
                 }
             },
         };
         match listed(source.publisher, name, &bytes, custom, &targets) {
             Ok(release) => refreshed.releases.push(Verified(release)),
-            Err(why) => refreshed.unusable.push(format!("{name}: {why}")),
+            Err(why) => refreshed.unusable.push((name.clone(), FeedError::Refused(why))),
         }
         shelf.keep_target(&file, bytes);
     }

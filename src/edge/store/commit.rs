@@ -10,8 +10,10 @@
 //! database: one of them gets [`StoreError::Locked`].
 
 use super::error::StoreError;
-use super::prepare::{Key, Prepared};
+use super::prepare::{Key, Line, Prepared};
+use super::record::Record;
 use super::{Changes, Result, Store, chain, outbox, rows, servers, sharing};
+use crate::model::notice::Notice;
 use sea_orm::{DatabaseBackend, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -37,18 +39,27 @@ type Job = (usize, Prepared);
 struct Chunk {
     jobs: Vec<Job>,
     keys: BTreeSet<Key>,
+    /// Keys of the notices, which go to the outbox after all rows.
+    letters: BTreeSet<String>,
     rows: usize,
 }
 
 impl Chunk {
     fn takes(&self, job: &Prepared) -> bool {
-        self.jobs.is_empty()
-            || (self.rows + job.size() <= CHUNK_ROWS_MAX && !job.keys.keys().any(|key| self.keys.contains(key)))
+        self.jobs.is_empty() || (self.rows + job.size() <= CHUNK_ROWS_MAX && !self.touches(job))
+    }
+
+    fn touches(&self, job: &Prepared) -> bool {
+        // A letter written as a row comes before its chunk's notices, but has to give way to one of an earlier job.
+        let second = |line: &Line| line.about.as_ref().is_some_and(|key| self.letters.contains(key));
+        job.keys.keys().any(|key| self.keys.contains(key))
+            || job.lines.iter().any(|line| line.table == Notice::TABLE && second(line))
     }
 
     fn push(&mut self, place: usize, job: Prepared) {
         self.rows += job.size();
         self.keys.extend(job.keys.keys().cloned());
+        self.letters.extend(job.notices.iter().map(|notice| notice.key.clone()));
         self.jobs.push((place, job));
     }
 }

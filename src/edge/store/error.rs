@@ -49,6 +49,15 @@ impl StoreError {
             _ => error.into(),
         }
     }
+
+    /// The error of opening `url`. What has nothing to do with the address does not send people to look at it.
+    pub(super) fn opening(source: DbErr, url: impl FnOnce() -> String) -> StoreError {
+        match kind(&source) {
+            Kind::ReadOnly => StoreError::ReadOnly(source),
+            Kind::Full => StoreError::Full(source),
+            Kind::Locked | Kind::Other => StoreError::Open { url: url(), source },
+        }
+    }
 }
 
 enum Kind {

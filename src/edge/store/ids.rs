@@ -12,7 +12,10 @@ impl Store {
             Sequence::Deployment => "deployment",
             Sequence::Request => "request",
             Sequence::Agreement => "agreement",
+            Sequence::Hold => "hold",
+            Sequence::Resumption => "resumption",
             Sequence::Alert => "alert",
+            Sequence::Notice => "notice",
         };
         let tx = self.begin(Size::Job).await?;
         let first = take_ids(&tx, name, i64::from(n)).await?;

@@ -5,6 +5,7 @@
 
 mod m0002_planning;
 mod m0003_sharing;
+mod m0010_holds;
 
 use sea_orm::DatabaseBackend;
 use sea_orm_migration::prelude::*;
@@ -14,7 +15,12 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(M0001Nouns), Box::new(m0002_planning::M0002Planning), Box::new(m0003_sharing::M0003Sharing)]
+        vec![
+            Box::new(M0001Nouns),
+            Box::new(m0002_planning::M0002Planning),
+            Box::new(m0003_sharing::M0003Sharing),
+            Box::new(m0010_holds::M0010Holds),
+        ]
     }
 }
 
@@ -74,32 +80,38 @@ fn integer(column: &str) -> ColumnDef {
     ColumnDef::new(name(column)).big_integer().not_null().to_owned()
 }
 
+/// Makes the tables of `nouns` with their indexes.
+async fn nouns(manager: &SchemaManager<'_>, nouns: &[Noun]) -> Result<(), DbErr> {
+    for (table, columns, indexes) in nouns.iter().copied() {
+        let mut create = Table::create();
+        create
+            .table(name(table))
+            .col(text(manager, "id").primary_key())
+            .col(integer("rev"))
+            .col(ColumnDef::new(name("body")).text().not_null());
+        for column in columns {
+            match column.strip_prefix("i:") {
+                Some(column) => create.col(integer(column)),
+                None => create.col(text(manager, column)),
+            };
+        }
+        manager.create_table(create.to_owned()).await?;
+        for over in indexes {
+            let mut index = Index::create();
+            index.name(format!("{table}_by_{}", over.join("_"))).table(name(table));
+            for column in *over {
+                index.col(name(column));
+            }
+            manager.create_index(index.to_owned()).await?;
+        }
+    }
+    Ok(())
+}
+
 #[async_trait::async_trait]
 impl MigrationTrait for M0001Nouns {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for (table, columns, indexes) in NOUNS {
-            let mut create = Table::create();
-            create
-                .table(name(table))
-                .col(text(manager, "id").primary_key())
-                .col(integer("rev"))
-                .col(ColumnDef::new(name("body")).text().not_null());
-            for column in columns {
-                match column.strip_prefix("i:") {
-                    Some(column) => create.col(integer(column)),
-                    None => create.col(text(manager, column)),
-                };
-            }
-            manager.create_table(create.to_owned()).await?;
-            for over in indexes {
-                let mut index = Index::create();
-                index.name(format!("{table}_by_{}", over.join("_"))).table(name(table));
-                for column in *over {
-                    index.col(name(column));
-                }
-                manager.create_index(index.to_owned()).await?;
-            }
-        }
+        nouns(manager, &NOUNS).await?;
         self.others(manager).await?;
         for statement in UNIQUE {
             manager.get_connection().execute_unprepared(statement).await?;

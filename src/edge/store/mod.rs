@@ -26,14 +26,18 @@ pub use open::Limits;
 pub use planning::{AttemptEnd, InstallTime, Outcomes, Tally};
 pub use verify::ChainBreak;
 
+use crate::model::agreement::Agreement;
 use crate::model::alert::Alert;
 use crate::model::deployment::Deployment;
 use crate::model::event::NewEvent;
+use crate::model::feed::Feed;
 use crate::model::fleet::Client;
+use crate::model::hold::{Hold, Resumption};
 use crate::model::notice::{NewNotice, Notice};
 use crate::model::release::Release;
 use crate::model::report::ServerState;
-use crate::model::request::{Agreement, Request};
+use crate::model::request::Request;
+use crate::model::standing::Standing;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +81,8 @@ pub enum Row {
     Deployment(Stored<Deployment>),
     Request(Stored<Request>),
     Agreement(Stored<Agreement>),
+    Hold(Stored<Hold>),
+    Resumption(Stored<Resumption>),
     Alert(Stored<Alert>),
     Notice(Stored<Notice>),
     Feed(Stored<Feed>),
@@ -102,15 +108,6 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.events.is_empty() && self.notices.is_empty()
     }
-}
-
-/// How a publisher's feed is doing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Feed {
-    pub publisher: String,
-    pub fetched_at: Option<DateTime<Utc>>,
-    /// Why the last refresh was refused.
-    pub error: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,20 +155,17 @@ pub struct Enrolment {
     pub used_at: Option<DateTime<Utc>>,
 }
 
-/// What was last decided for one server: product → outcome name and the rule that settled it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
-    pub server: String,
-    pub outcomes: std::collections::BTreeMap<String, String>,
-}
-
 /// Which ids to allocate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sequence {
     Deployment,
     Request,
     Agreement,
+    Hold,
+    Resumption,
     Alert,
+    /// For a letter that is written as a row, so that a second one of its key is a conflict.
+    Notice,
 }
 
 /// Which deployments to list; every field that is set narrows.

@@ -39,15 +39,15 @@ impl Store {
     /// Opens `sqlite:PATH` (created when missing) or `postgres://…` and migrates it.
     ///
     /// # Errors
-    /// [`StoreError::Open`] when the address or the server is no good, [`StoreError::Migrate`] when the tables cannot
-    /// be brought to this version.
+    /// [`StoreError::Open`] when the address or the server is no good, [`StoreError::ReadOnly`] when the file may not be
+    /// written, [`StoreError::Migrate`] when the tables cannot be brought to this version.
     pub async fn open(url: &str) -> Result<Store> {
         Store::open_with(url, Limits::default()).await
     }
 
     /// Like [`Store::open`], with other limits.
     pub async fn open_with(url: &str, limits: Limits) -> Result<Store> {
-        let open = |source| StoreError::Open { url: without_secret(url), source };
+        let open = |source| StoreError::opening(source, || without_secret(url));
         let db = Database::connect(options(url, limits, Purpose::Everything).map_err(open)?).await.map_err(open)?;
         db.execute_unprepared("SELECT 1").await.map_err(open)?;
         migrate(&db).await.map_err(StoreError::Migrate)?;

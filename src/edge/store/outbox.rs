@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 /// A notice as text, before it has its number.
 pub(super) struct Entry {
-    key: String,
+    pub key: String,
     client: Option<String>,
     at: DateTime<Utc>,
     body: Box<RawValue>,
@@ -104,6 +104,16 @@ impl Store {
         update.run(&tx, lines.iter().map(Line::row)).await?;
         tx.commit().await?;
         Ok(leased)
+    }
+
+    /// Whether a notice with this key was ever written.
+    pub async fn has_notice(&self, key: &str) -> Result<bool> {
+        let select = Query::select()
+            .column(Alias::new("id"))
+            .from(Alias::new(Notice::TABLE))
+            .and_where(Expr::col(Alias::new("notice_key")).eq(key))
+            .to_owned();
+        Ok(self.db.query_one(&select).await?.is_some())
     }
 
     /// Notices of a client, or of everybody, oldest first, the latest `limit` of them.

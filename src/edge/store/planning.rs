@@ -6,9 +6,10 @@
 use super::bulk::parts;
 use super::read::{OPEN_DEPLOYMENT, column};
 use super::{Result, Store, StoreError, Stored};
+use crate::model::agreement::Agreement;
 use crate::model::deployment::Deployment;
 use crate::model::release::ReleaseId;
-use crate::model::request::{Agreement, Request};
+use crate::model::request::Request;
 use crate::model::version::Version;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Condition, Expr, ExprTrait};
@@ -78,7 +79,7 @@ impl Store {
         self.list_few(Condition::all().add(Expr::cust("state = 'accepted'"))).await
     }
 
-    /// The agreements whose slot ends after `at`, by id.
+    /// The agreements that are not over at `at`, by id.
     pub async fn agreements_after(&self, at: DateTime<Utc>) -> Result<Vec<Stored<Agreement>>> {
         self.list_few(Condition::all().add(column("slot_end").gt(at.timestamp_millis()))).await
     }

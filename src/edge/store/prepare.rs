@@ -82,6 +82,8 @@ impl Prepared {
             Row::Deployment(row) => self.put(row),
             Row::Request(row) => self.put(row),
             Row::Agreement(row) => self.put(row),
+            Row::Hold(row) => self.put(row),
+            Row::Resumption(row) => self.put(row),
             Row::Alert(row) => self.put(row),
             Row::Notice(row) => self.put(row),
             Row::Feed(row) => self.put(row),

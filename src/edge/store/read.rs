@@ -3,13 +3,17 @@
 use super::bulk::{Insert, Taken, parts};
 use super::commit::Size;
 use super::record::{Record, numbered, stored};
-use super::{DeploymentFilter, Enrolment, Feed, FeedFile, Result, Standing, Store, Stored, Token};
+use super::{DeploymentFilter, Enrolment, FeedFile, Result, Store, Stored, Token};
+use crate::model::agreement::Agreement;
 use crate::model::alert::Alert;
 use crate::model::deployment::Deployment;
+use crate::model::feed::Feed;
 use crate::model::fleet::Client;
+use crate::model::hold::{Hold, Resumption};
 use crate::model::release::Release;
 use crate::model::report::ServerState;
-use crate::model::request::{Agreement, Request};
+use crate::model::request::Request;
+use crate::model::standing::Standing;
 use crate::model::version::Version;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, Order, Query, SelectStatement};
@@ -169,6 +173,25 @@ impl Store {
         self.list(Condition::all()).await
     }
 
+    /// Holds by id: those that hold at `active_at`, or every one there was.
+    pub async fn holds(&self, active_at: Option<DateTime<Utc>>) -> Result<Vec<Stored<Hold>>> {
+        // A hold may end within the millisecond that its column was cut to.
+        let ends = active_at.map(|at| column("ends_at").gte(at.timestamp_millis()));
+        let mut holds: Vec<Stored<Hold>> = self.list(Condition::all().add_option(ends)).await?;
+        holds.retain(|hold| active_at.is_none_or(|at| hold.is_active(at)));
+        Ok(holds)
+    }
+
+    /// One hold.
+    pub async fn hold(&self, id: i64) -> Result<Option<Stored<Hold>>> {
+        self.get(&numbered(id)).await
+    }
+
+    /// Every resumption of a release, by id.
+    pub async fn resumptions(&self) -> Result<Vec<Stored<Resumption>>> {
+        self.list(Condition::all()).await
+    }
+
     /// Alerts that are not resolved, or all.
     pub async fn alerts(&self, all: bool) -> Result<Vec<Stored<Alert>>> {
         match all {
@@ -186,6 +209,12 @@ impl Store {
     pub async fn open_alert(&self, cause: &str) -> Result<Option<Stored<Alert>>> {
         let open = Condition::all().add(column("cause").eq(cause)).add(Expr::cust(OPEN_ALERT));
         Ok(self.list(open).await?.into_iter().next())
+    }
+
+    /// Whether there ever was an alert about `cause`, resolved or not.
+    pub async fn was_raised(&self, cause: &str) -> Result<bool> {
+        let select = select_from(Alert::TABLE).and_where(column("cause").eq(cause)).limit(1).to_owned();
+        Ok(self.db.query_one(&select).await?.is_some())
     }
 
     /// The alerts about any of `causes` that are not resolved, by cause: one indexed read for many.

@@ -1,13 +1,17 @@
 //! How each noun lies in its table: its id, the columns it is searched by, its JSON body.
 
-use super::{Enrolment, Feed, Standing, StoreError, Stored, Token};
+use super::{Enrolment, StoreError, Stored, Token};
+use crate::model::agreement::Agreement;
 use crate::model::alert::{Alert, AlertState};
 use crate::model::deployment::Deployment;
+use crate::model::feed::Feed;
 use crate::model::fleet::Client;
+use crate::model::hold::{Hold, Resumption};
 use crate::model::notice::{Notice, NoticeState};
 use crate::model::release::Release;
 use crate::model::report::ServerState;
-use crate::model::request::{Agreement, Request};
+use crate::model::request::Request;
+use crate::model::standing::Standing;
 use chrono::{DateTime, Utc};
 use sea_orm::{QueryResult, Value};
 use serde::Serialize;
@@ -138,7 +142,27 @@ impl Record for Agreement {
         numbered(self.id)
     }
     fn values(&self) -> Vec<Value> {
-        vec![self.client.as_str().into(), millis(Some(self.slot.end))]
+        vec![self.client.as_str().into(), millis(Some(self.ends_at()))]
+    }
+}
+
+impl Record for Hold {
+    const TABLE: &'static str = "hold";
+    const COLUMNS: &'static [&'static str] = &["ends_at"];
+    fn id(&self) -> String {
+        numbered(self.id)
+    }
+    /// When it ends by itself or ended; what lasts until somebody lifts it ends last of all.
+    fn values(&self) -> Vec<Value> {
+        let end = self.lifted.as_ref().map(|lifted| lifted.at).or(self.until);
+        vec![end.map_or(i64::MAX, |end| end.timestamp_millis()).into()]
+    }
+}
+
+impl Record for Resumption {
+    const TABLE: &'static str = "resumption";
+    fn id(&self) -> String {
+        numbered(self.id)
     }
 }
 

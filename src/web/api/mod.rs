@@ -3,10 +3,12 @@
 //! Staff see everything; a client's token sees and asks only for that client, and is told so when it tries otherwise.
 //! The document at [`DOCUMENT_PATH`] is made from the handlers themselves.
 
+mod agreements;
 mod alerts;
 mod enrol;
 mod fleet;
 mod history;
+mod holds;
 mod plan;
 mod requests;
 
@@ -67,6 +69,11 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(plan::attend))
         .routes(routes!(requests::receive, requests::list))
         .routes(routes!(requests::cancel))
+        .routes(routes!(requests::change))
+        .routes(routes!(agreements::record, agreements::list))
+        .routes(routes!(holds::place, holds::list))
+        .routes(routes!(holds::lift))
+        .routes(routes!(holds::resume, holds::resumptions))
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::acknowledge))
         .routes(routes!(fleet::notices))

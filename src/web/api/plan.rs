@@ -56,6 +56,21 @@ pub(super) async fn plan(
     Ok(Json(views::plan(&app.o, &filter).await?))
 }
 
+/// Most rows of the plan in an answer about something else.
+const ROWS_BESIDE_MAX: usize = 100;
+
+/// The plan as it is now, beside the answer to what may have changed it. What was written stays written, so a plan
+/// that cannot be made is left out.
+pub(super) async fn beside(app: &App, filter: &PlanFilter, is_concerned: impl Fn(&PlanRow) -> bool) -> Vec<PlanRow> {
+    match views::plan(&app.o, filter).await {
+        Ok(rows) => rows.into_iter().filter(|row| is_concerned(row)).take(ROWS_BESIDE_MAX).collect(),
+        Err(error) => {
+            tracing::warn!(%error, "an answer leaves without its plan");
+            Vec::new()
+        }
+    }
+}
+
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

@@ -1,13 +1,13 @@
-//! A client's requests for major versions: asked, listed, withdrawn.
+//! A client's requests for major versions: asked, changed, listed, withdrawn.
 
 use super::Problem;
 use crate::decide::notice::NoticeCount;
 use crate::model::request::{Request, RequestState};
 use crate::model::version::Version;
 use crate::web::error::{ApiError, Json as Body, Path, Query};
-use crate::web::identity::foreign;
+use crate::web::identity::{Party, foreign};
 use crate::web::{App, Identity};
-use crate::work::requests::{self, Answer, Demand, Refusal};
+use crate::work::requests::{self, Answer, Demand, Refusal, RequestError};
 use crate::work::views::SlotRow;
 use axum::Json;
 use axum::extract::State;
@@ -31,19 +31,57 @@ pub(super) struct Ask {
     /// Only these servers; all that run the product when absent.
     #[serde(default)]
     servers: Vec<String>,
+    /// Further majors by the same date: all are accepted, or none is.
+    #[serde(default)]
+    with: Vec<Together>,
+    /// Who of the staff asks for the client, where the token does not say.
+    by: Option<String>,
+}
+
+/// A major that is asked for together with another.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Together {
+    product: String,
+    #[schema(value_type = String)]
+    version: Version,
 }
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Accepted {
     accepted: bool,
+    #[serde(flatten)]
+    request: InForce,
+    /// Those that were asked for together with it.
+    with: Vec<InForce>,
+}
+
+/// A request that was accepted.
+#[derive(Serialize, ToSchema)]
+pub(super) struct InForce {
     id: i64,
     client: String,
     product: String,
     version: String,
     before: NaiveDate,
     received_at: DateTime<Utc>,
+    by: String,
     slots: Vec<PlannedSlot>,
     counting: Counting,
+    /// By which it stands although the notice is too short.
+    agreement: Option<AgreementRef>,
+    /// Requests that gave way to it.
+    superseded: Vec<i64>,
+    /// Whether the same was asked for before and nothing changed.
+    repeated: bool,
+}
+
+/// Who agreed, and when.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AgreementRef {
+    id: i64,
+    by: String,
+    at: DateTime<Utc>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -80,60 +118,158 @@ pub(super) struct Refused {
     fr: String,
     earliest: Option<NaiveDate>,
     counting: Option<Counting>,
+    /// What has to be asked for together with it.
+    together: Option<Together>,
+    /// The request that was to be changed, and stands as it was.
+    stands: Option<Stands>,
 }
 
-/// Asks for a major version by a latest date.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Stands {
+    id: i64,
+    before: NaiveDate,
+}
+
+/// Asks for a major version by a latest date, or for several together. The same again changes nothing.
 #[utoipa::path(
     post, path = "/requests", request_body = Ask,
     responses(
         (status = 201, body = Accepted),
+        (status = 200, body = Accepted, description = "asked for before in the same words; nothing changed"),
         (status = 403, body = Problem),
         (status = 422, body = Refused, description = "refused under the contract"),
     )
 )]
 pub(super) async fn receive(
     State(app): State<Arc<App>>,
-    identity: Identity,
+    party: Party,
     Body(ask): Body<Ask>,
 ) -> Result<(StatusCode, Json<Accepted>), ApiError> {
-    let client = identity
+    let client = party
+        .0
         .limit(ask.client.as_deref())?
         .ok_or_else(|| ApiError::bad_request("the request does not say for which client", "add \"client\""))?;
-    let by = identity.name().to_owned();
-    let Ask { product, version, before, servers, .. } = ask;
-    let demand = Demand { client, product, version, before, servers, by };
-    match requests::receive(&app.o, demand).await? {
-        Answer::Accepted { request, slots, count } => {
-            let slots = slots.into_iter().map(|s| PlannedSlot { server: s.server, slot: s.slot.into() }).collect();
-            let accepted = Accepted {
-                accepted: true,
-                id: request.id,
-                client: request.client,
-                product: request.product,
-                version: request.version.to_string(),
-                before: request.before,
-                received_at: request.received_at,
-                slots,
-                counting: count.into(),
-            };
-            Ok((StatusCode::CREATED, Json(accepted)))
+    let by = asker(&app, &party, &client, ask.by.as_deref()).await?;
+    let Ask { product, version, before, servers, with, .. } = ask;
+    let demand = |product, version| Demand {
+        client: client.clone(),
+        product,
+        version,
+        before,
+        servers: servers.clone(),
+        by: by.clone(),
+    };
+    let demands = std::iter::once((product, version))
+        .chain(with.into_iter().map(|together| (together.product, together.version)))
+        .map(|(product, version)| demand(product, version))
+        .collect();
+    answered(requests::receive_together(&app.o, demands).await?, None)
+}
+
+async fn asker(app: &App, party: &Party, client: &str, by: Option<&str>) -> Result<String, ApiError> {
+    let known = app.o.store.client(client).await?;
+    let known = known.ok_or_else(|| ApiError::from(RequestError::NoClient(client.to_owned())))?;
+    Ok(party.asker(&known, by)?.to_string())
+}
+
+fn answered(answer: Answer, stands: Option<Stands>) -> Result<(StatusCode, Json<Accepted>), ApiError> {
+    let accepted = match answer {
+        Answer::Accepted(accepted) => accepted,
+        Answer::Refused(refusal) => return Err(refused(refusal, stands)),
+    };
+    let is_repeated = accepted.iter().all(|accepted| accepted.is_repeated);
+    let mut in_force = accepted.into_iter().map(InForce::from);
+    let request =
+        in_force.next().ok_or_else(|| ApiError::bad_request("nothing is asked for", "name a product and version"))?;
+    let status = if is_repeated { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Json(Accepted { accepted: true, request, with: in_force.collect() })))
+}
+
+impl From<requests::Accepted> for InForce {
+    fn from(accepted: requests::Accepted) -> InForce {
+        let requests::Accepted { request, slots, count, agreement, superseded, is_repeated } = accepted;
+        InForce {
+            id: request.id,
+            client: request.client,
+            product: request.product,
+            version: request.version.to_string(),
+            before: request.before,
+            received_at: request.received_at,
+            by: request.by,
+            slots: slots.into_iter().map(|s| PlannedSlot { server: s.server, slot: s.slot.into() }).collect(),
+            counting: count.into(),
+            agreement: agreement.map(|a| AgreementRef { id: a.id, by: a.by, at: a.at }),
+            superseded,
+            repeated: is_repeated,
         }
-        Answer::Refused(refusal) => Err(refused(refusal)),
     }
 }
 
-fn refused(refusal: Refusal) -> ApiError {
-    let Refusal { why, earliest, count } = refusal;
-    let hint = match earliest {
-        Some(date) => format!("ask for {date} or later"),
-        None => "no date would do; ask the provider".to_owned(),
+fn refused(refusal: Refusal, stands: Option<Stands>) -> ApiError {
+    let Refusal { product: _, version: _, why, earliest, count, together } = refusal;
+    let hint = match (earliest, &together) {
+        (Some(date), _) => format!("ask for {date} or later"),
+        (None, Some(partner)) => format!("ask for {partner} together with it, in one request"),
+        (None, None) => "no date would do; ask the provider".to_owned(),
     };
+    let hint = match &stands {
+        Some(stands) => format!("{hint}; request {} by {} stands as it was", stands.id, stands.before),
+        None => hint,
+    };
+    let together = together.map(|id| Together { product: id.product, version: id.version });
     let error = why.en.unwrap_or_else(|| why.fr.clone());
     ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, error, hint)
         .with("accepted", false)
         .with("fr", why.fr)
         .with("earliest", json!(earliest))
         .with("counting", json!(count.map(Counting::from)))
+        .with("together", json!(together))
+        .with("stands", json!(stands))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangeRequest {
+    /// The new latest date.
+    before: NaiveDate,
+    /// The new servers; those it had when absent.
+    servers: Option<Vec<String>>,
+    /// Who of the staff asks for the client, where the token does not say.
+    by: Option<String>,
+}
+
+/// Asks a request anew with another date or other servers. The notice counts from now; refused, the old one stands.
+#[utoipa::path(
+    post, path = "/requests/{id}/change", params(("id" = i64, Path)), request_body = ChangeRequest,
+    responses(
+        (status = 201, body = Accepted),
+        (status = 200, body = Accepted, description = "it asks for this already; nothing changed"),
+        (status = 403, body = Problem),
+        (status = 404, body = Problem),
+        (status = 409, body = Problem),
+        (status = 422, body = Refused, description = "refused under the contract; the old request stands"),
+    )
+)]
+pub(super) async fn change(
+    State(app): State<Arc<App>>,
+    party: Party,
+    Path(id): Path<i64>,
+    Body(body): Body<ChangeRequest>,
+) -> Result<(StatusCode, Json<Accepted>), ApiError> {
+    let known = own(&app, &party, id).await?;
+    let by = asker(&app, &party, &known.client, body.by.as_deref()).await?;
+    let change = requests::Change { before: body.before, servers: body.servers };
+    let stands = Stands { id, before: known.before };
+    answered(requests::change(&app.o, id, Some(&known.client), change, by).await?, Some(stands))
+}
+
+/// The request `id`, when whoever asks may touch it.
+async fn own(app: &App, party: &Party, id: i64) -> Result<Request, ApiError> {
+    let known = app.o.store.request(id).await?.ok_or(RequestError::NoRequest(id))?;
+    match party.0.limit(None)? {
+        Some(own) if own != known.client => Err(foreign(&own)),
+        Some(_) | None => Ok(known.value),
+    }
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -153,16 +289,28 @@ pub(super) struct RequestRow {
     received_at: DateTime<Utc>,
     by: String,
     before: NaiveDate,
-    /// `accepted`, `done`, `cancelled` or `expired`.
+    /// `accepted`, `superseded`, `done`, `cancelled` or `expired`.
     state: String,
     ended_at: Option<DateTime<Utc>>,
+    /// The request that took the place of one that is superseded.
+    superseded_by: Option<i64>,
 }
 
 impl From<Request> for RequestRow {
     fn from(request: Request) -> RequestRow {
         let ended_at = match &request.state {
             RequestState::Accepted => None,
-            RequestState::Done { at } | RequestState::Cancelled { at, .. } | RequestState::Expired { at } => Some(*at),
+            RequestState::Superseded { at, .. }
+            | RequestState::Done { at }
+            | RequestState::Cancelled { at, .. }
+            | RequestState::Expired { at } => Some(*at),
+        };
+        let superseded_by = match &request.state {
+            RequestState::Superseded { by, .. } => Some(*by),
+            RequestState::Accepted
+            | RequestState::Done { .. }
+            | RequestState::Cancelled { .. }
+            | RequestState::Expired { .. } => None,
         };
         RequestRow {
             id: request.id,
@@ -175,6 +323,7 @@ impl From<Request> for RequestRow {
             before: request.before,
             state: request.state.name().to_owned(),
             ended_at,
+            superseded_by,
         }
     }
 }
@@ -198,16 +347,14 @@ pub(super) async fn list(
 )]
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
-    identity: Identity,
+    party: Party,
     Path(id): Path<i64>,
 ) -> Result<Json<RequestRow>, ApiError> {
-    let own = identity.limit(None)?;
-    let known = app.o.store.request(id).await?;
-    if let (Some(own), Some(request)) = (&own, known)
-        && request.client != *own
-    {
-        return Err(foreign(own));
-    }
-    let cancelled = requests::cancel(&app.o, id, own.as_deref(), identity.name()).await?;
-    Ok(Json(cancelled.into()))
+    let known = own(&app, &party, id).await?;
+    // A client that left the fleet has requests all the same.
+    let by = match app.o.store.client(&known.client).await? {
+        Some(client) => party.asker(&client, None)?.to_string(),
+        None => party.0.name().to_owned(),
+    };
+    Ok(Json(requests::cancel(&app.o, id, Some(&known.client), &by).await?.into()))
 }

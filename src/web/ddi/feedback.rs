@@ -3,9 +3,10 @@
 
 use super::actions::ActionPath;
 use super::controller::Controller;
+use crate::decide::settle::{About, Execution, Feedback, Finished};
 use crate::web::App;
 use crate::web::error::{ApiError, Json, Path};
-use crate::work::settle::{self, Execution, Feedback, Finished};
+use crate::work::settle;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -83,7 +84,7 @@ pub(super) async fn deployment(
 ) -> Result<StatusCode, ApiError> {
     let feedback = read(body)?;
     app.o.heard_from(&controller.server, app.o.clock.now());
-    settle::receive(&app.o, &app.presence, &controller.server, path.id()?, &feedback).await?;
+    settle::receive(&app.o, &app.presence, &controller.server, path.id()?, About::Action, &feedback).await?;
     Ok(StatusCode::OK)
 }
 
@@ -96,7 +97,7 @@ pub(super) async fn cancellation(
 ) -> Result<StatusCode, ApiError> {
     let feedback = read(body)?;
     app.o.heard_from(&controller.server, app.o.clock.now());
-    settle::receive_cancel(&app.o, &app.presence, &controller.server, path.id()?, &feedback).await?;
+    settle::receive(&app.o, &app.presence, &controller.server, path.id()?, About::Cancellation, &feedback).await?;
     Ok(StatusCode::OK)
 }
 

@@ -26,7 +26,8 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const ROOT: &str = "/{tenant}/controller/v1/{controller}";
+/// What an agent polls.
+pub(super) const ROOT: &str = "/{tenant}/controller/v1/{controller}";
 const HAL: &str = "application/hal+json";
 
 pub(super) fn routes() -> Router<Arc<App>> {

@@ -291,6 +291,7 @@ impl Agent {
 
     async fn fetch_ahead(&self, order: &crate::decide::steps::Order) -> Result<(), Trouble> {
         let manifests = self.trusted(order).await?;
+        self.forget_others(&manifests);
         for (part, signed) in order.parts.iter().zip(&manifests) {
             self.download(part, signed).await?;
             self.proven(signed).await?;

@@ -62,6 +62,7 @@ impl Agent {
 
     async fn fetch(&mut self, state: &Installation) -> Result<(), Trouble> {
         let manifests = self.trusted(&state.order).await?;
+        self.forget_others(&manifests);
         for (part, signed) in state.order.parts.iter().zip(&manifests) {
             self.download(part, signed).await?;
         }

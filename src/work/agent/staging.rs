@@ -1,7 +1,8 @@
 //! Downloads packages into the staging folder and verifies them: size and sha256 of the signed manifest.
 //!
 //! A staged file is named by its digest, so that a release fetched ahead of its slot is found again, and one
-//! release never passes for another. It is verified after download and again right before it is unpacked.
+//! release never passes for another. It is verified after download and again right before it is unpacked. What an
+//! installation that failed left here serves its next try; the next order of something else takes it away.
 
 use super::perform::Trouble;
 use super::{Agent, AgentError, order};
@@ -36,6 +37,18 @@ impl Agent {
             manifests.push(trusted.signed);
         }
         Ok(manifests)
+    }
+
+    /// Removes what was staged for other orders than one of `wanted`.
+    pub(super) fn forget_others(&self, wanted: &[SignedManifest]) {
+        let staging = self.config.state_dir.join("staging");
+        let Ok(entries) = std::fs::read_dir(&staging) else { return };
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            let digest = path.file_stem().and_then(|stem| stem.to_str());
+            if !wanted.iter().any(|signed| Some(signed.sha256.as_str()) == digest) {
+                forget(&path);
+            }
+        }
     }
 
     /// Downloads what is missing of one package.

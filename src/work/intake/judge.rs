@@ -17,6 +17,40 @@ pub(super) fn id(signed: &SignedManifest) -> ReleaseId {
     ReleaseId { product: signed.manifest.product.clone(), version: signed.manifest.version.clone() }
 }
 
+/// What is to be done about a release that a feed lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Not taken, and why.
+    Refused(String),
+    /// Taken before, or listed twice under two spellings of one version.
+    Known,
+    /// To be taken, once its package is here.
+    New,
+}
+
+/// Judges what one feed lists, in this order, against the releases `known` of all publishers.
+pub(super) fn judge(listed: &[&SignedManifest], known: &[SignedManifest], now: DateTime<Utc>) -> Vec<Verdict> {
+    let everything: Vec<&SignedManifest> = known.iter().chain(listed.iter().copied()).collect();
+    let circular = circular(&everything);
+    // What is known, and what this feed adds to it.
+    let mut taken: Vec<&SignedManifest> = known.iter().collect();
+    let mut verdicts = Vec::new();
+    for new in listed.iter().copied() {
+        let id = id(new);
+        verdicts.push(if let Some(why) = objection(new, taken.iter().copied(), now) {
+            Verdict::Refused(why)
+        } else if taken.iter().any(|known| self::id(known) == id) {
+            Verdict::Known
+        } else if circular.contains(&id) {
+            Verdict::Refused("what it requires requires it in turn, so it can never be installed".to_owned())
+        } else {
+            taken.push(new);
+            Verdict::New
+        });
+    }
+    verdicts
+}
+
 /// Why `new` is not taken, given the releases `known` before. `known` may hold `new` itself, unchanged.
 pub(super) fn objection<'a>(
     new: &SignedManifest,

@@ -1,21 +1,29 @@
-//! Everything the planner needs, read once.
+//! Everything the planner needs, read once, with the revisions that writing back needs.
 
-use super::{Catalog, PlanningError};
-use crate::decide::calendar::{Calendar, Region};
-use crate::decide::planner::{self, Facts, Rollout};
+use super::PlanningError;
+use crate::decide::calendar::Calendar;
+use crate::decide::durations::Durations;
+use crate::decide::planner::{self, Facts};
+use crate::decide::rollout::Rollout;
 use crate::decide::terms::Terms;
-use crate::edge::store::{DeploymentFilter, Standing, Stored};
+use crate::decide::world::{self, Parts};
+use crate::edge::store::{AttemptEnd, Outcomes, Stored, Tally};
 use crate::model::decision::Decision;
-use crate::model::deployment::{Deployment, DeploymentState};
+use crate::model::deployment::Deployment;
 use crate::model::fleet::{Client, Ring, Server};
-use crate::model::release::Release;
+use crate::model::hold::Resumption;
+use crate::model::release::{Release, ReleaseId};
 use crate::model::report::ServerState;
-use crate::model::request::{Agreement, Request, RequestState};
+use crate::model::request::{Request, RequestState};
 use crate::model::version::Version;
 use crate::work::Orchestrator;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+
+/// How far back attempts still say something about a release, in days.
+const HISTORY_DAYS: i64 = 180;
+/// Observed installations of one release that its duration is learned from.
+const OBSERVATIONS_MAX: u32 = 200;
 
 /// Which servers to look at; every field that is set narrows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,131 +32,107 @@ pub struct Selection {
     pub server: Option<String>,
 }
 
-/// The fleet, the catalog and what was promised, as the database had them at one moment.
+/// The world as the database had it at one moment.
 pub struct World {
-    clients: Vec<Client>,
-    terms: BTreeMap<String, Arc<Terms>>,
-    calendars: BTreeMap<String, Calendar>,
-    states: BTreeMap<String, ServerState>,
-    catalog: Catalog,
-    requests: Vec<Stored<Request>>,
-    plain_requests: Vec<Request>,
-    agreements: Vec<Agreement>,
-    pub(super) deployments: BTreeMap<String, Vec<Stored<Deployment>>>,
-    plain_deployments: BTreeMap<String, Vec<Deployment>>,
-    rollout: Rollout,
-    canaries: BTreeSet<String>,
-    pub(super) standings: BTreeMap<String, Stored<Standing>>,
+    world: world::World,
+    /// Revisions of open deployments by id, and of standings by server.
+    pub(super) deployment_revs: BTreeMap<i64, i64>,
+    pub(super) standing_revs: BTreeMap<String, i64>,
+    pub(super) requests: Vec<Stored<Request>>,
     selection: Selection,
 }
 
+impl std::ops::Deref for World {
+    type Target = world::World;
+    fn deref(&self) -> &world::World {
+        &self.world
+    }
+}
+
+impl std::ops::DerefMut for World {
+    fn deref_mut(&mut self) -> &mut world::World {
+        &mut self.world
+    }
+}
+
 impl World {
-    pub async fn load(o: &Orchestrator, selection: &Selection) -> Result<World, PlanningError> {
-        let clients: Vec<Client> = o.store.clients().await?.into_iter().map(|c| c.value).collect();
-        let mut calendars = BTreeMap::new();
-        for client in &clients {
-            if !o.terms.contains_key(&client.schedule) {
-                return Err(PlanningError::NoSchedule { client: client.id.clone(), schedule: client.schedule.clone() });
-            }
-            let region: Region = client
-                .holidays
-                .parse()
-                .map_err(|source| PlanningError::Region { client: client.id.clone(), source })?;
-            for server in &client.servers {
-                calendars.insert(server.id.clone(), Calendar::new(server.zone, region, client.closed.clone()));
-            }
-        }
-        let states: BTreeMap<String, ServerState> = o.store.states().await?.into_iter().map(|s| s.value).collect();
-        let mut deployments: BTreeMap<String, Vec<Stored<Deployment>>> = BTreeMap::new();
-        for deployment in o.store.deployments(&DeploymentFilter::default()).await? {
-            deployments.entry(deployment.server.clone()).or_default().push(deployment);
-        }
-        let plain_deployments: BTreeMap<String, Vec<Deployment>> = deployments
-            .iter()
-            .map(|(server, all)| (server.clone(), all.iter().map(|d| d.value.clone()).collect()))
-            .collect();
-        let requests = o.store.requests(None).await?;
-        Ok(World {
-            rollout: rollout(&clients, &states, &plain_deployments),
-            canaries: canaries(&clients, &states),
-            catalog: catalog(o.store.releases().await?),
-            plain_requests: requests.iter().map(|r| r.value.clone()).collect(),
-            requests,
-            agreements: o.store.agreements().await?.into_iter().map(|a| a.value).collect(),
-            standings: o.store.standings().await?.into_iter().map(|s| (s.server.clone(), s)).collect(),
+    /// Reads what planning at `now` needs, and no more: history only as counts and columns.
+    pub async fn load(o: &Orchestrator, selection: &Selection, now: DateTime<Utc>) -> Result<World, PlanningError> {
+        let since = now - TimeDelta::days(HISTORY_DAYS);
+        let store = &o.store;
+        let clients: Vec<Client> = store.clients().await?.into_iter().map(|c| c.value).collect();
+        let states: BTreeMap<String, ServerState> = store.states().await?.into_iter().map(|s| s.value).collect();
+        let releases: Vec<Release> = store.releases().await?.into_iter().map(|r| r.value).collect();
+        let open = store.all_open_deployments().await?;
+        let failed: Vec<Deployment> = store.failed_attempts(since).await?.into_iter().map(|d| d.value).collect();
+        let standings = store.standings().await?;
+        let requests = store.accepted_requests().await?;
+        let deployment_revs = open.iter().map(|d| (d.id, d.rev)).collect();
+        let standing_revs = standings.iter().map(|s| (s.server.clone(), s.rev)).collect();
+        let canaries = canaries(&clients);
+        let fared = Fared {
+            tally: store.release_tally(since, Some(&canaries)).await?,
+            outcomes: store.release_outcomes(since).await?,
+            failed: &failed,
+            resumed: resumed(store.resumptions().await?),
+            states: &states,
+            canaries: canaries.iter().map(String::as_str).collect(),
+        };
+        let recent: Vec<ReleaseId> = releases.iter().filter(|r| r.published_at() >= since).map(Release::id).collect();
+        let times = store.install_times(&recent, OBSERVATIONS_MAX).await?;
+        let parts = Parts {
             terms: o.terms.clone(),
-            selection: selection.clone(),
+            rollout: fared.rollout(),
+            durations: Durations::learn(times.into_iter().map(|t| (t.product, t.version, t.minutes))),
+            releases,
+            requests: requests.iter().map(|r| r.value.clone()).collect(),
+            agreements: store.agreements_after(now).await?.into_iter().map(|a| a.value).collect(),
+            holds: store.holds(Some(now)).await?.into_iter().map(|h| h.value).collect(),
+            standings: standings.into_iter().map(|s| s.value).collect(),
+            deployments: open.into_iter().map(|d| d.value).chain(failed).collect(),
             clients,
-            calendars,
             states,
-            deployments,
-            plain_deployments,
+        };
+        let world = world::World::new(parts, &mut o.almanacs(), now)?;
+        Ok(World { deployment_revs, standing_revs, world, selection: selection.clone(), requests })
+    }
+
+    /// The places of the selected servers, in the fleet's order.
+    pub fn selected(&self) -> impl Iterator<Item = usize> + use<'_> {
+        let Selection { client, server } = &self.selection;
+        self.world.places().filter(move |place| {
+            client.as_ref().is_none_or(|id| *id == self.world.customer(*place).client.id)
+                && server.as_ref().is_none_or(|id| *id == self.world.server(*place).id)
         })
     }
 
-    /// The selected servers with their clients, in the fleet's order.
-    pub fn servers(&self) -> impl Iterator<Item = (&Client, &Server)> {
-        self.clients
-            .iter()
-            .filter(|c| self.selection.client.as_ref().is_none_or(|id| *id == c.id))
-            .flat_map(|c| c.servers.iter().map(move |s| (c, s)))
-            .filter(|(_, s)| self.selection.server.as_ref().is_none_or(|id| *id == s.id))
-    }
-
     /// The planner's decisions for one server at `now`.
-    pub fn decide(&self, client: &Client, server: &Server, now: DateTime<Utc>) -> Vec<Decision> {
-        self.with_facts(client, server, now, planner::plan)
+    pub fn decide(&self, place: usize, now: DateTime<Utc>) -> Vec<Decision> {
+        self.world.with_facts(place, now, planner::plan)
     }
 
-    /// Lends the planner's facts of one server to `look`.
+    pub fn client(&self, id: &str) -> Option<&Client> {
+        self.world.client(id).map(|c| &c.client)
+    }
+
+    /// Lends the planner's facts of one server of the fleet to `look`.
     pub fn with_facts<T>(
         &self,
-        client: &Client,
+        _client: &Client,
         server: &Server,
         now: DateTime<Utc>,
         look: impl FnOnce(&Facts) -> T,
     ) -> T {
-        let unknown = ServerState::default();
-        look(&Facts {
-            now,
-            terms: &self.terms[&client.schedule],
-            calendar: &self.calendars[&server.id],
-            client,
-            server,
-            state: self.states.get(&server.id).unwrap_or(&unknown),
-            catalog: &self.catalog,
-            requests: &self.plain_requests,
-            agreements: &self.agreements,
-            deployments: self.plain_deployments.get(&server.id).map_or(&[], Vec::as_slice),
-            rollout: &self.rollout,
-            canaries: &self.canaries,
-        })
-    }
-
-    /// A known release.
-    pub fn release(&self, product: &str, version: &Version) -> Option<&Arc<Release>> {
-        self.catalog.get(product)?.iter().find(|r| r.version() == version)
-    }
-
-    /// Whether any release of `product` is known.
-    pub fn knows_product(&self, product: &str) -> bool {
-        self.catalog.contains_key(product)
-    }
-
-    pub fn client(&self, id: &str) -> Option<&Client> {
-        self.clients.iter().find(|c| c.id == id)
-    }
-
-    pub fn installed(&self, server: &str, product: &str) -> Option<&Version> {
-        self.states.get(server)?.inventory.get(product)
+        let place = self.world.place(&server.id).expect("the server is one of this world's own");
+        self.world.with_facts(place, now, look)
     }
 
     pub fn terms_of(&self, client: &Client) -> &Terms {
-        &self.terms[&client.schedule]
+        &self.world.client(&client.id).expect("the client is one of this world's own").terms
     }
 
     pub fn calendar(&self, server: &str) -> Option<&Calendar> {
-        self.calendars.get(server)
+        Some(self.world.site(self.world.place(server)?).almanac.calendar())
     }
 
     pub fn accepted_requests<'a>(
@@ -160,72 +144,68 @@ impl World {
             .iter()
             .filter(move |r| r.client == client && r.product == product && matches!(r.state, RequestState::Accepted))
     }
-
-    /// Accepted requests whose latest date has passed everywhere the client has servers.
-    pub(super) fn overdue_requests(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Stored<Request>> {
-        self.requests.iter().filter(move |r| {
-            matches!(r.state, RequestState::Accepted)
-                && self.client(&r.client).is_none_or(|client| {
-                    client.servers.iter().all(|s| now.with_timezone(&s.zone).date_naive() > r.before)
-                })
-        })
-    }
 }
 
-fn catalog(releases: Vec<Stored<Release>>) -> Catalog {
-    let mut catalog = Catalog::new();
-    for release in releases {
-        catalog.entry(release.product().to_owned()).or_default().push(Arc::new(release.value));
-    }
-    for releases in catalog.values_mut() {
-        releases.sort_by(|a, b| a.version().cmp(b.version()));
-    }
-    catalog
+/// The canary servers, by id.
+fn canaries(clients: &[Client]) -> Vec<String> {
+    clients.iter().flat_map(|c| &c.servers).filter(|s| s.ring == Ring::Canary).map(|s| s.id.clone()).collect()
 }
 
-fn canaries(clients: &[Client], states: &BTreeMap<String, ServerState>) -> BTreeSet<String> {
-    let mut products = BTreeSet::new();
-    for client in clients {
-        for server in client.servers.iter().filter(|s| s.ring == Ring::Canary) {
-            let inventory = states.get(&server.id).map(|s| &s.inventory);
-            products.extend(inventory.into_iter().flat_map(|i| i.keys()).filter(|p| client.order.contains(p)).cloned());
-        }
+/// The last resumption of each release.
+fn resumed(resumptions: Vec<Stored<Resumption>>) -> BTreeMap<ReleaseId, DateTime<Utc>> {
+    let mut last = BTreeMap::new();
+    for resumption in resumptions {
+        let at: &mut DateTime<Utc> = last.entry(resumption.release.clone()).or_insert(resumption.at);
+        *at = resumption.at.max(*at);
     }
-    products
+    last
 }
 
-/// How each release fared on the canary servers.
-fn rollout(
-    clients: &[Client],
-    states: &BTreeMap<String, ServerState>,
-    deployments: &BTreeMap<String, Vec<Deployment>>,
-) -> Rollout {
-    let mut rollout = Rollout::new();
-    for server in clients.iter().flat_map(|c| &c.servers).filter(|s| s.ring == Ring::Canary) {
-        let mut bad: BTreeSet<crate::model::release::ReleaseId> = BTreeSet::new();
-        for deployment in deployments.get(&server.id).into_iter().flatten() {
-            let id = crate::model::release::ReleaseId {
-                product: deployment.product.clone(),
-                version: deployment.to.clone(),
-            };
-            match deployment.state {
-                DeploymentState::RolledBack { .. } | DeploymentState::Failed { .. } => {
-                    bad.insert(id);
-                }
-                DeploymentState::Installed { .. } => {
-                    bad.remove(&id);
-                    rollout.entry(id).or_default().installed += 1;
-                }
-                DeploymentState::Planned | DeploymentState::Running { .. } | DeploymentState::Cancelled { .. } => {}
-            }
+/// How releases fared, as the database tells it.
+struct Fared<'a> {
+    /// Attempts on canary servers.
+    tally: Vec<Tally>,
+    outcomes: BTreeMap<ReleaseId, Outcomes>,
+    failed: &'a [Deployment],
+    /// When staff last let a release go on: what failed before counts no longer.
+    resumed: BTreeMap<ReleaseId, DateTime<Utc>>,
+    states: &'a BTreeMap<String, ServerState>,
+    canaries: BTreeSet<&'a str>,
+}
+
+impl Fared<'_> {
+    fn rollout(&self) -> Rollout {
+        let mut rollout = Rollout::default();
+        for (release, outcomes) in &self.outcomes {
+            rollout.entry(&release.product, &release.version).installed =
+                u32::try_from(outcomes.installed).unwrap_or(u32::MAX);
         }
-        let inventory = states.get(&server.id).map(|s| &s.inventory);
-        for id in bad {
-            let runs_it = inventory.and_then(|i| i.get(&id.product)).is_some_and(|v| *v >= id.version);
-            if !runs_it {
-                rollout.entry(id).or_default().failed += 1;
-            }
+        for attempt in self.tally.iter().filter(|t| t.end == AttemptEnd::Installed) {
+            rollout.entry(&attempt.product, &attempt.version).canaries_installed += 1;
         }
+        // A server counts once, and no longer once it runs the release after all.
+        let failed: BTreeSet<(&str, &str, &Version)> = self
+            .failed
+            .iter()
+            .filter(|d| !self.runs(d) && !self.is_forgiven(d))
+            .map(|d| (d.server.as_str(), d.product.as_str(), &d.to))
+            .collect();
+        for (server, product, version) in failed {
+            let progress = rollout.entry(product, version);
+            progress.failed += 1;
+            progress.canaries_failed += u32::from(self.canaries.contains(server));
+        }
+        rollout
     }
-    rollout
+
+    fn is_forgiven(&self, deployment: &Deployment) -> bool {
+        let release = ReleaseId { product: deployment.product.clone(), version: deployment.to.clone() };
+        let ended = deployment.state.finished_at();
+        self.resumed.get(&release).is_some_and(|at| ended.is_none_or(|ended| ended <= *at))
+    }
+
+    fn runs(&self, deployment: &Deployment) -> bool {
+        let found = self.states.get(&deployment.server).and_then(|s| s.inventory.get(&deployment.product));
+        found.is_some_and(|version| *version >= deployment.to)
+    }
 }

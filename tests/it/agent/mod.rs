@@ -162,6 +162,33 @@ async fn a_failed_health_check_says_why_and_leaves_the_old_version_running() {
 }
 
 #[tokio::test]
+async fn a_package_that_failed_is_kept_for_its_next_try_and_goes_with_the_next_order() {
+    let world = World::new().await;
+    let staged = || {
+        let files = std::fs::read_dir(world.dir.path().join("state/staging")).unwrap();
+        files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|e| e == "zip")).count()
+    };
+    world.publish("isacompta", "exit 1", |_| {});
+    world.hand_out(&["isacompta"]);
+    world.pass().await.unwrap();
+    assert_eq!((world.closing().0.as_str(), staged()), ("rolled_back", 1));
+    // The line is dead at the next try; what is here is enough for it to fail again.
+    world.fake.lock().unwrap().packages.insert("isacompta".into(), b"unavailable".to_vec());
+    world.hand_out_as("8", &["isacompta"], "attempt");
+    world.pass().await.unwrap();
+    assert!(world.closings()[1][1].contains("does not work"), "{:?}", world.closings());
+    // Ahead of its slot already, another order clears the place.
+    let other = package(&[("VERSION", "2.0\n"), ("app.bin", "another")]);
+    world.publish_package("isaged", "true", other, |_| {});
+    world.hand_out_as("9", &["isaged"], "skip");
+    assert!(world.pass().await.unwrap().staged);
+    assert_eq!(staged(), 1);
+    world.hand_out_as("9", &["isaged"], "attempt");
+    world.pass().await.unwrap();
+    assert_eq!(staged(), 0);
+}
+
+#[tokio::test]
 async fn a_version_that_says_it_is_another_is_put_back() {
     let world = World::new().await;
     let lies = package(&[("VERSION", "1.9\n"), ("app.bin", "new")]);

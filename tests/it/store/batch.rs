@@ -3,8 +3,9 @@
 use super::faults::{job, standing, whole_jobs_but as whole_jobs};
 use super::listings::client;
 use super::{alert, databases, deployment, event, noon};
-use noctule::edge::store::{Changes, Limits, Row, Standing, Store, StoreError, Stored};
+use noctule::edge::store::{Changes, Limits, Row, Store, StoreError, Stored};
 use noctule::model::alert::AlertState;
+use noctule::model::standing::Standing;
 use sea_orm::{ConnectionTrait, Database, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use std::collections::BTreeSet;
 use std::future::Future;

@@ -153,8 +153,8 @@ async fn commit_all(store: Store, plan: Vec<(Fault, usize)>) {
     assert_eq!(store.standings().await.unwrap().len(), (expected.len() - 1) * 2);
 }
 
-pub(super) fn standing(server: &str) -> Stored<noctule::edge::store::Standing> {
-    Stored::new(noctule::edge::store::Standing { server: server.into(), ..Default::default() })
+pub(super) fn standing(server: &str) -> Stored<noctule::model::standing::Standing> {
+    Stored::new(noctule::model::standing::Standing { server: server.into(), ..Default::default() })
 }
 
 proptest! {

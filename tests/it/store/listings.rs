@@ -3,13 +3,15 @@
 use super::{databases, deployment, event, noon};
 use chrono::{TimeDelta, Utc};
 use noctule::edge::store::{
-    Changes, DeploymentFilter, Enrolment, EventFilter, Feed, FeedFile, Row, Scope, Standing, Store, StoreError, Stored,
-    Token,
+    Changes, DeploymentFilter, Enrolment, EventFilter, FeedFile, Row, Scope, Store, StoreError, Stored, Token,
 };
+use noctule::model::agreement::{Agreed, Agreement};
+use noctule::model::feed::{Feed, Outage};
 use noctule::model::fleet::{Client, Fleet};
 use noctule::model::report::{Backup, ServerState};
-use noctule::model::request::{Agreement, Request, RequestState};
+use noctule::model::request::{Request, RequestState};
 use noctule::model::slot::Slot;
+use noctule::model::standing::Standing;
 
 /// A client of the provider with these servers.
 pub(super) fn client(id: &str, servers: &[&str]) -> Client {
@@ -223,19 +225,23 @@ async fn every_noun_is_kept_and_guarded_by_its_revision() {
         let agreement = |by: &str| Agreement {
             id: 1,
             client: "martin".into(),
-            server: "s".into(),
-            product: "isacompta".into(),
-            slot: Slot::new(at, at + TimeDelta::hours(1)).unwrap(),
+            agreed: Agreed::Slot {
+                server: "s".into(),
+                product: "isacompta".into(),
+                slot: Slot::new(at, at + TimeDelta::hours(1)).unwrap(),
+            },
             by: by.into(),
             at,
         };
         round_trip!(store, Row::Agreement, agreement("a"), agreement("b"), store.agreements());
-        let feed = |error: Option<&str>| Feed {
+        let outage = Outage { since: at, fetches: 2, why: "no answer".into(), told: false };
+        let feed = |refused: Option<&str>, outage: Option<Outage>| Feed {
             publisher: "agiris".into(),
             fetched_at: Some(at),
-            error: error.map(str::to_owned),
+            refused: refused.map(str::to_owned),
+            outage,
         };
-        round_trip!(store, Row::Feed, feed(Some("expired")), feed(None), store.feed("agiris"));
+        round_trip!(store, Row::Feed, feed(Some("expired"), None), feed(None, Some(outage)), store.feed("agiris"));
         let token = |revoked_at: Option<chrono::DateTime<Utc>>| Token {
             hash: "ab".into(),
             name: "it".into(),

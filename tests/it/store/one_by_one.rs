@@ -2,23 +2,44 @@
 
 use super::listings::client;
 use super::{alert, databases, deployment, noon, notice};
-use noctule::edge::store::{Changes, FeedFile, Row, Standing, Store, Stored};
+use noctule::edge::store::{Changes, FeedFile, Row, Store, Stored};
 use noctule::model::alert::AlertState;
 use noctule::model::deployment::{Deployment, DeploymentState};
 use noctule::model::event::{EventKind, NewEvent};
-use noctule::model::notice::{Letter, NewNotice};
+use noctule::model::notice::{Letter, NewNotice, Notice, NoticeState};
 use noctule::model::report::ServerState;
+use noctule::model::standing::Standing;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A row that a generated job writes. Small numbers, so that jobs get in each other's way.
 #[derive(Clone, Debug)]
 enum Op {
-    Deployment { id: i64, rev: i64, open: bool },
-    Alert { id: i64, rev: i64, open: bool },
-    Standing { server: u8, rev: i64 },
-    State { server: u8, rev: i64 },
-    File { name: u8 },
+    Deployment {
+        id: i64,
+        rev: i64,
+        open: bool,
+    },
+    Alert {
+        id: i64,
+        rev: i64,
+        open: bool,
+    },
+    Standing {
+        server: u8,
+        rev: i64,
+    },
+    State {
+        server: u8,
+        rev: i64,
+    },
+    File {
+        name: u8,
+    },
+    /// A letter as a row, which may be there once only.
+    Letter {
+        key: u8,
+    },
 }
 
 /// What a generated job does with the fleet, at most once.
@@ -45,6 +66,7 @@ fn jobs() -> impl Strategy<Value = Vec<Job>> {
         1 => (0_u8..4, 0_i64..3).prop_map(|(server, rev)| Op::Standing { server, rev }),
         1 => (0_u8..4, 0_i64..2).prop_map(|(server, rev)| Op::State { server, rev }),
         1 => (0_u8..2).prop_map(|name| Op::File { name }),
+        1 => (0_u8..9).prop_map(|key| Op::Letter { key }),
     ];
     let servers = proptest::collection::btree_set(0_u8..4, 0..3);
     let put = (0_u8..3, 0_i64..3, servers).prop_map(|(client, rev, servers)| Fleet::Put {
@@ -64,6 +86,15 @@ fn jobs() -> impl Strategy<Value = Vec<Job>> {
 /// The `n`th job as changes. What a row is about follows from its id, as it does in real life.
 fn changes(n: usize, job: &Job) -> Changes {
     let at = |rev, value: Deployment| Row::Deployment(Stored { rev, value });
+    let letter = |key: &u8| NewNotice {
+        letter: Letter::Retracted {
+            product: "isacompta".into(),
+            version: "1.0".parse().unwrap(),
+            reason: n.to_string(),
+            installed_on: Vec::new(),
+        },
+        ..notice(&key.to_string())
+    };
     let mut rows: Vec<Row> = job
         .ops
         .iter()
@@ -94,6 +125,12 @@ fn changes(n: usize, job: &Job) -> Changes {
                 name: name.to_string(),
                 bytes: n.to_string().into_bytes(),
             }),
+            Op::Letter { key } => Row::Notice(Stored::new(Notice {
+                id: 1_000 * (i64::from(*key) + 1) + n as i64,
+                body: letter(key),
+                state: NoticeState::Pending { next_at: noon() },
+                attempts: 0,
+            })),
         })
         .collect();
     rows.extend(job.fleet.as_ref().map(|fleet| match fleet {
@@ -107,15 +144,6 @@ fn changes(n: usize, job: &Job) -> Changes {
         }
     }));
     let line = |client: &u8| NewEvent::new(noon(), &format!("c{client}"), EventKind::Planned, n.to_string());
-    let letter = |key: &u8| NewNotice {
-        letter: Letter::Retracted {
-            product: "isacompta".into(),
-            version: "1.0".parse().unwrap(),
-            reason: n.to_string(),
-            installed_on: Vec::new(),
-        },
-        ..notice(&key.to_string())
-    };
     Changes { rows, events: job.events.iter().map(line).collect(), notices: job.letters.iter().map(letter).collect() }
 }
 
@@ -128,6 +156,8 @@ struct Model {
     open: BTreeMap<(&'static str, i64), i64>,
     /// Server → client.
     places: BTreeMap<u8, u8>,
+    /// Keys of letters.
+    letters: BTreeSet<u8>,
 }
 
 impl Model {
@@ -148,6 +178,7 @@ impl Model {
                 Op::Standing { server, rev } => self.put("standing", i64::from(*server), *rev, None)?,
                 Op::State { server, rev } => self.put("state", i64::from(*server), *rev, None)?,
                 Op::File { .. } => {}
+                Op::Letter { key } => self.letters.insert(*key).then_some(())?,
             }
         }
         match &job.fleet {
@@ -165,6 +196,7 @@ impl Model {
                 }
             }
         }
+        self.letters.extend(&job.letters);
         Some(())
     }
 

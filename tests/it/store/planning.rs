@@ -3,10 +3,11 @@
 use super::{alert, databases, deployment, noon};
 use chrono::{DateTime, TimeDelta, Utc};
 use noctule::edge::store::{AttemptEnd, Changes, Outcomes, Row, Store, Stored};
+use noctule::model::agreement::{Agreed, Agreement};
 use noctule::model::alert::AlertState;
 use noctule::model::deployment::{Deployment, DeploymentState};
 use noctule::model::release::ReleaseId;
-use noctule::model::request::{Agreement, Request, RequestState};
+use noctule::model::request::{Request, RequestState};
 use noctule::model::slot::Slot;
 use sea_orm::{ConnectionTrait, Database};
 
@@ -146,9 +147,11 @@ fn agreement(id: i64) -> Agreement {
     Agreement {
         id,
         client: "martin".into(),
-        server: "s".into(),
-        product: "isacompta".into(),
-        slot: Slot::new(noon(), hour(id)).unwrap(),
+        agreed: Agreed::Slot {
+            server: "s".into(),
+            product: "isacompta".into(),
+            slot: Slot::new(noon(), hour(id)).unwrap(),
+        },
         by: "a".into(),
         at: noon(),
     }
@@ -216,7 +219,7 @@ async fn open_alerts_are_found_by_many_causes() {
 const FIRST_VERSION: &str = "DROP INDEX deployment_ended; DROP INDEX deployment_failed; DROP INDEX deployment_installed; \
     DROP INDEX request_accepted; DROP INDEX agreement_by_slot_end; \
     ALTER TABLE deployment DROP COLUMN started_at; ALTER TABLE deployment DROP COLUMN finished_at; \
-    ALTER TABLE request DROP COLUMN state; ALTER TABLE agreement DROP COLUMN slot_end; DROP TABLE shared_text; \
+    ALTER TABLE request DROP COLUMN state; ALTER TABLE agreement DROP COLUMN slot_end; DROP TABLE shared_text; DROP TABLE hold; DROP TABLE resumption; \
     DELETE FROM seaql_migrations WHERE version <> 'm0001_nouns'";
 
 #[tokio::test]

@@ -1,96 +1,88 @@
 //! Releases that need each other, in words.
 
-use super::super::Facts;
-use super::{at, entre, le, span};
-use crate::model::decision::{Plan, Reason};
+use super::{Said, Teller};
 use crate::model::manifest::{Companion, Requirement};
 use crate::model::release::Release;
-use crate::model::rule::Rule;
 use crate::model::slot::Slot;
-use crate::model::version::Version;
 
-pub(in crate::decide::planner) fn stepping_stone(goal: &Release, first: &Release) -> Reason {
-    Reason::new(
-        Rule::Prerequisites,
-        format!("{} cannot go over the installed version; {} comes first", goal.id(), first.id()),
-        format!("{} ne s'installe pas sur la version en place ; {} vient d'abord", goal.id(), first.id()),
-    )
-}
+impl Teller<'_, '_> {
+    pub(super) fn stepping_stone(&self, goal: &Release, first: &Release) -> Said {
+        (
+            format!("{} cannot go over the installed version; {} comes first", goal.id(), first.id()),
+            format!("{} ne s'installe pas sur la version en place ; {} vient d'abord", goal.id(), first.id()),
+        )
+    }
 
-pub(in crate::decide::planner) fn no_path(goal: &Release, installed: &Version) -> Reason {
-    let oldest = goal.manifest().upgrade_from.as_ref().map_or("a later one", |v| v.as_str());
-    Reason::new(
-        Rule::Prerequisites,
-        format!(
-            "{} installs over {oldest} or later, {installed} is there and no release leads from one to the other",
-            goal.id()
-        ),
-        format!(
-            "{} s'installe sur {oldest} ou plus récent ; {installed} est en place et aucune version ne fait le lien",
-            goal.id()
-        ),
-    )
-}
+    pub(super) fn no_path(&self, goal: &Release) -> Said {
+        let installed = self.facts.state.inventory.get(goal.product()).map_or("", |v| v.as_str());
+        let from = goal.manifest().upgrade_from.as_ref();
+        let (oldest, ancienne) =
+            from.map_or(("a later version", "une version plus récente"), |v| (v.as_str(), v.as_str()));
+        let it = goal.id();
+        (
+            format!(
+                "{it} installs over {oldest} or later, {installed} is there and no release leads from one to the other"
+            ),
+            format!(
+                "{it} s'installe sur {ancienne} ou plus récent ; {installed} est en place et aucune version ne fait le lien"
+            ),
+        )
+    }
 
-pub(in crate::decide::planner) fn requirement_met(requirement: &Requirement) -> Reason {
-    Reason::new(
-        Rule::Prerequisites,
-        format!("requires {} {}, which is there", requirement.product, requirement.at_least),
-        format!("nécessite {} {}, déjà en place", requirement.product, requirement.at_least),
-    )
-}
+    pub(super) fn requirement_met(&self, requirement: &Requirement) -> Said {
+        let Requirement { product, at_least } = requirement;
+        (
+            format!("requires {product} {at_least}, which is there"),
+            format!("nécessite {product} {at_least}, déjà en place"),
+        )
+    }
 
-pub(in crate::decide::planner) fn requirement_missing(facts: &Facts, requirement: &Requirement) -> Reason {
-    let there = facts.state.inventory.get(&requirement.product).map_or("none", |v| v.as_str());
-    Reason::new(
-        Rule::Prerequisites,
-        format!(
-            "requires {} {} or later ({there} is there) and nothing planned brings it",
-            requirement.product, requirement.at_least
-        ),
-        format!(
-            "nécessite {} {} ou plus récent ({there} en place) et rien de planifié ne l'apporte",
-            requirement.product, requirement.at_least
-        ),
-    )
-}
+    pub(super) fn requirement_missing(&self, requirement: &Requirement) -> Said {
+        let Requirement { product, at_least } = requirement;
+        let there = self.facts.state.inventory.get(product);
+        let (found, trouve) = there.map_or(("none", "aucune version"), |v| (v.as_str(), v.as_str()));
+        (
+            format!("requires {product} {at_least} or later ({found} is there) and nothing planned brings it"),
+            format!(
+                "nécessite {product} {at_least} ou plus récent ({trouve} en place) et rien de planifié ne l'apporte"
+            ),
+        )
+    }
 
-pub(in crate::decide::planner) fn companion_missing(companion: &Companion) -> Reason {
-    Reason::new(
-        Rule::Prerequisites,
-        format!("goes only together with {} {}, which cannot be planned", companion.product, companion.version),
-        format!("ne s'installe qu'avec {} {}, qui ne peut être planifiée", companion.product, companion.version),
-    )
-}
+    pub(super) fn companion_missing(&self, companion: &Companion) -> Said {
+        let Companion { product, version } = companion;
+        (
+            format!("goes only together with {product} {version}, which cannot be planned"),
+            format!("ne s'installe qu'avec {product} {version}, qui ne peut être planifiée"),
+        )
+    }
 
-pub(in crate::decide::planner) fn partner_held(partner: &str) -> Reason {
-    Reason::new(
-        Rule::Prerequisites,
-        format!("goes together with {partner}, which is held"),
-        format!("s'installe avec {partner}, qui est en attente"),
-    )
-}
+    pub(super) fn partner_held(&self, partner: &Release) -> Said {
+        let it = partner.id();
+        (format!("goes together with {it}, which is held"), format!("s'installe avec {it}, qui est en attente"))
+    }
 
-pub(in crate::decide::planner) fn follows(facts: &Facts, partner: &str, theirs: &Plan) -> Reason {
-    Reason::new(
-        Rule::Prerequisites,
-        format!("after {partner} {}, planned {}", theirs.version, at(facts, theirs.slot.start)),
-        format!("après {partner} {}, prévue le {}", theirs.version, le(facts, theirs.slot.start)),
-    )
-}
+    pub(super) fn follows(&self, partner: &Release, slot: &Slot) -> Said {
+        let it = partner.id();
+        (
+            format!("after {it}, planned {}", self.at(slot.start)),
+            format!("après {it}, prévue le {}", self.le(slot.start)),
+        )
+    }
 
-pub(in crate::decide::planner) fn together(facts: &Facts, partner: &str, slot: Slot) -> Reason {
-    Reason::new(
-        Rule::Prerequisites,
-        format!("one group with {partner}, in order, all or nothing, {}", span(facts, slot)),
-        format!("un seul lot avec {partner}, dans l'ordre, tout ou rien, {}", entre(facts, slot)),
-    )
-}
+    pub(super) fn together(&self, partner: &Release, slot: &Slot) -> Said {
+        let it = partner.id();
+        (
+            format!("one group with {it}, in order, all or nothing, {}", self.span(slot)),
+            format!("un seul lot avec {it}, dans l'ordre, tout ou rien, {}", self.entre(slot)),
+        )
+    }
 
-pub(in crate::decide::planner) fn group_does_not_fit(partner: &str) -> Reason {
-    Reason::new(
-        Rule::Prerequisites,
-        format!("no slot holds it and {partner} together"),
-        format!("aucun créneau ne suffit pour {partner} et lui à la fois"),
-    )
+    pub(super) fn group_does_not_fit(&self, partner: &Release) -> Said {
+        let it = partner.id();
+        (
+            format!("no slot holds it and {it} together"),
+            format!("aucun créneau ne suffit pour {it} et celle-ci à la fois"),
+        )
+    }
 }

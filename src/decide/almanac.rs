@@ -1,0 +1,155 @@
+//! An almanac: what the contract's windows give on one calendar, worked out once for many servers.
+//!
+//! Servers with one schedule, zone and holidays region share it, so that planning a fleet asks the calendar a few
+//! hundred questions instead of a few million. It says nothing that [`super::window`] and [`super::notice`] would not
+//! say when asked one by one; a test holds them together. A client's closed periods are not in it.
+
+use super::calendar::Calendar;
+use super::notice;
+use super::terms::Terms;
+use crate::model::slot::Slot;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use std::collections::BTreeMap;
+
+/// Days before its making that an almanac looks back: what was published then still has its deadline in it.
+const BACK_DAYS: i64 = 21;
+/// How far ahead automatic and manual work looks for a slot, in days.
+pub const SEARCH_DAYS: i64 = 45;
+/// How far ahead a major may be requested, in days.
+pub const REQUEST_DAYS: i64 = 400;
+
+/// Which window work is done in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Work {
+    /// Unattended, at night (`minor-night`).
+    Night,
+    /// Attended by staff (`manual-slots`).
+    Manual,
+    /// On the client's request (`maintenance-slots`).
+    Major,
+}
+
+/// One opening of a window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    pub slot: Slot,
+    /// Site-local day it begins on.
+    pub day: NaiveDate,
+    /// Whether it overlaps the hours in which no automatic work may be done (`office-hours`).
+    pub barred: bool,
+    /// Oldest end of a backup that is recent enough for work in it (`backup-first`).
+    pub backup_since: DateTime<Utc>,
+}
+
+/// The openings of one schedule's windows on one calendar, in order.
+#[derive(Clone, Debug)]
+pub struct Almanac {
+    calendar: Calendar,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    night: Vec<Opening>,
+    manual: Vec<Opening>,
+    major: Vec<Opening>,
+}
+
+impl Almanac {
+    /// Good for planning at any instant of `[from, to)`; for one instant, let them be equal.
+    pub fn new(terms: &Terms, calendar: Calendar, from: DateTime<Utc>, to: DateTime<Utc>) -> Almanac {
+        let start = from - TimeDelta::days(BACK_DAYS);
+        let (near, far) = (to + TimeDelta::days(SEARCH_DAYS + 1), to + TimeDelta::days(REQUEST_DAYS + 1));
+        let mut maker = Maker {
+            terms,
+            calendar: &calendar,
+            barred: terms.barred_window().wide(&calendar, start, far + TimeDelta::days(2)),
+            backups: BTreeMap::new(),
+        };
+        let night = maker.openings(terms.minor_window().slots(&calendar, start, near), |_| None);
+        // A slot that begins inside a night belongs to that night's evening.
+        let in_a_night = |at| terms.minor_window().slot_at(&calendar, at).map(|slot| slot.start);
+        let major = maker.openings(terms.major_window().slots(&calendar, start, far), |at| {
+            in_a_night(at).or_else(|| terms.manual_window().slot_at(&calendar, at).map(|slot| slot.start))
+        });
+        let manual = match terms.schedule.manual.window == terms.schedule.major.window {
+            true => major.iter().take_while(|o| o.slot.start < near).cloned().collect(),
+            false => maker.openings(terms.manual_window().slots(&calendar, start, near), in_a_night),
+        };
+        Almanac { from, to, night, manual, major, calendar }
+    }
+
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
+    /// Whether it may be used for planning at `now`.
+    pub fn is_good_at(&self, now: DateTime<Utc>) -> bool {
+        self.from <= now && now <= self.to
+    }
+
+    /// The openings for `work` that have not ended at `now`.
+    pub fn openings(&self, work: Work, now: DateTime<Utc>) -> &[Opening] {
+        let (all, days) = match work {
+            Work::Night => (&self.night, SEARCH_DAYS),
+            Work::Manual => (&self.manual, SEARCH_DAYS),
+            Work::Major => (&self.major, REQUEST_DAYS),
+        };
+        let first = all.partition_point(|o| o.slot.end <= now);
+        let until = now + TimeDelta::days(days);
+        let last = all.partition_point(|o| o.slot.start < until);
+        &all[first.min(last)..last]
+    }
+
+    /// When a minor published at `published` is late: [`notice::minor_deadline`].
+    pub fn minor_deadline(&self, terms: &Terms, published: DateTime<Utc>) -> DateTime<Utc> {
+        let day = self.calendar.date(published);
+        let nights_max = terms.schedule.minor.deadline_nights as usize;
+        let first = self.night.partition_point(|o| o.day < day);
+        // Before the first opening it knows, the almanac cannot tell whether it knows them all.
+        if first == 0 || self.night.len() - first < nights_max * 4 {
+            return notice::minor_deadline(terms, &self.calendar, published);
+        }
+        let (mut deadline, mut nights, mut last) = (published, 0, None);
+        for opening in &self.night[first..] {
+            if last != Some(opening.day) {
+                if nights == nights_max {
+                    break;
+                }
+                (nights, last) = (nights + 1, Some(opening.day));
+            }
+            deadline = opening.slot.end;
+        }
+        deadline
+    }
+}
+
+/// Makes openings of slots; asks the calendar once for what many share.
+struct Maker<'a> {
+    terms: &'a Terms,
+    calendar: &'a Calendar,
+    /// When no automatic work may be done, in order.
+    barred: Vec<Slot>,
+    /// The answers of [`notice::backup_not_before`], by the day a slot begins on.
+    backups: BTreeMap<NaiveDate, DateTime<Utc>>,
+}
+
+impl Maker<'_> {
+    /// `within` gives the start of another slot that an instant is in and that counts before its own.
+    fn openings(&mut self, slots: Vec<Slot>, within: impl Fn(DateTime<Utc>) -> Option<DateTime<Utc>>) -> Vec<Opening> {
+        slots
+            .into_iter()
+            .map(|slot| {
+                let day = self.calendar.date(slot.start);
+                let began = within(slot.start).map_or(day, |start| self.calendar.date(start));
+                let since = || notice::backup_since_day(self.terms, self.calendar, began);
+                let backup_since = *self.backups.entry(began).or_insert_with(since);
+                // The first that ends after the slot begins is the only one that could overlap it first.
+                let next = self.barred.partition_point(|b| b.end <= slot.start);
+                let barred = self.barred.get(next).is_some_and(|b| b.overlaps(&slot));
+                Opening { slot, day, barred, backup_since }
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "almanac_tests.rs"]
+mod tests;

@@ -1,0 +1,188 @@
+//! Decisions in the making, and what [`super::weigh`] returns: compact, borrowed, without a word yet.
+
+use super::because::Because;
+use super::{Facts, words};
+use crate::decide::almanac::Work;
+use crate::model::decision::{Decision, Outcome, Plan};
+use crate::model::release::Release;
+use crate::model::request::Request;
+use crate::model::slot::Slot;
+use chrono::{DateTime, Utc};
+use std::sync::Arc;
+
+/// A decision in the making.
+#[derive(Clone, Debug)]
+pub(super) struct Draft<'a> {
+    pub product: &'a String,
+    /// The release the decision is about, where there is one.
+    pub release: Option<&'a Arc<Release>>,
+    pub verdict: Verdict<'a>,
+    pub reasons: Vec<Because<'a>>,
+}
+
+/// What was decided; the shape of [`Outcome`] without its copies.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict<'a> {
+    UpToDate,
+    Planned(Box<Placement<'a>>),
+    Running,
+    Waiting,
+    Held(Option<Box<Placement<'a>>>),
+    Late(Box<Placement<'a>>),
+    OutOfScope,
+}
+
+/// Where a release was placed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placement<'a> {
+    pub slot: &'a Slot,
+    pub deadline: Option<DateTime<Utc>>,
+    pub request: Option<&'a Request>,
+    /// Whose slot it is: what is attended never shares one with what is not.
+    pub work: Work,
+    /// Index of the draft that leads the group; of itself for a release on its own.
+    pub(super) leader: usize,
+    pub position: u32,
+}
+
+/// The decisions for one server, reasons as data.
+#[derive(Clone, Debug)]
+pub struct Verdicts<'a>(pub(super) Vec<Draft<'a>>);
+
+impl<'a> Draft<'a> {
+    pub(super) fn settled(product: &'a String, verdict: Verdict<'a>, because: Because<'a>) -> Draft<'a> {
+        Draft { product, release: None, verdict, reasons: vec![because] }
+    }
+
+    pub(super) fn say(&mut self, because: Because<'a>) {
+        if !self.reasons.contains(&because) {
+            self.reasons.push(because);
+        }
+    }
+}
+
+impl<'a> Verdict<'a> {
+    /// What may be handed out in its slot.
+    pub fn plan(&self) -> Option<&Placement<'a>> {
+        match self {
+            Verdict::Planned(placement) | Verdict::Late(placement) => Some(placement),
+            Verdict::UpToDate | Verdict::Running | Verdict::Waiting | Verdict::Held(_) | Verdict::OutOfScope => None,
+        }
+    }
+
+    pub(super) fn plan_mut(&mut self) -> Option<&mut Placement<'a>> {
+        match self {
+            Verdict::Planned(placement) | Verdict::Late(placement) => Some(placement),
+            Verdict::UpToDate | Verdict::Running | Verdict::Waiting | Verdict::Held(_) | Verdict::OutOfScope => None,
+        }
+    }
+
+    /// What is intended, even where it is held now.
+    pub fn intent(&self) -> Option<&Placement<'a>> {
+        match self {
+            Verdict::Planned(placement) | Verdict::Late(placement) => Some(placement),
+            Verdict::Held(placement) => placement.as_deref(),
+            Verdict::UpToDate | Verdict::Running | Verdict::Waiting | Verdict::OutOfScope => None,
+        }
+    }
+
+    /// The same, held.
+    pub(super) fn hold(self) -> Verdict<'a> {
+        match self {
+            Verdict::Planned(placement) | Verdict::Late(placement) => Verdict::Held(Some(placement)),
+            other @ (Verdict::UpToDate
+            | Verdict::Running
+            | Verdict::Waiting
+            | Verdict::Held(_)
+            | Verdict::OutOfScope) => other,
+        }
+    }
+
+    /// [`Outcome::name`].
+    pub fn name(&self) -> &'static str {
+        match self {
+            Verdict::UpToDate => "up_to_date",
+            Verdict::Planned(_) => "planned",
+            Verdict::Running => "running",
+            Verdict::Waiting => "waiting",
+            Verdict::Held(_) => "held",
+            Verdict::Late(_) => "late",
+            Verdict::OutOfScope => "out_of_scope",
+        }
+    }
+}
+
+impl<'a> Verdicts<'a> {
+    /// Every decision in words.
+    pub fn decisions(&self, facts: &Facts<'a>) -> Vec<Decision> {
+        self.0.iter().map(|draft| self.decision(facts, draft)).collect()
+    }
+
+    /// What is decided for each product: the product, the release, the verdict.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, Option<&'a Arc<Release>>, &Verdict<'a>)> {
+        self.0.iter().map(|d| (d.product.as_str(), d.release, &d.verdict))
+    }
+
+    /// The rule that settled each decision, in their order.
+    pub fn rules(&self) -> impl Iterator<Item = crate::model::rule::Rule> {
+        self.0.iter().filter_map(|d| d.reasons.last().map(words::rule))
+    }
+
+    /// Whether something else goes together with `placed`.
+    pub fn is_grouped(&self, placed: &Placement) -> bool {
+        self.0.iter().filter(|d| d.verdict.plan().is_some_and(|p| p.leader == placed.leader)).count() > 1
+    }
+
+    /// Releases that are installed and were withdrawn.
+    pub fn withdrawn(&self) -> impl Iterator<Item = &'a Release> {
+        self.0.iter().flat_map(|d| &d.reasons).filter_map(|because| match because {
+            Because::InstalledRetracted(release) => Some(*release),
+            _ => None,
+        })
+    }
+
+    /// Memory it holds, in bytes.
+    pub fn bytes(&self) -> usize {
+        let of = |draft: &Draft| {
+            let placed = draft.verdict.intent().map_or(0, |_| size_of::<Placement>());
+            draft.reasons.capacity() * size_of::<Because>() + placed
+        };
+        size_of::<Verdicts>() + self.0.capacity() * size_of::<Draft>() + self.0.iter().map(of).sum::<usize>()
+    }
+
+    fn decision(&self, facts: &Facts<'a>, draft: &Draft<'a>) -> Decision {
+        Decision {
+            client: facts.client.id.clone(),
+            server: facts.server.id.clone(),
+            product: draft.product.clone(),
+            outcome: self.outcome(draft),
+            reasons: draft.reasons.iter().map(|because| words::tell(facts, draft, because)).collect(),
+        }
+    }
+
+    fn outcome(&self, draft: &Draft<'a>) -> Outcome {
+        let plan = |placement: &Placement<'a>| self.plan_of(draft, placement);
+        match &draft.verdict {
+            Verdict::UpToDate => Outcome::UpToDate,
+            Verdict::Planned(placement) => Outcome::Planned(plan(placement)),
+            Verdict::Running => Outcome::Running,
+            Verdict::Waiting => Outcome::Waiting,
+            Verdict::Held(placement) => Outcome::Held { plan: placement.as_deref().map(plan) },
+            Verdict::Late(placement) => Outcome::Late(plan(placement)),
+            Verdict::OutOfScope => Outcome::OutOfScope,
+        }
+    }
+
+    fn plan_of(&self, draft: &Draft<'a>, placement: &Placement<'a>) -> Plan {
+        let release = draft.release.expect("what is placed is a release");
+        let leader = self.0.get(placement.leader).and_then(|d| d.release).unwrap_or(release);
+        Plan {
+            version: release.version().clone(),
+            slot: *placement.slot,
+            deadline: placement.deadline,
+            request: placement.request.map(|r| r.id),
+            position: placement.position,
+            leader: leader.id().to_string(),
+        }
+    }
+}

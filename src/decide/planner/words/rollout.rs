@@ -1,0 +1,110 @@
+//! Rings, failures, holds and what others take, in words.
+
+use super::super::because::{RingStand, Tally};
+use super::{Said, Teller};
+use crate::decide::rollout::Halt;
+use crate::model::deployment::{Deployment, DeploymentState};
+use crate::model::hold::Hold;
+use crate::model::release::Release;
+use crate::model::slot::Slot;
+
+impl Teller<'_, '_> {
+    pub(super) fn ring(&self, stand: RingStand) -> Said {
+        match stand {
+            RingStand::Canary => ("canary server: first night".into(), "serveur pilote : première nuit".into()),
+            RingStand::NoCanaries => (
+                "no canary server runs it: first night".into(),
+                "aucun serveur pilote ne l'utilise : première nuit".into(),
+            ),
+            RingStand::Settled(n) => (
+                format!("it settled well on {n} canary server(s)"),
+                format!("elle fonctionne sur {n} serveur(s) pilote(s)"),
+            ),
+            RingStand::Waits => (
+                "canary servers go first: deadline night".into(),
+                "les serveurs pilotes passent d'abord : nuit de l'échéance".into(),
+            ),
+        }
+    }
+
+    pub(super) fn canary_failed(&self, release: &Release, failed: u32) -> Said {
+        let it = release.id();
+        (
+            format!("{it} failed on {failed} canary server(s); it waits until staff or its publisher settle it"),
+            format!("{it} a échoué sur {failed} serveur(s) pilote(s) ; elle attend une décision"),
+        )
+    }
+
+    pub(super) fn halted(&self, release: &Release, halt: Halt, tally: Tally) -> Said {
+        let (it, terms) = (release.id(), &self.facts.terms.schedule.rollout);
+        let Tally { failed, tried } = tally;
+        let (budget, limite) = match halt {
+            Halt::Failures => (format!("{} failures", terms.failures_max), format!("{} échecs", terms.failures_max)),
+            Halt::Share => (
+                format!("{} % of those tried", terms.failures_percent),
+                format!("{} % des essais", terms.failures_percent),
+            ),
+        };
+        (
+            format!("{it} halted: it failed on {failed} of {tried} servers, the budget is {budget}"),
+            format!("{it} est suspendue : échec sur {failed} serveurs sur {tried}, la limite est de {limite}"),
+        )
+    }
+
+    pub(super) fn failed_before(&self, failed: &Deployment) -> Said {
+        let why = match &failed.state {
+            DeploymentState::RolledBack { why, .. } | DeploymentState::Failed { why, .. } => why.as_str(),
+            DeploymentState::Planned
+            | DeploymentState::Running { .. }
+            | DeploymentState::Installed { .. }
+            | DeploymentState::Cancelled { .. } => "",
+        };
+        let when = failed.state.finished_at().unwrap_or(self.facts.now);
+        (
+            format!("attempt {} failed {}: {why}", failed.attempt, self.at(when)),
+            format!("la tentative {} a échoué le {} : {why}", failed.attempt, self.le(when)),
+        )
+    }
+
+    pub(super) fn staff_take_over(&self, release: &Release) -> Said {
+        let (most, it) = (self.facts.terms.schedule.retry.attempts_max, release.id());
+        (
+            format!("{most} attempt(s) of {it} are used up: staff take over"),
+            format!("les {most} tentative(s) de {it} sont épuisées : l'équipe prend le relais"),
+        )
+    }
+
+    pub(super) fn held_by(&self, hold: &Hold) -> Said {
+        (
+            format!("{} put {} on hold on {}: {}", hold.by, hold.on, self.at(hold.at), hold.reason),
+            format!("{} a bloqué {} le {} : {}", hold.by, hold.on, self.le(hold.at), hold.reason),
+        )
+    }
+
+    pub(super) fn held_until(&self, hold: &Hold) -> Said {
+        let until = hold.until.unwrap_or(self.facts.now);
+        (
+            format!("{} put {} on hold until {}: {}", hold.by, hold.on, self.at(until), hold.reason),
+            format!("{} a bloqué {} jusqu'au {} : {}", hold.by, hold.on, self.le(until), hold.reason),
+        )
+    }
+
+    pub(super) fn line_busy(&self, slot: &Slot) -> Said {
+        let most = self.facts.terms.schedule.rollout.line_installs_max;
+        (
+            format!("the client's other servers fill {}: at most {most} at once on its line", self.span(slot)),
+            format!(
+                "les autres serveurs du client occupent le créneau {} : {most} au plus à la fois",
+                self.entre(slot)
+            ),
+        )
+    }
+
+    pub(super) fn staff_busy(&self, slot: &Slot) -> Said {
+        let most = self.facts.terms.schedule.staff.installs_max;
+        (
+            format!("staff already attend {most} update(s) in {}", self.span(slot)),
+            format!("l'équipe suit déjà {most} mise(s) à jour sur le créneau {}", self.entre(slot)),
+        )
+    }
+}

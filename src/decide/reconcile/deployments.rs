@@ -1,0 +1,177 @@
+//! Deployments as they should be: inserted, moved, regrouped, given up.
+
+use super::{Ids, Scene, Steps, intends, why};
+use crate::decide::planner::{Verdict, Verdicts};
+use crate::decide::world::Site;
+use crate::model::decision::{Decision, Plan};
+use crate::model::deployment::{BadTransition, Deployment, DeploymentState};
+use crate::model::event::EventKind;
+use crate::model::manifest::Text;
+use crate::model::notice::Letter;
+use crate::model::slot::Slot;
+use crate::model::version::Change;
+use std::collections::BTreeMap;
+
+/// Whether each plan has its open deployment, as it should be, and each open deployment its plan.
+///
+/// Groups are looked at more closely than this: their actions are compared when steps are made.
+pub(super) fn agree(verdicts: &Verdicts, site: &Site) -> bool {
+    let mut intended = 0;
+    for (product, release, verdict) in verdicts.iter() {
+        let (Some(placed), Some(release)) = (verdict.intent(), release) else { continue };
+        let known = site.planned().find(|d| d.product == product && d.to == *release.version());
+        match (verdict, known) {
+            (Verdict::Held(_), known) => intended += usize::from(known.is_some()),
+            (_, None) => return false,
+            (_, Some(known)) => {
+                let same = known.slot == *placed.slot
+                    && known.deadline == placed.deadline
+                    && known.request == placed.request.map(|r| r.id)
+                    && (known.position, known.action) == (0, known.id);
+                if !same || verdicts.is_grouped(placed) {
+                    return false;
+                }
+                intended += 1;
+            }
+        }
+    }
+    intended == site.planned().count()
+}
+
+impl Scene<'_> {
+    pub(super) fn deployments(
+        &self,
+        decisions: &[Decision],
+        mut ids: Ids,
+        steps: &mut Steps,
+    ) -> Result<(), BadTransition> {
+        for deployment in self.site.planned() {
+            if !decisions.iter().any(|d| intends(d, deployment)) {
+                self.cancel(deployment, decisions, steps)?;
+            }
+        }
+        let mut groups: BTreeMap<(Slot, &str), Vec<(&Plan, &Decision)>> = BTreeMap::new();
+        for decision in decisions {
+            if let Some(plan) = decision.outcome.plan() {
+                groups.entry((plan.slot, &plan.leader)).or_default().push((plan, decision));
+            }
+        }
+        for mut members in groups.into_values() {
+            members.sort_by_key(|(plan, _)| plan.position);
+            // The action of a group is the id of its first deployment.
+            let mut action = None;
+            for (plan, decision) in members {
+                let known = self.site.planned().find(|d| d.product == decision.product && d.to == plan.version);
+                let id = known.map_or_else(|| ids.take(), |known| known.id);
+                let action = *action.get_or_insert(id);
+                match known {
+                    Some(known) => self.keep(known, plan, decision, action, steps),
+                    None => self.insert(id, action, plan, decision, steps),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn insert(&self, id: i64, action: i64, plan: &Plan, decision: &Decision, steps: &mut Steps) {
+        let Some(release) = self.world.release(&decision.product, &plan.version) else { return };
+        let failed = self
+            .site
+            .deployments
+            .iter()
+            .filter(|d| d.product == decision.product && d.to == plan.version)
+            .filter(|d| matches!(d.state, DeploymentState::RolledBack { .. } | DeploymentState::Failed { .. }))
+            .count();
+        let deployment = Deployment {
+            id,
+            action,
+            position: plan.position,
+            client: self.client().to_owned(),
+            server: self.server.id.clone(),
+            product: decision.product.clone(),
+            from: self.site.state.inventory.get(&decision.product).cloned(),
+            to: plan.version.clone(),
+            change: if plan.request.is_some() { Change::Major } else { Change::Minor },
+            manual: release.manifest().is_manual(),
+            attended_by: None,
+            slot: plan.slot,
+            published_at: release.published_at(),
+            deadline: plan.deadline,
+            request: plan.request,
+            attempt: u32::try_from(failed).unwrap_or(u32::MAX).saturating_add(1),
+            reasons: decision.reasons.clone(),
+            state: DeploymentState::Planned,
+        };
+        let text = format!("{} {} planned for {}", deployment.product, deployment.to, self.when(plan.slot));
+        let event = self.event(EventKind::Planned, text).about(&deployment);
+        steps.events.push(event.reasons(decision.reasons.clone()));
+        let installation = self.installation(&deployment, release);
+        let letter = match (deployment.change, deployment.manual) {
+            (Change::Major, _) => Letter::MajorPlanned(installation),
+            (Change::Minor, true) => Letter::ManualPlanned(installation),
+            (Change::Minor, false) => Letter::MinorPlanned(installation),
+        };
+        self.notify(format!("planned/{id}"), &deployment, letter, steps);
+        steps.deployments.push(deployment);
+    }
+
+    fn keep(&self, known: &Deployment, plan: &Plan, decision: &Decision, action: i64, steps: &mut Steps) {
+        let moved = known.slot != plan.slot;
+        let regrouped = known.action != action || known.position != plan.position;
+        if !moved && !regrouped && known.deadline == plan.deadline && known.request == plan.request {
+            return;
+        }
+        let deployment = Deployment {
+            slot: plan.slot,
+            action,
+            position: plan.position,
+            deadline: plan.deadline,
+            request: plan.request,
+            attended_by: known.attended_by.clone().filter(|_| !moved),
+            reasons: decision.reasons.clone(),
+            ..known.clone()
+        };
+        let what = if moved { "moved to" } else { "stays, regrouped, on" };
+        let text = format!("{} {} {what} {}", deployment.product, deployment.to, self.when(plan.slot));
+        let event = self.event(EventKind::Moved, text).about(&deployment);
+        steps.events.push(event.reasons(decision.reasons.clone()));
+        if moved && let Some(release) = self.world.release(&deployment.product, &deployment.to) {
+            let letter = Letter::Moved {
+                installation: self.installation(&deployment, release),
+                was: known.slot,
+                why: why(decision),
+            };
+            let key = format!("moved/{}/{}", deployment.id, plan.slot.start.timestamp());
+            self.notify(key, &deployment, letter, steps);
+        }
+        steps.deployments.push(deployment);
+    }
+
+    /// Gives up a deployment that is no longer intended, and says why.
+    fn cancel(&self, known: &Deployment, decisions: &[Decision], steps: &mut Steps) -> Result<(), BadTransition> {
+        let release = self.world.release(&known.product, &known.to);
+        let retraction = release.and_then(|r| r.retracted.as_ref());
+        let decision = decisions.iter().find(|d| d.product == known.product);
+        let superseded = decision.and_then(|d| d.outcome.intent()).filter(|p| p.version > known.to);
+        let text = match (retraction, superseded, decision) {
+            (Some(retraction), _, _) => format!("withdrawn by its publisher: {}", retraction.reason),
+            (None, Some(newer), _) => format!("superseded by {}", newer.version),
+            (None, None, Some(decision)) => why(decision).en.unwrap_or_default(),
+            (None, None, None) => "the product is no longer on the server".to_owned(),
+        };
+        let deployment = known.clone().cancel(self.now, text.clone())?;
+        let event = self.event(EventKind::Cancelled, format!("{} {}: {text}", known.product, known.to));
+        steps.events.push(event.about(&deployment));
+        match (release, retraction, superseded) {
+            (Some(release), Some(_), _) => self.tell_retraction(release, Some(known.id), steps),
+            (Some(release), None, None) => {
+                let why = decision.map_or_else(|| Text { fr: text.clone(), en: None }, why);
+                let letter = Letter::Cancelled { installation: self.installation(&deployment, release), why };
+                self.notify(format!("cancelled/{}", known.id), &deployment, letter, steps);
+            }
+            (Some(_), None, Some(_)) | (None, _, _) => {}
+        }
+        steps.deployments.push(deployment);
+        Ok(())
+    }
+}

@@ -1,0 +1,181 @@
+//! From decisions to steps: what has to be written so that the database says what was decided.
+//!
+//! Pure. Deployments are inserted, moved, regrouped or given up; what begins to be held, late or withdrawn is told
+//! once, when it begins. Where nothing differs there are no steps, and [`agrees`] finds that out before a reason is put
+//! in words.
+
+mod deployments;
+mod standing;
+
+pub use standing::{HALTED, cause, halted};
+
+use super::planner::{Facts, Verdicts};
+use super::world::{Customer, Site, World};
+use crate::model::alert::NewAlert;
+use crate::model::decision::{Decision, Outcome, Reason};
+use crate::model::deployment::{BadTransition, Deployment};
+use crate::model::event::{EventKind, NewEvent};
+use crate::model::fleet::Server;
+use crate::model::manifest::Text;
+use crate::model::notice::{Installation, Letter, NewNotice};
+use crate::model::release::Release;
+use crate::model::slot::Slot;
+use crate::model::standing::Standing;
+use chrono::{DateTime, Utc};
+
+/// What is to be written for one server, together or not at all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Steps {
+    /// New values of deployments, new ones included.
+    pub deployments: Vec<Deployment>,
+    pub events: Vec<NewEvent>,
+    pub notices: Vec<NewNotice>,
+    pub alerts: Vec<NewAlert>,
+    /// Causes of alerts whose reason is gone.
+    pub resolved: Vec<String>,
+    pub standing: Option<Standing>,
+}
+
+impl Steps {
+    pub fn is_empty(&self) -> bool {
+        *self == Steps::default()
+    }
+}
+
+/// Ids for new deployments, taken one after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Ids(i64);
+
+impl Ids {
+    pub fn from(first: i64) -> Ids {
+        Ids(first)
+    }
+
+    fn take(&mut self) -> i64 {
+        let id = self.0;
+        self.0 += 1;
+        id
+    }
+}
+
+/// Whether the server's open deployments and standing already say what was decided.
+pub fn agrees(verdicts: &Verdicts, site: &Site) -> bool {
+    deployments::agree(verdicts, site) && standing::agrees(verdicts, site)
+}
+
+/// How many deployments `decisions` add: so many ids are needed.
+pub fn new_deployments(decisions: &[Decision], site: &Site) -> u32 {
+    let is_new = |decision: &&Decision| {
+        decision
+            .outcome
+            .plan()
+            .is_some_and(|plan| !site.planned().any(|d| d.product == decision.product && d.to == plan.version))
+    };
+    u32::try_from(decisions.iter().filter(is_new).count()).unwrap_or(u32::MAX)
+}
+
+/// What has to be written for the server at `place` so that the database agrees with `decisions`.
+pub fn steps(
+    world: &World,
+    place: usize,
+    decisions: &[Decision],
+    ids: Ids,
+    now: DateTime<Utc>,
+) -> Result<Steps, BadTransition> {
+    let scene = Scene {
+        world,
+        customer: world.customer(place),
+        site: world.site(place),
+        server: world.server(place),
+        place,
+        now,
+    };
+    let mut steps = Steps::default();
+    scene.deployments(decisions, ids, &mut steps)?;
+    scene.standing(decisions, &mut steps);
+    Ok(steps)
+}
+
+/// Where it happens.
+struct Scene<'a> {
+    world: &'a World,
+    customer: &'a Customer,
+    site: &'a Site,
+    server: &'a Server,
+    place: usize,
+    now: DateTime<Utc>,
+}
+
+impl Scene<'_> {
+    fn client(&self) -> &str {
+        &self.customer.client.id
+    }
+
+    fn event(&self, kind: EventKind, text: impl Into<String>) -> NewEvent {
+        NewEvent::new(self.now, self.client(), kind, text)
+    }
+
+    fn facts<T>(&self, look: impl FnOnce(&Facts) -> T) -> T {
+        self.world.with_facts(self.place, self.now, look)
+    }
+
+    /// A slot in the site's own time: "Wed 29 Apr 22:00 to Thu 30 Apr 07:00".
+    fn when(&self, slot: Slot) -> String {
+        let local = |at: DateTime<Utc>| at.with_timezone(&self.server.zone).format("%a %-d %b %H:%M").to_string();
+        format!("{} to {}", local(slot.start), local(slot.end))
+    }
+
+    fn installation(&self, deployment: &Deployment, release: &Release) -> Installation {
+        Installation {
+            server: deployment.server.clone(),
+            zone: self.server.zone,
+            product: deployment.product.clone(),
+            from: deployment.from.clone(),
+            to: deployment.to.clone(),
+            slot: deployment.slot,
+            deadline: deployment.deadline,
+            finished_at: deployment.state.finished_at(),
+            manifest: Box::new(release.manifest().clone()),
+        }
+    }
+
+    fn notify(&self, key: String, deployment: &Deployment, letter: Letter, steps: &mut Steps) {
+        steps.notices.push(NewNotice {
+            key,
+            at: self.now,
+            client: Some(self.client().to_owned()),
+            server: Some(self.server.id.clone()),
+            deployment: Some(deployment.id),
+            letter,
+        });
+    }
+
+    /// A client is told of a withdrawn release once, whether it was planned or runs already.
+    fn tell_retraction(&self, release: &Release, deployment: Option<i64>, steps: &mut Steps) {
+        let Some(retraction) = &release.retracted else { return };
+        steps.notices.push(NewNotice {
+            key: format!("retracted/{}/{}", self.client(), release.id()),
+            at: self.now,
+            client: Some(self.client().to_owned()),
+            server: Some(self.server.id.clone()),
+            deployment,
+            letter: Letter::Retracted {
+                product: release.product().to_owned(),
+                version: release.version().clone(),
+                reason: retraction.reason.clone(),
+                installed_on: self.world.running(self.customer, release.product(), release.version()),
+            },
+        });
+    }
+}
+
+/// The reason that settled a decision, for a letter.
+fn why(decision: &Decision) -> Text {
+    let last: Option<&Reason> = decision.reasons.last();
+    Text { fr: last.map(|r| r.fr.clone()).unwrap_or_default(), en: last.map(|r| r.text.clone()) }
+}
+
+fn intends(decision: &Decision, deployment: &Deployment) -> bool {
+    let intent: Option<&crate::model::decision::Plan> = Outcome::intent(&decision.outcome);
+    decision.product == deployment.product && intent.is_some_and(|p| p.version == deployment.to)
+}

@@ -1,0 +1,162 @@
+//! The end of a deployment: its state, its event, the client's letter, the alert to staff, the request it fulfils.
+
+use super::{Finished, Heard, Refusal, Said, Scene, Settled, is_running, observes};
+use crate::model::alert::{AlertClass, NewAlert};
+use crate::model::deployment::{Closing, Deployment, DeploymentState};
+use crate::model::event::{EventKind, NewEvent};
+use crate::model::fleet::Server;
+use crate::model::notice::{Installation, Letter, NewNotice};
+use crate::model::report::ServerState;
+use crate::model::request::{Request, RequestState};
+use crate::model::version::Change;
+
+/// The cause of the alert about a release that fails on a server, whichever attempt it is.
+fn cause(deployment: &Deployment) -> String {
+    format!("failed/{}/{}/{}", deployment.server, deployment.product, deployment.to)
+}
+
+impl Scene<'_> {
+    /// Every running deployment of the action ends as the report, and the machine's inventory, say.
+    pub(super) fn close(&self, finished: Finished, said: &Said) -> Result<Settled, Refusal> {
+        let mut settled = Settled { heard: Heard::Settled, ..Settled::default() };
+        let mut state = self.state.clone();
+        let mut unobserved = false;
+        for deployment in self.deployments.iter().filter(|d| is_running(d)) {
+            let closing = closing(deployment, finished, said, &state);
+            if closing == (Closing::Installed { observed: None }) {
+                // Nobody will report what runs there: the closing report is all there is to plan on.
+                state.inventory.insert(deployment.product.clone(), deployment.to.clone());
+                unobserved = true;
+            }
+            let closed = deployment.clone().close(self.now, closing)?;
+            self.ended(closed, &state, &mut settled);
+        }
+        settled.state = unobserved.then_some(state);
+        Ok(settled)
+    }
+
+    /// Adds what follows from the end of a deployment that was handed out.
+    pub(super) fn ended(&self, closed: Deployment, state: &ServerState, settled: &mut Settled) {
+        let name = format!("{} {}", closed.product, closed.to);
+        let (kind, text, why) = match &closed.state {
+            DeploymentState::Installed { observed: Some(version), .. } => {
+                (EventKind::Installed, format!("{name} installed; the machine says it runs {version}"), None)
+            }
+            DeploymentState::Installed { observed: None, .. } => {
+                (EventKind::Installed, format!("{name} installed, as the agent reports; not observed"), None)
+            }
+            DeploymentState::RolledBack { why, .. } => {
+                (EventKind::RolledBack, format!("{name} failed and the old version was restored: {why}"), Some(why))
+            }
+            DeploymentState::Failed { why, .. } => (EventKind::Failed, format!("{name} failed: {why}"), Some(why)),
+            DeploymentState::Planned | DeploymentState::Running { .. } | DeploymentState::Cancelled { .. } => {
+                return; // not an end that follows a hand-out
+            }
+        };
+        settled.events.push(NewEvent::new(self.now, &closed.client, kind, text).about(&closed));
+        match why {
+            None => {
+                settled.resolved.push(cause(&closed));
+                self.fulfil(&closed, state, settled);
+            }
+            Some(why) => {
+                let word = if kind == EventKind::RolledBack { "rolled back" } else { "failed" };
+                settled.alerts.push(NewAlert {
+                    cause: cause(&closed),
+                    class: AlertClass::Applications,
+                    client: Some(closed.client.clone()),
+                    server: Some(closed.server.clone()),
+                    product: Some(closed.product.clone()),
+                    deployment: Some(closed.id),
+                    title: format!("{name} {word} on {}", closed.server),
+                    text: why.clone(),
+                });
+            }
+        }
+        settled.notices.extend(self.letter(&closed, why.cloned()));
+        settled.deployments.push(closed);
+    }
+
+    /// The client's letter about the end of a deployment.
+    fn letter(&self, closed: &Deployment, why: Option<String>) -> Option<NewNotice> {
+        let release = self.releases.get(closed.product.as_str())?;
+        let server = self.client?.servers.iter().find(|s| s.id == closed.server);
+        let installation = Installation {
+            server: closed.server.clone(),
+            zone: server.map_or(chrono_tz::Europe::Paris, |s| s.zone),
+            product: closed.product.clone(),
+            from: closed.from.clone(),
+            to: closed.to.clone(),
+            slot: closed.slot,
+            deadline: closed.deadline,
+            finished_at: closed.state.finished_at(),
+            manifest: Box::new(release.manifest().clone()),
+        };
+        let word = if why.is_some() { "failed" } else { "installed" };
+        // Only what was rolled back is known to run again.
+        let degraded = matches!(closed.state, DeploymentState::Failed { .. });
+        let letter = match (closed.change, closed.manual, why) {
+            (Change::Major | Change::Minor, _, Some(why)) if degraded => Letter::Degraded { installation, why },
+            (Change::Major, _, None) => Letter::MajorInstalled(installation),
+            (Change::Major, _, Some(why)) => Letter::MajorFailed { installation, why },
+            (Change::Minor, true, None) => Letter::ManualInstalled(installation),
+            (Change::Minor, true, Some(why)) => Letter::ManualFailed { installation, why },
+            (Change::Minor, false, None) => Letter::MinorInstalled(installation),
+            (Change::Minor, false, Some(why)) => Letter::MinorFailed { installation, why },
+        };
+        Some(NewNotice {
+            key: format!("{word}/{}", closed.id),
+            at: self.now,
+            client: Some(closed.client.clone()),
+            server: Some(closed.server.clone()),
+            deployment: Some(closed.id),
+            letter,
+        })
+    }
+
+    /// A request is done when every server it is about runs the version it asked for.
+    fn fulfil(&self, closed: &Deployment, state: &ServerState, settled: &mut Settled) {
+        let Some(id) = closed.request else { return };
+        let accepted = self.requests.iter().find(|r| r.id == id && r.state == RequestState::Accepted);
+        let (Some(request), Some(client)) = (accepted, self.client) else { return };
+        let mut concerned =
+            client.servers.iter().filter(|s| request.servers.is_empty() || request.servers.contains(&s.id));
+        let is_behind = |server: &Server| {
+            let runs = match server.id == closed.server {
+                true => state.inventory.get(&request.product).cloned(),
+                false => (self.runs)(&server.id, &request.product),
+            };
+            // A server without the product is none of the request's business.
+            runs.is_some_and(|version| version < request.version)
+        };
+        // Two deployments of one action may answer one request, which is done once.
+        if concerned.any(is_behind) || settled.requests.iter().any(|done| done.id == id) {
+            return;
+        }
+        let text =
+            format!("request {id} is done: {} {} runs wherever it was asked for", request.product, request.version);
+        let event = NewEvent::new(self.now, &request.client, EventKind::RequestDone, text);
+        settled.events.push(event.product(&request.product).request(id));
+        settled.requests.push(Request { state: RequestState::Done { at: self.now }, ..request.clone() });
+    }
+}
+
+fn closing(deployment: &Deployment, finished: Finished, said: &Said, state: &ServerState) -> Closing {
+    let observes = observes(state);
+    let runs = state.inventory.get(&deployment.product).filter(|_| observes);
+    let is_new = runs == Some(&deployment.to);
+    let what_runs = runs
+        .map_or_else(|| "the machine does not say it runs it".to_owned(), |v| format!("the machine says it runs {v}"));
+    match finished {
+        Finished::Success | Finished::None if !observes => Closing::Installed { observed: None },
+        Finished::Success | Finished::None if is_new => Closing::Installed { observed: runs.cloned() },
+        Finished::Success | Finished::None => {
+            Closing::Failed { why: format!("reported as installed, but {what_runs}") }
+        }
+        Finished::Failure if said.rolled_back() && is_new => {
+            Closing::Failed { why: format!("reported as rolled back, but {what_runs}: {}", said.why()) }
+        }
+        Finished::Failure if said.rolled_back() => Closing::RolledBack { why: said.why() },
+        Finished::Failure => Closing::Failed { why: said.why() },
+    }
+}

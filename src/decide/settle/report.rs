@@ -1,0 +1,135 @@
+//! What a server reports of an action, and what its details say: lines `noctule.<key>=<value>` are for us, the others
+//! for people.
+
+/// Longest text kept of one report, in characters.
+const TEXT_CHARS_MAX: usize = 500;
+
+/// How far the server is (`status.execution` of the protocol).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Execution {
+    Closed,
+    Proceeding,
+    Scheduled,
+    Resumed,
+    Download,
+    Downloaded,
+    Canceled,
+    Rejected,
+}
+
+/// How it went (`status.result.finished`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Finished {
+    Success,
+    Failure,
+    #[default]
+    None,
+}
+
+/// A report about an action.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feedback {
+    pub execution: Execution,
+    pub finished: Finished,
+    pub details: Vec<String>,
+}
+
+/// The details of a report, read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Said {
+    pub result: Option<String>,
+    pub why: Option<String>,
+    pub step: Option<String>,
+    pub lines: Vec<String>,
+}
+
+impl Said {
+    pub fn read(details: &[String]) -> Said {
+        let mut said = Said::default();
+        for line in details {
+            let pair = line.strip_prefix("noctule.").and_then(|rest| rest.split_once('='));
+            match pair {
+                Some(("result", value)) => said.result = Some(value.to_owned()),
+                Some(("why", value)) => said.why = Some(short(value)),
+                Some(("step", value)) => said.step = Some(short(value)),
+                // What a machine runs is read from its inventory; other keys are for other readers.
+                Some(_) => {}
+                None if line.trim().is_empty() => {}
+                None => said.lines.push(short(line)),
+            }
+        }
+        said
+    }
+
+    /// Whether the agent says that the old version runs again.
+    pub fn rolled_back(&self) -> bool {
+        self.result.as_deref() == Some("rolled_back")
+    }
+
+    /// Why it failed, in one sentence.
+    pub fn why(&self) -> String {
+        let text = self.why.clone().or_else(|| (!self.lines.is_empty()).then(|| self.lines.join("; ")));
+        let text = text.unwrap_or_else(|| "the agent reported a failure and did not say why".to_owned());
+        short(&match &self.step {
+            Some(step) if self.why.is_some() => format!("{text} (step {step})"),
+            Some(_) | None => text,
+        })
+    }
+
+    /// How far it is, in one line.
+    pub fn progress(&self, execution: Execution) -> String {
+        let word = match execution {
+            Execution::Closed => "closed",
+            Execution::Proceeding => "proceeding",
+            Execution::Scheduled => "scheduled",
+            Execution::Resumed => "resumed",
+            Execution::Download => "downloading",
+            Execution::Downloaded => "downloaded",
+            Execution::Canceled => "cancelled by the agent, which is still bound to it",
+            Execution::Rejected => "rejected by the agent, which may still carry it out",
+        };
+        let step = self.step.iter().map(|step| format!("step {step}"));
+        let more = step.chain(self.why.clone()).chain(self.lines.clone());
+        short(&std::iter::once(word.to_owned()).chain(more).collect::<Vec<_>>().join("; "))
+    }
+}
+
+fn short(text: &str) -> String {
+    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(TEXT_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(details: &[&str], why: &str, progress: &str) {
+        let said = Said::read(&details.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>());
+        assert_eq!((said.why().as_str(), said.progress(Execution::Proceeding).as_str()), (why, progress));
+    }
+
+    #[test]
+    fn details_are_read_for_people() {
+        let silent = "the agent reported a failure and did not say why";
+        check(&[], silent, "proceeding");
+        check(&["", "  "], silent, "proceeding");
+        check(&["noctule.step=apply"], silent, "proceeding; step apply");
+        check(&["disk full", "at 3%"], "disk full; at 3%", "proceeding; disk full; at 3%");
+        check(&["noctule.why=disk full"], "disk full", "proceeding; disk full");
+        check(
+            &["noctule.step=apply", "noctule.why=disk\nfull", "line"],
+            "disk full (step apply)",
+            "proceeding; step apply; disk full; line",
+        );
+        // Keys of ours that say nothing here are not told to people.
+        check(&["noctule.observed.isacompta=14.20.003"], silent, "proceeding");
+    }
+
+    #[test]
+    fn a_text_is_kept_to_its_longest() {
+        for (length, kept) in [(499, 499), (500, 500), (501, 500)] {
+            let said = Said::read(&["é".repeat(length)]);
+            assert_eq!(said.why().chars().count(), kept);
+        }
+    }
+}

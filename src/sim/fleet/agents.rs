@@ -1,0 +1,211 @@
+//! Agents as the orchestrator meets them: they poll when their start has come, install what they are given, report,
+//! and sometimes do not.
+
+use super::book::Written;
+use super::chance::About;
+use super::engine::{Play, Task};
+use super::happening::End;
+use super::laws;
+use crate::decide::handout::{self, Asking, Offer};
+use crate::decide::notice;
+use crate::decide::planner::{self, Verdict};
+use crate::model::deployment::{Deployment, DeploymentState};
+use crate::model::event::{EventKind, NewEvent};
+use crate::model::rule::Rule;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Minutes until an agent that was given nothing in its slot asks again.
+const AGAIN_MINUTES: i64 = 20;
+/// Minutes after the end of a slot at which an installation nobody heard of is given up.
+const LOST_MINUTES: i64 = 60;
+
+impl Play {
+    /// The server's agent will poll when its slots begin; what it is told then is when its own start comes.
+    pub(super) fn expect_polls(&mut self, place: usize) {
+        let soon = self.now + TimeDelta::seconds(1);
+        let starts: Vec<DateTime<Utc>> = self.world.site(place).planned().map(|d| d.slot.start.max(soon)).collect();
+        for start in starts {
+            if self.lives[place].polls.insert(start) {
+                self.at(start, Task::Poll(place));
+            }
+        }
+    }
+
+    pub(super) fn poll(&mut self, place: usize) {
+        let now = self.now;
+        self.lives[place].polls.remove(&now);
+        if let Some(until) = self.lives[place].silent_until {
+            if now < until {
+                self.poll_again(place, until);
+                return;
+            }
+            self.lives[place].silent_until = None;
+        }
+        // The planner is asked again before anything leaves.
+        self.plan(place);
+        self.attend(place);
+        let open: Vec<Deployment> =
+            self.world.site(place).deployments.iter().filter(|d| d.state.is_open()).cloned().collect();
+        if open.is_empty() {
+            return;
+        }
+        let (offer, start) = self.offer(place, &open);
+        match offer {
+            Offer::Install(action) if !action.is_running() => self.start(place, &action.deployments),
+            Offer::Install(_) | Offer::Stop(_) => {}
+            Offer::Nothing | Offer::Stage(..) => {
+                let again = now + TimeDelta::minutes(AGAIN_MINUTES);
+                self.poll_again(place, start.filter(|start| *start < again).unwrap_or(again));
+            }
+        }
+    }
+
+    /// Asks again while a planned slot lasts.
+    fn poll_again(&mut self, place: usize, at: DateTime<Utc>) {
+        let waits = self.world.site(place).planned().any(|d| d.slot.start <= at && at < d.slot.end);
+        if waits && self.lives[place].polls.insert(at) {
+            self.at(at, Task::Poll(place));
+        }
+    }
+
+    /// Staff attend what is manual in its slot, unless nobody is free.
+    fn attend(&mut self, place: usize) {
+        let now = self.now;
+        let due = |d: &&Deployment| d.manual && d.attended_by.is_none() && d.slot.contains(now);
+        let Some(deployment) = self.world.site(place).planned().find(due).cloned() else { return };
+        if self.chance.happens(self.faults.unattended, About::Staff, place as u64, deployment.id.unsigned_abs()) {
+            return;
+        }
+        let attended = Deployment { attended_by: Some("staff".to_owned()), ..deployment };
+        let text = format!("{} {} is attended", attended.product, attended.to);
+        let event = NewEvent::new(now, &attended.client, EventKind::Progress, text).about(&attended);
+        self.write(place, Written { deployments: vec![attended], events: vec![event], ..Written::default() });
+    }
+
+    /// What the orchestrator offers now, and when the server may next start something.
+    fn offer(&self, place: usize, open: &[Deployment]) -> (Offer, Option<DateTime<Utc>>) {
+        let (site, customer) = (self.world.site(place), self.world.customer(place));
+        let release = |d: &Deployment| self.world.release(&d.product, &d.to);
+        let retracted: BTreeSet<i64> =
+            open.iter().filter(|d| release(d).is_none_or(|r| r.retracted.is_some())).map(|d| d.id).collect();
+        let minutes: BTreeMap<i64, u32> = open
+            .iter()
+            .filter_map(|d| {
+                let need = self.world.durations().need(&customer.terms, release(d)?).num_minutes();
+                Some((d.id, u32::try_from(need).unwrap_or(u32::MAX)))
+            })
+            .collect();
+        let held = self.held(place, open);
+        let running_beside = customer
+            .sites
+            .clone()
+            .filter(|other| *other != place)
+            .filter(|other| self.world.site(*other).deployments.iter().any(is_running))
+            .count();
+        let asking = Asking {
+            now: self.now,
+            open,
+            state: &site.state,
+            backup_not_before: notice::backup_not_before(&customer.terms, site.almanac.calendar(), self.now),
+            retracted: &retracted,
+            held: &held,
+            minutes: &minutes,
+            splay_minutes: customer.terms.schedule.rollout.splay_minutes,
+            agreements: &customer.agreements,
+            line_busy: running_beside >= customer.terms.schedule.rollout.line_installs_max as usize,
+        };
+        (handout::offer(&asking), handout::next_start(&asking))
+    }
+
+    /// Deployments that the planner holds for another reason than the backup, which is looked at again.
+    fn held(&self, place: usize, open: &[Deployment]) -> BTreeSet<i64> {
+        self.world.with_facts(place, self.now, |facts| {
+            let verdicts = planner::weigh(facts);
+            let held: Vec<_> = verdicts
+                .iter()
+                .zip(verdicts.rules())
+                .filter(|((_, _, verdict), rule)| matches!(verdict, Verdict::Held(_)) && *rule != Rule::BackupFirst)
+                .filter_map(|((product, release, _), _)| Some((product, release?.version())))
+                .collect();
+            open.iter().filter(|d| held.iter().any(|(p, v)| *p == d.product && **v == d.to)).map(|d| d.id).collect()
+        })
+    }
+
+    fn start(&mut self, place: usize, deployments: &[Deployment]) {
+        let now = self.now;
+        self.inspect_start(place, deployments);
+        let mut entry = Written::default();
+        let mut action = None;
+        for deployment in deployments {
+            laws::started(&self.world, place, deployment, now, &mut self.figures);
+            match deployment.clone().start(now) {
+                Ok(started) => {
+                    let text = format!("{} {} handed to the agent of {}", started.product, started.to, started.server);
+                    entry.events.push(NewEvent::new(now, &started.client, EventKind::Started, text).about(&started));
+                    action = Some(started.action);
+                    entry.deployments.push(started);
+                }
+                Err(error) => self.violate(place, "transition", error.to_string()),
+            }
+        }
+        let slot_end = deployments.iter().map(|d| d.slot.end).min().unwrap_or(now);
+        let minutes: i64 = deployments.iter().map(|d| self.takes(place, d)).sum();
+        self.write(place, entry);
+        let Some(action) = action else { return };
+        let end = self.end_of(place, action);
+        self.lives[place].running.insert(action, end);
+        match end {
+            End::Lost => self.at(slot_end + TimeDelta::minutes(LOST_MINUTES), Task::GiveUp(place, action)),
+            End::Installed | End::RolledBack | End::Failed => {
+                self.at(now + TimeDelta::minutes(minutes), Task::Ends(place, action));
+            }
+        }
+    }
+
+    /// Minutes an installation really takes: mostly less than its publisher thinks, now and then more.
+    fn takes(&self, place: usize, deployment: &Deployment) -> i64 {
+        let estimate = self
+            .world
+            .release(&deployment.product, &deployment.to)
+            .map_or(1, |r| i64::from(r.manifest().duration_minutes));
+        let percent = self.chance.on(About::Duration, place as u64, deployment.id.unsigned_abs()).i64(40..105);
+        (estimate * percent / 100).max(1)
+    }
+
+    fn end_of(&mut self, place: usize, action: i64) -> End {
+        if let Some(end) = self.lives[place].next.take() {
+            return end;
+        }
+        let faults = self.faults;
+        let draw = self.chance.on(About::Install, place as u64, action.unsigned_abs()).u32(0..1000);
+        match draw {
+            d if d < faults.rolled_back => End::RolledBack,
+            d if d < faults.rolled_back + faults.failed => End::Failed,
+            d if d < faults.rolled_back + faults.failed + faults.lost => End::Lost,
+            _ => End::Installed,
+        }
+    }
+
+    pub(super) fn ends(&mut self, place: usize, action: i64) {
+        if let Some(until) = self.lives[place].silent_until.filter(|until| self.now < *until) {
+            // It ended, but nobody hears of it before the line is back.
+            self.at(until, Task::Ends(place, action));
+            return;
+        }
+        let Some(end) = self.lives[place].running.remove(&action) else { return };
+        self.settle(place, action, end);
+        self.plan(place);
+    }
+
+    pub(super) fn give_up(&mut self, place: usize, action: i64) {
+        if self.lives[place].running.remove(&action).is_some() {
+            self.settle(place, action, End::Lost);
+            self.plan(place);
+        }
+    }
+}
+
+fn is_running(deployment: &Deployment) -> bool {
+    matches!(deployment.state, DeploymentState::Running { .. })
+}

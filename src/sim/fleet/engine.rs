@@ -1,0 +1,416 @@
+//! The virtual clock: what is due happens in order, each at its instant.
+//!
+//! Planning runs every few hours, and whenever something happened; before each hand-out the planner is asked again.
+//! Agents poll when their start in the slot has come. Nothing is looked at minute by minute.
+
+use super::book::{Book, Written};
+use super::chance::{About, Chance, Faults};
+use super::figures::Figures;
+use super::happening::{Concerns, End, Happening};
+use super::laws;
+use crate::decide::checker::{Finding, Severity};
+use crate::decide::durations::Durations;
+use crate::decide::inspect;
+use crate::decide::planner::{self, Verdict};
+use crate::decide::reconcile::{self, Ids};
+use crate::decide::terms::Terms;
+use crate::decide::world::{Almanacs, Parts, World, WorldError};
+use crate::model::decision::Decision;
+use crate::model::deployment::Deployment;
+use crate::model::fleet::Client;
+use crate::model::report::{Backup, ServerState};
+use crate::model::version::Version;
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::sync::Arc;
+
+/// Hours from one planning to the next when nothing happens.
+const PLAN_HOURS: i64 = 4;
+/// Site-local minute of the day at which a working day's backup ends: 20:30.
+const BACKUP_MINUTE: i64 = 20 * 60 + 30;
+/// Hours after which a failed backup that is repaired in the night has been.
+const REPAIR_HOURS: i64 = 5;
+
+/// What is played.
+pub struct Setup {
+    pub terms: BTreeMap<String, Arc<Terms>>,
+    pub clients: Vec<Client>,
+    /// What is installed at the start, by server.
+    pub states: BTreeMap<String, ServerState>,
+    /// Releases that are known at the start.
+    pub releases: Vec<crate::model::release::Release>,
+    pub happenings: Vec<(DateTime<Utc>, Happening)>,
+    pub from: NaiveDate,
+    pub nights: i64,
+    pub seed: u64,
+    pub faults: Faults,
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Task {
+    Happens(usize),
+    Day(NaiveDate),
+    Backup(usize),
+    Repair(usize),
+    Plan,
+    Poll(usize),
+    /// An installation ends on the machine: server, action.
+    Ends(usize, i64),
+    /// Nobody heard of it again.
+    GiveUp(usize, i64),
+    MailBack,
+}
+
+/// One server's life beside what the orchestrator knows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Life {
+    pub backups_fail: bool,
+    pub silent_until: Option<DateTime<Utc>>,
+    pub next: Option<End>,
+    /// Slots for which its agent already knows when to poll.
+    pub polls: BTreeSet<DateTime<Utc>>,
+    /// How what runs now will end.
+    pub running: BTreeMap<i64, End>,
+    /// Nothing is planned, held or late: until something happens, time changes nothing.
+    pub quiet: bool,
+}
+
+pub(super) struct Play {
+    pub world: World,
+    pub book: Book,
+    pub figures: Figures,
+    pub now: DateTime<Utc>,
+    pub lives: Vec<Life>,
+    pub chance: Chance,
+    pub faults: Faults,
+    pub log: Option<Vec<String>>,
+    pub request_id: i64,
+    /// Servers on which a release failed and does not run: place, product, version.
+    pub failed_on: BTreeSet<(usize, String, Version)>,
+    terms: BTreeMap<String, Arc<Terms>>,
+    almanacs: Almanacs,
+    observed: Vec<(String, Version, u32)>,
+    queue: BinaryHeap<Reverse<(DateTime<Utc>, u64, Task)>>,
+    sequence: u64,
+    happenings: Vec<(DateTime<Utc>, Happening)>,
+    until: DateTime<Utc>,
+}
+
+/// Plays `setup` to its end. With `tell`, every line of what happened is kept as well.
+pub fn play(setup: Setup, tell: bool) -> Result<(Figures, Vec<String>), WorldError> {
+    let mut play = Play::new(setup, tell)?;
+    while let Some(Reverse((at, _, task))) = play.queue.pop() {
+        if at >= play.until {
+            break;
+        }
+        play.now = at;
+        play.perform(task);
+    }
+    play.figures.alerts_open = play.book.open_alerts();
+    Ok((play.figures, play.log.unwrap_or_default()))
+}
+
+impl Play {
+    fn new(setup: Setup, tell: bool) -> Result<Play, WorldError> {
+        let start = setup.from.and_time(NaiveTime::MIN).and_utc();
+        let until = start + TimeDelta::days(setup.nights);
+        let mut almanacs = Almanacs::default();
+        for client in &setup.clients {
+            let (Some(terms), Ok(region)) = (setup.terms.get(&client.schedule), client.holidays.parse()) else {
+                continue;
+            };
+            for server in &client.servers {
+                almanacs.spanning(terms, &client.schedule, (server.zone, region), start, until);
+            }
+        }
+        let servers = setup.clients.iter().map(|c| c.servers.len()).sum();
+        let figures = Figures {
+            servers,
+            clients: setup.clients.len(),
+            nights: setup.nights,
+            from: setup.from.to_string(),
+            ..Figures::default()
+        };
+        let parts = Parts {
+            clients: setup.clients,
+            terms: setup.terms.clone(),
+            states: setup.states,
+            releases: setup.releases,
+            ..Parts::default()
+        };
+        let mut play = Play {
+            world: World::new(parts, &mut almanacs, start)?,
+            book: Book::new(),
+            figures,
+            now: start,
+            lives: vec![Life::default(); servers],
+            chance: Chance::new(setup.seed),
+            faults: setup.faults,
+            log: tell.then(Vec::new),
+            request_id: 0,
+            failed_on: BTreeSet::new(),
+            terms: setup.terms,
+            almanacs,
+            observed: Vec::new(),
+            queue: BinaryHeap::new(),
+            sequence: 0,
+            happenings: setup.happenings,
+            until,
+        };
+        play.first_backups();
+        let due: Vec<DateTime<Utc>> = play.happenings.iter().map(|(at, _)| *at).collect();
+        for (index, at) in due.into_iter().enumerate() {
+            play.at(at, Task::Happens(index));
+        }
+        for day in setup.from.iter_days().take(usize::try_from(setup.nights).unwrap_or(0)) {
+            play.at(day.and_time(NaiveTime::MIN).and_utc(), Task::Day(day));
+        }
+        let mut at = start;
+        while at < until {
+            play.at(at, Task::Plan);
+            at += TimeDelta::hours(PLAN_HOURS);
+        }
+        Ok(play)
+    }
+
+    /// Everybody begins with a good backup of the evening before.
+    fn first_backups(&mut self) {
+        for place in self.world.places() {
+            let finished_at = self.now - TimeDelta::hours(4);
+            self.world.site_mut(place).state.backup = Some(Backup { finished_at, succeeded: true });
+        }
+    }
+
+    pub(super) fn at(&mut self, at: DateTime<Utc>, task: Task) {
+        self.sequence += 1;
+        self.queue.push(Reverse((at, self.sequence, task)));
+    }
+
+    /// A line of the story, in the time of the server it is about.
+    pub(super) fn tell(&mut self, place: Option<usize>, line: impl FnOnce() -> String) {
+        let zone = place.map_or(chrono_tz::Europe::Paris, |place| self.world.server(place).zone);
+        let when = self.now.with_timezone(&zone).format("%a %-d %b %H:%M");
+        if let Some(log) = &mut self.log {
+            log.push(format!("{when}  {}", line()));
+        }
+    }
+
+    fn perform(&mut self, task: Task) {
+        match task {
+            Task::Happens(index) => {
+                let happening = self.happenings[index].1.clone();
+                let concerns = happening.concerns();
+                self.happen(happening);
+                match concerns {
+                    Concerns::Everybody => self.plan_all(),
+                    Concerns::Client(client) => {
+                        let sites = self.world.client(&client).map(|c| c.sites.clone());
+                        sites.into_iter().flatten().for_each(|place| self.plan(place));
+                    }
+                    Concerns::Nobody => {}
+                }
+            }
+            Task::Day(day) => self.day(day),
+            Task::Backup(place) => self.backup(place),
+            Task::Repair(place) => {
+                self.world.site_mut(place).state.backup = Some(Backup { finished_at: self.now, succeeded: true });
+                self.tell(Some(place), || "backup repaired".to_owned());
+                self.plan(place);
+            }
+            Task::Plan => {
+                self.figures.plannings += 1;
+                self.expire_requests();
+                for place in self.world.places() {
+                    if !self.lives[place].quiet {
+                        self.plan(place);
+                    }
+                }
+            }
+            Task::Poll(place) => self.poll(place),
+            Task::Ends(place, action) => self.ends(place, action),
+            Task::GiveUp(place, action) => self.give_up(place, action),
+            Task::MailBack => {
+                self.book.mail_down = false;
+                self.book.waiting = 0;
+            }
+        }
+    }
+
+    /// The day's backups, and whatever else a day decides.
+    fn day(&mut self, day: NaiveDate) {
+        let number = day_number(day);
+        for place in self.world.places() {
+            let calendar = self.world.site(place).almanac.calendar();
+            if calendar.is_working_day(day) {
+                let evening = day.and_time(NaiveTime::MIN) + TimeDelta::minutes(BACKUP_MINUTE);
+                let at = calendar.instant(evening, crate::decide::calendar::Fold::Later);
+                self.at(at, Task::Backup(place));
+            }
+            if self.chance.happens(self.faults.silence, About::Silence, place as u64, number) {
+                self.lives[place].silent_until = Some(self.now + TimeDelta::days(1));
+                self.silent(place);
+            }
+        }
+        if self.chance.happens(self.faults.mail, About::Mail, number, 0) {
+            self.book.mail_down = true;
+            self.at(self.now + TimeDelta::days(1), Task::MailBack);
+        }
+        self.resume(number);
+        // What installations took is learned now and then; a release's own times weigh at once.
+        if number.is_multiple_of(7) {
+            self.world.learn(Durations::learn(self.observed.iter().cloned()));
+        }
+    }
+
+    fn backup(&mut self, place: usize) {
+        let number = day_number(self.now.date_naive());
+        let fails = self.lives[place].backups_fail
+            || self.chance.happens(self.faults.backup, About::Backup, place as u64, number);
+        self.world.site_mut(place).state.backup = Some(Backup { finished_at: self.now, succeeded: !fails });
+        if fails {
+            self.tell(Some(place), || "backup failed".to_owned());
+            let repaired = self.chance.happens(self.faults.backup_repair, About::BackupRepair, place as u64, number);
+            if repaired && !self.lives[place].backups_fail {
+                self.at(self.now + TimeDelta::hours(REPAIR_HOURS), Task::Repair(place));
+            }
+        }
+    }
+
+    /// Plans every server, as the planning job does.
+    pub(super) fn plan_all(&mut self) {
+        self.figures.plannings += 1;
+        self.expire_requests();
+        for place in self.world.places() {
+            self.plan(place);
+        }
+    }
+
+    /// Plans one server and writes what differs.
+    pub(super) fn plan(&mut self, place: usize) {
+        let (world, now) = (&self.world, self.now);
+        let (quiet, promises, decisions) = world.with_facts(place, now, |facts| {
+            let verdicts = planner::weigh(facts);
+            let quiet = verdicts
+                .iter()
+                .all(|(_, _, verdict)| matches!(verdict, Verdict::UpToDate | Verdict::OutOfScope | Verdict::Waiting));
+            let differs = !reconcile::agrees(&verdicts, world.site(place));
+            (quiet, World::promises(facts, &verdicts), differs.then(|| verdicts.decisions(facts)))
+        });
+        self.world.promise(place, promises);
+        self.lives[place].quiet = quiet;
+        let Some(decisions) = decisions else { return };
+        self.inspect(place, &decisions);
+        let n = reconcile::new_deployments(&decisions, self.world.site(place));
+        let ids = Ids::from(self.book.allocate(n));
+        match reconcile::steps(&self.world, place, &decisions, ids, now) {
+            Ok(steps) => {
+                if let Some(standing) = steps.standing {
+                    self.world.site_mut(place).standing = standing;
+                }
+                let entry = Written {
+                    deployments: steps.deployments,
+                    events: steps.events,
+                    notices: steps.notices,
+                    alerts: steps.alerts,
+                    resolved: steps.resolved,
+                };
+                self.write(place, entry);
+            }
+            Err(error) => self.violate(place, "transition", error.to_string()),
+        }
+        self.expect_polls(place);
+    }
+
+    /// Writes an entry and lets the world know.
+    pub(super) fn write(&mut self, place: usize, entry: Written) {
+        let keys: BTreeSet<&str> = entry.notices.iter().map(|n| n.key.as_str()).collect();
+        laws::recorded(&self.book, &entry.deployments, &entry.events, &keys, self.now, &mut self.figures);
+        for event in &entry.events {
+            let product = event.product.clone().unwrap_or_default();
+            let server = event.server.clone().unwrap_or_default();
+            let text = event.text.clone();
+            self.tell(Some(place), || format!("{server} {product}: {text}"));
+        }
+        for deployment in &entry.deployments {
+            self.keep(place, deployment);
+        }
+        self.book.write(entry, self.now, &mut self.figures);
+    }
+
+    /// Keeps in the world what planning wants to hear of: what is open, or did not end well.
+    fn keep(&mut self, place: usize, deployment: &Deployment) {
+        use crate::model::deployment::DeploymentState as State;
+        let all = &mut self.world.site_mut(place).deployments;
+        all.retain(|d| d.id != deployment.id);
+        match deployment.state {
+            State::Planned | State::Running { .. } | State::RolledBack { .. } | State::Failed { .. } => {
+                let at = all.partition_point(|d| d.id < deployment.id);
+                all.insert(at, deployment.clone());
+            }
+            State::Installed { started_at, finished_at, .. } => {
+                let minutes = u32::try_from((finished_at - started_at).num_minutes() + 1).unwrap_or(u32::MAX);
+                self.observed.push((deployment.product.clone(), deployment.to.clone(), minutes));
+            }
+            State::Cancelled { .. } => {}
+        }
+    }
+
+    /// The checker looks at every plan before it is written.
+    fn inspect(&mut self, place: usize, decisions: &[Decision]) {
+        self.figures.checked += 1;
+        self.report(inspect::decisions(&self.world, place, decisions, self.now));
+    }
+
+    /// The checker looks at every installation as it starts.
+    pub(super) fn inspect_start(&mut self, place: usize, group: &[Deployment]) {
+        self.report(inspect::handed_out(&self.world, place, group, self.now));
+    }
+
+    fn report(&mut self, findings: Vec<Finding>) {
+        for finding in findings {
+            match finding.severity {
+                Severity::Warning => self.figures.warnings += 1,
+                Severity::Fatal => {
+                    let text = finding.to_string();
+                    self.figures.violate(self.now, Some(finding.server), finding.rule.id(), text);
+                }
+            }
+        }
+    }
+
+    pub(super) fn violate(&mut self, place: usize, rule: &str, text: String) {
+        let server = self.world.server(place).id.clone();
+        self.figures.violate(self.now, Some(server), rule, text);
+    }
+
+    /// The orchestrator starts again from what is written: nothing else may matter.
+    pub(super) fn restart(&mut self) {
+        let mut parts = Parts { terms: self.terms.clone(), ..Parts::default() };
+        for customer in self.world.customers() {
+            parts.clients.push(customer.client.clone());
+            parts.requests.extend(customer.requests.iter().cloned());
+            parts.agreements.extend(customer.agreements.iter().cloned());
+        }
+        for place in self.world.places() {
+            let (site, server) = (self.world.site(place), self.world.server(place));
+            parts.states.insert(server.id.clone(), site.state.clone());
+            parts.standings.push(site.standing.clone());
+            parts.deployments.extend(site.deployments.iter().cloned());
+        }
+        parts.releases = self.world.catalog().values().flatten().map(|r| (**r).clone()).collect();
+        parts.holds = self.world.holds().to_vec();
+        parts.rollout = self.world.rollout().clone();
+        parts.durations = self.world.durations().clone();
+        match World::new(parts, &mut self.almanacs, self.now) {
+            Ok(world) => self.world = world,
+            Err(error) => self.violate(0, "restart", error.to_string()),
+        }
+    }
+}
+
+fn day_number(day: NaiveDate) -> u64 {
+    use chrono::Datelike;
+    u64::try_from(day.num_days_from_ce()).unwrap_or(0)
+}
