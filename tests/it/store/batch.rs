@@ -2,9 +2,10 @@
 
 use super::faults::{job, standing, whole_jobs_but as whole_jobs};
 use super::listings::client;
-use super::{alert, databases, deployment, event, noon};
+use super::{alert, databases, deployment, event, noon, notice};
 use noctule::edge::store::{Changes, Limits, Row, Store, StoreError, Stored};
 use noctule::model::alert::AlertState;
+use noctule::model::notice::{Notice, NoticeState};
 use noctule::model::standing::Standing;
 use sea_orm::{ConnectionTrait, Database, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use std::collections::BTreeSet;
@@ -89,6 +90,26 @@ async fn jobs_that_build_on_each_other_keep_their_order() {
         let both = Changes { rows: vec![Row::Deployment(over), again], ..Changes::default() };
         assert!(store.commit_batch(vec![both]).await.unwrap()[0].is_ok());
         assert_eq!(store.open_deployments("martin-1").await.unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_letter_that_may_be_written_once_only_gives_way_to_an_earlier_one() {
+    databases::each(|store| async move {
+        let row = |id: i64, key: &str| {
+            let state = NoticeState::Pending { next_at: noon() };
+            let value = Notice { id, body: notice(key), state, attempts: 0 };
+            Changes { rows: vec![Row::Notice(Stored::new(value))], ..Changes::default() }
+        };
+        let plain = |key: &str| Changes { notices: vec![notice(key)], ..Changes::default() };
+        let done = store.commit_batch(vec![plain("a"), row(900, "a"), row(901, "b"), plain("b")]).await.unwrap();
+        assert_eq!(done.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true, true]);
+        let kept = store.notices(None, 10).await.unwrap();
+        assert_eq!(
+            kept.iter().map(|kept| (kept.id, kept.body.key.as_str())).collect::<Vec<_>>(),
+            [(1, "a"), (901, "b")]
+        );
     })
     .await;
 }
