@@ -20,6 +20,7 @@ mod mail;
 mod planning;
 mod schedule_cli;
 mod schedules;
+mod simulate;
 mod site;
 mod smtp;
 mod steering;
