@@ -1,7 +1,9 @@
 //! Legal dates as tables: one day either side, holidays between, whoever is concerned.
 
 use super::*;
+use crate::decide::calendar::Calendar;
 use crate::decide::calendar::Region;
+use crate::decide::notice::last_request_day;
 use crate::decide::planner::tests::{manifest, release, terms};
 use crate::decide::world::{Almanacs, Parts};
 use crate::model::fleet::Client;
