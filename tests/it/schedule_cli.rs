@@ -181,7 +181,7 @@ fn what_is_asked_wrongly_says_what_to_write() {
         (slots("night", may, may, &[], 2), "has to be after --from"),
         (slots("night", "hier", june, &[], 2), "write 2026-05-16T22:00 or 2026-05-16 (on the clock of the site)"),
         (slots("night", "2026-02-29", june, &[], 2), "is no time"),
-        (slots("night", "1926-05-01", june, &[], 2), "write a date from 2000 to 2100"),
+        (slots("night", "1926-05-01", june, &[], 2), "write a time from 2000 to 2100"),
         (slots("night", may, june, &["--zone", "Europe/Pariss"], 2), "did you mean Europe/Paris?"),
         (slots("night", may, june, &["--zone", "+02:00"], 2), "wrong half of the year"),
         (slots("night", may, june, &["--holidays", "FR-979"], 2), "write FR, FR-ALS or FR-971 to FR-978"),
