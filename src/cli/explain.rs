@@ -88,7 +88,7 @@ fn told(decision: &ExplainedDecision, language: Language, zone: Tz) -> String {
         let _ = writeln!(text, "  {} {day} {hours}", either(language, "slot     ", "créneau  "));
     }
     if let Some(deadline) = decision.deadline {
-        let deadline = lang::instant(language, deadline, zone);
+        let deadline = lang::due(language, deadline, zone);
         let _ = writeln!(text, "  {} {deadline}", either(language, "deadline ", "échéance "));
     }
     let reasons: Vec<Spoken> = decision.reasons.iter().map(|reason| Spoken::explained(language, reason)).collect();

@@ -3,7 +3,7 @@
 use crate::decide::letters::when;
 use crate::model::fleet::Language;
 use crate::work::views::{ExplainedReason, HistoryRow, ReasonRow};
-use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -73,6 +73,15 @@ pub fn date(language: Language, date: NaiveDate) -> String {
 pub fn instant(language: Language, at: DateTime<Utc>, zone: Tz) -> String {
     let local = at.with_timezone(&zone);
     format!("{} {}", date(language, local.date_naive()), local.format("%H:%M"))
+}
+
+/// An instant by which something is due: the end of a day is `24:00` of that day, not the next one's `00:00`.
+pub fn due(language: Language, at: DateTime<Utc>, zone: Tz) -> String {
+    let local = at.with_timezone(&zone).naive_local();
+    match local.date().pred_opt().filter(|_| local.time() == NaiveTime::MIN) {
+        Some(day) => format!("{} 24:00", date(language, day)),
+        None => instant(language, at, zone),
+    }
 }
 
 /// `22:00–07:00`, site time; the second day is named when more than a night is between them.
@@ -167,6 +176,9 @@ mod tests {
             assert_eq!(hours(language, start, end, zone), span);
         }
         assert_eq!(hours(Language::Fr, start, end + TimeDelta::days(8), paris), "22:00–dim. 31 mai 2026 07:00");
+        assert_eq!(due(Language::En, at("2026-05-30T22:00:00Z"), paris), "Sat 30 May 2026 24:00");
+        assert_eq!(due(Language::Fr, at("2026-05-01T05:00:00Z"), paris), "ven. 1er mai 2026 07:00");
+        assert_eq!(due(Language::Fr, at("2026-05-30T22:00:01Z"), paris), "dim. 31 mai 2026 00:00");
         assert_eq!(date(Language::Fr, "2026-08-01".parse().unwrap()), "sam. 1er août 2026");
     }
 

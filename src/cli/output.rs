@@ -56,8 +56,8 @@ pub fn table(header: &[&str]) -> Table {
 }
 
 /// Tables without a header, for use below headings: indented by `indent`, their columns below each other where the
-/// widest row fits [`WIDTH`].
-pub fn listings(indent: usize, tables: Vec<Vec<Vec<Cell>>>) -> Vec<String> {
+/// widest row fits [`WIDTH`]. A column that is empty everywhere is left out.
+pub fn listings(indent: usize, mut tables: Vec<Vec<Vec<Cell>>>) -> Vec<String> {
     let mut widths: Vec<u16> = Vec::new();
     for row in tables.iter().flatten() {
         widths.resize(widths.len().max(row.len()), 0);
@@ -65,6 +65,11 @@ pub fn listings(indent: usize, tables: Vec<Vec<Vec<Cell>>>) -> Vec<String> {
             *width = (*width).max(u16::try_from(cell.content().chars().count()).unwrap_or(u16::MAX));
         }
     }
+    for row in tables.iter_mut().flatten() {
+        let mut used = widths.iter().map(|width| *width > 0);
+        row.retain(|_| used.next().unwrap_or(true));
+    }
+    widths.retain(|width| *width > 0);
     let room = WIDTH - u16::try_from(indent).unwrap_or(WIDTH);
     let fits = widths.iter().fold(0, |sum: u16, width| sum.saturating_add(*width).saturating_add(GAP)) <= room;
     let listed = tables.into_iter().map(|rows| {
@@ -210,6 +215,16 @@ mod tests {
         assert_eq!(wrapped("en place ; reste", 100), ["en place ; reste"]);
         assert_eq!(wrapped("14.20.003→14.20.004 a", 5), ["14.20.003→14.20.004", "a"]);
         assert_eq!(hanging("  1. ", &"mot ".repeat(26)).lines().nth(1), Some("     mot mot "));
+    }
+
+    #[test]
+    fn listings_stand_below_each_other_and_fit() {
+        let cells = |row: &[&str]| row.iter().map(Cell::new).collect::<Vec<_>>();
+        let tables = vec![vec![cells(&["a", "", "long", "x"])], vec![cells(&["bbb", "", "s", "y"])]];
+        assert_eq!(listings(2, tables), ["  a    long  x\n", "  bbb  s     y\n"]);
+        let wide = "word ".repeat(20);
+        let listed = listings(4, vec![vec![cells(&[&wide, &wide])]]).concat();
+        assert!(listed.lines().count() > 1 && listed.lines().all(|line| line.chars().count() <= 100), "{listed}");
     }
 
     #[test]

@@ -168,17 +168,13 @@ fn reasoned(title: &str, rows: Vec<&PlanRow>, language: Language) -> Option<Stri
         let PlanRow { row, decision } = plan;
         let zone = output::zone(&row.zone);
         let due = row.deadline.map_or_else(String::new, |deadline| {
-            format!("{} {}", either(language, ", due", ", échéance"), lang::instant(language, deadline, zone))
+            format!("{} {}", either(language, ", due", ", échéance"), lang::due(language, deadline, zone))
         });
-        text.push_str(&format!(
-            "  {} ({}){} {} {}, {}{due}\n",
-            row.server,
-            row.client,
-            either(language, ":", " :"),
-            row.product,
-            versions(row),
-            output::painted(decision, &lang::decision(language, decision)),
-        ));
+        let (colon, label) = (either(language, ":", " :"), lang::decision(language, decision));
+        let (product, versions) = (&row.product, versions(row));
+        let head = format!("{} ({}){colon} {product} {versions}, {label}{due}", row.server, row.client);
+        let painted = format!(", {}", output::painted(decision, &label));
+        text.push_str(&output::hanging("  ", &head).replacen(&format!(", {label}"), &painted, 1));
         for reason in telling(plan, language) {
             text.push_str(&output::hanging("    ", &reason.sentence(language)));
             if let Some(way_out) = reason.way_out(language) {

@@ -203,7 +203,7 @@ impl Teller<'_, '_> {
                 "another slot that the client's contact agrees to".to_owned(),
                 "un autre créneau accepté par l'interlocuteur".to_owned(),
             )),
-            Because::TooShort(_) | Because::GroupDoesNotFit(_) => Some((
+            Because::GroupDoesNotFit(_) => Some((
                 "a longer slot that the client's contact agrees to".to_owned(),
                 "un créneau plus long accepté par l'interlocuteur".to_owned(),
             )),
@@ -245,6 +245,7 @@ impl Teller<'_, '_> {
             | Because::MajorSlot(..)
             | Because::AgreedSlot(_)
             | Because::AgreedClosed(_)
+            | Because::TooShort(_)
             | Because::OfficeHours(_)
             | Because::SlotFull(_)
             | Because::Spilled(_)

@@ -66,9 +66,10 @@ impl Teller<'_, '_> {
     pub(super) fn major_slot(&self, slot: &Slot, spare: Option<&Slot>) -> Said {
         let (minutes, source) = self.minutes();
         let (rest, reste) = match spare {
-            Some(spare) => {
-                (format!("{} is left for a retry", self.span(spare)), format!("{} reste en secours", self.entre(spare)))
-            }
+            Some(spare) => (
+                format!("{} is left for a retry", self.span(spare)),
+                format!("celui {} reste en secours", self.entre(spare)),
+            ),
             None => ("no other is left for a retry".into(), "aucun autre ne reste en secours".into()),
         };
         let (learned, appris) = source_words(source);
