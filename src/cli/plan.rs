@@ -70,6 +70,11 @@ pub async fn run(args: PlanArgs) -> Outcome {
     let rows = client.plan(&query).await?;
     match args.format {
         Format::Json | Format::Csv => output::print_json(&rows),
+        Format::Table if rows.is_empty() && args.all => output::print(either(
+            Lang::or_locale(args.lang),
+            "nothing is known of such servers and products",
+            "rien n'est connu de tels serveurs et produits",
+        )),
         Format::Table => output::print(&text(&rows, Lang::or_locale(args.lang), supposed)),
     }
 }

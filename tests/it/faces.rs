@@ -80,6 +80,7 @@ async fn the_plan_shows_each_clients_nights_and_what_is_at_risk() {
             desk.printed("plan --product eic"),
             "nothing is planned, held or late; --all shows what waits or is up to date\n"
         );
+        assert_eq!(desk.printed("plan --all --product word"), "nothing is known of such servers and products\n");
         for line in desk.printed("plan --all").lines().chain(desk.printed("plan --all --lang fr").lines()) {
             assert!(line.chars().count() <= 100 && !line.contains('\u{1b}'), "{line}");
         }
