@@ -5,6 +5,7 @@ use super::api::{Client, Refused};
 use super::args::{self, Shape};
 use super::steering::{AgreementRow, WithPlan};
 use super::{Failure, Outcome, Usage, output};
+use crate::decide::civil::Moment;
 use axum::http::StatusCode;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
@@ -24,12 +25,12 @@ enum AgreeCommand {
     Slot {
         server: String,
         product: String,
-        /// Start: 2026-05-16T08:00 on the server's own clock, or with an offset
-        #[arg(long, value_name = "TIME", value_parser = args::written_moment)]
-        from: String,
+        /// Start: 2026-05-16T08:00 on the server's own clock, or 2026-05-16T06:00:00Z
+        #[arg(long, value_name = "TIME")]
+        from: Moment,
         /// End, restore included
-        #[arg(long, value_name = "TIME", value_parser = args::written_moment)]
-        to: String,
+        #[arg(long, value_name = "TIME")]
+        to: Moment,
         #[command(flatten)]
         how: How,
     },
@@ -85,9 +86,10 @@ struct How {
 pub async fn run(args: AgreeArgs) -> Outcome {
     let (mut body, how) = match args.command {
         AgreeCommand::List { client, format, access } => return list(client, format, &access).await,
-        AgreeCommand::Slot { server, product, from, to, how } => {
-            (json!({ "agreed": "slot", "server": server, "product": product, "from": from, "to": to }), how)
-        }
+        AgreeCommand::Slot { server, product, from, to, how } => (
+            json!({ "agreed": "slot", "server": server, "product": product, "from": from.to_string(), "to": to.to_string() }),
+            how,
+        ),
         AgreeCommand::Closed { client, server, from, to, how } => {
             (json!({ "agreed": "closed_period", "client": client, "server": server, "from": from, "to": to }), how)
         }

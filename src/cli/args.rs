@@ -5,9 +5,7 @@ use super::{
     agent, agree, alerts, attend, demo, explain, fleet, history, hold, plan, release, request, resume, schedule, serve,
     simulate, tokens, version,
 };
-use crate::decide::calendar::{self, Fold};
-use crate::decide::civil;
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 
 /// Keeps other people's servers up to date under a contract, at night, and can prove it.
@@ -107,49 +105,6 @@ pub enum Shape {
     Json,
 }
 
-/// Years that moments on the command line may be in: those whose holidays and clock changes are known.
-const YEARS: std::ops::RangeInclusive<i32> = 2000..=2100;
-
-/// A point in time as written: an instant, or a time on the site's own clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
-    Instant(DateTime<Utc>),
-    Civil(NaiveDateTime),
-}
-
-impl Moment {
-    /// The instant for a site in `zone`; of a time that the clock repeats, the one that `fold` says.
-    pub fn at(self, zone: Tz, fold: Fold) -> DateTime<Utc> {
-        match self {
-            Moment::Instant(instant) => instant,
-            Moment::Civil(civil) => calendar::instant(zone, civil, fold),
-        }
-    }
-}
-
-/// Reads RFC 3339, or a date with or without a time on the site's own clock (a date alone is its first moment).
-pub fn moment(text: &str) -> Result<Moment, String> {
-    let forms = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"];
-    let civil = || forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
-    // The seconds may be left out here too.
-    let minute = || DateTime::parse_from_str(&text.replace('Z', "+00:00"), "%Y-%m-%dT%H:%M%:z");
-    let (moment, year) = if let Ok(day) = date(text) {
-        (Moment::Civil(day.and_time(NaiveTime::MIN)), day.year())
-    } else if let Ok(instant) = DateTime::parse_from_rfc3339(text).or_else(|_| minute()) {
-        (Moment::Instant(instant.to_utc()), instant.year())
-    } else if let Some(civil) = civil() {
-        (Moment::Civil(civil), civil.year())
-    } else {
-        return Err("no such date or time; write 2026-05-16, 2026-05-16T22:00 in the site's time, or \
-                    2026-05-16T20:00:00Z"
-            .to_owned());
-    };
-    if !YEARS.contains(&year) {
-        return Err(format!("write a date from {} to {}", YEARS.start(), YEARS.end()));
-    }
-    Ok(moment)
-}
-
 /// Reads an IANA zone.
 pub fn zone(text: &str) -> Result<Tz, String> {
     if let Ok(zone) = text.parse() {
@@ -173,24 +128,9 @@ pub fn zone(text: &str) -> Result<Tz, String> {
     })
 }
 
-/// Reads a time as people write it, and passes it on as it is: what it means depends on the site.
-pub fn written_moment(text: &str) -> Result<String, String> {
-    text.parse::<civil::Moment>().map(|_| text.to_owned()).map_err(|error| error.to_string())
-}
-
 /// Reads a calendar date: `2026-05-16`.
 pub fn date(text: &str) -> Result<NaiveDate, String> {
     NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| "no such date; write it as in 2026-05-16".to_owned())
-}
-
-/// Reads an instant: a date (its first moment in UTC) or RFC 3339.
-pub fn instant(text: &str) -> Result<DateTime<Utc>, String> {
-    if let Ok(date) = date(text) {
-        return Ok(date.and_time(chrono::NaiveTime::MIN).and_utc());
-    }
-    DateTime::parse_from_rfc3339(text)
-        .map(|at| at.to_utc())
-        .map_err(|_| "no such date or instant; write 2026-05-16 or 2026-05-16T08:00:00Z".to_owned())
 }
 
 #[cfg(test)]
@@ -221,6 +161,8 @@ mod tests {
             "noctule hold list --all --format json",
             "noctule hold lift 3 --by Nadia",
             "noctule resume isacompta 15 --reason mended --by Nadia",
+            "noctule plan --at 2026-05-16T22:00 --lang fr --client c --config noctule.toml",
+            "noctule explain martin-srv1 --at 2026-05-16 --lang en --json --config noctule.toml",
             "noctule explain martin-srv1 isacompta --api http://127.0.0.1:8420 --token-file t",
             "noctule fleet apply fleet.toml --dry-run --config noctule.toml",
             "noctule token create anna --staff --config noctule.toml",
@@ -233,6 +175,10 @@ mod tests {
             "noctule request isacompta 15.0 --before 2026-02-30",
             "noctule request isacompta",
             "noctule history --since hier",
+            "noctule plan --at demain",
+            "noctule plan --lang de",
+            "noctule explain srv --at 2026-02-30T22:00",
+            "noctule explain srv --fr",
             "noctule hold srv",
             "noctule hold a b c --reason why",
             "noctule hold srv --reason why --until soon",
@@ -244,37 +190,6 @@ mod tests {
             "noctule",
         ] {
             assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");
-        }
-    }
-
-    #[test]
-    fn a_moment_is_an_instant_or_the_sites_own_time() {
-        let paris = |text: &str| moment(text).unwrap().at(Tz::Europe__Paris, Fold::Earlier).to_rfc3339();
-        for (text, at) in [
-            ("2026-05-16", "2026-05-15T22:00:00+00:00"),
-            ("2026-05-16T22:00", "2026-05-16T20:00:00+00:00"),
-            ("2026-05-16 22:00", "2026-05-16T20:00:00+00:00"),
-            ("2026-05-16T22:00:01", "2026-05-16T20:00:01+00:00"),
-            ("2026-05-16T22:00:00Z", "2026-05-16T22:00:00+00:00"),
-            ("2026-05-16T22:00:00-03:00", "2026-05-17T01:00:00+00:00"),
-            ("2026-05-16T22:00Z", "2026-05-16T22:00:00+00:00"),
-            ("2026-05-16T22:00-03:00", "2026-05-17T01:00:00+00:00"),
-            ("2026-10-25T02:30", "2026-10-25T00:30:00+00:00"),
-            ("2000-01-01", "1999-12-31T23:00:00+00:00"),
-        ] {
-            assert_eq!(paris(text), at, "{text}");
-        }
-        for text in [
-            "",
-            "2026",
-            "2026-02-29",
-            "16/05/2026",
-            "2026-05-16T24:00",
-            "2026-05-16T22:00Z ",
-            "1999-12-31",
-            "2101-01-01",
-        ] {
-            assert!(moment(text).is_err(), "{text}");
         }
     }
 
@@ -293,9 +208,8 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_its_first_moment() {
-        assert_eq!(instant("2026-05-16").unwrap().to_rfc3339(), "2026-05-16T00:00:00+00:00");
-        assert_eq!(instant("2026-05-16T08:00:00+02:00").unwrap().to_rfc3339(), "2026-05-16T06:00:00+00:00");
-        assert!(instant("16/05/2026").is_err() && date("2026-02-29").is_err());
+    fn a_date_is_one_of_the_calendar() {
+        assert_eq!(date("2026-05-16"), Ok(NaiveDate::from_ymd_opt(2026, 5, 16).unwrap()));
+        assert!(date("16/05/2026").is_err() && date("2026-02-29").is_err());
     }
 }

@@ -2,8 +2,11 @@
 
 use super::access::Access;
 use super::api::{Client, EventRow, Query, ROWS_MAX};
-use super::args::{self, Format};
-use super::{Failure, Outcome, output};
+use super::args::Format;
+use super::{Failure, Outcome, lang, output};
+use crate::decide::calendar::Fold;
+use crate::decide::civil::Moment;
+use crate::model::fleet::Language;
 use crate::work::views::HistoryRow;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -24,12 +27,13 @@ pub struct HistoryArgs {
     /// Only in these states: planned, running, installed, rolled_back, failed, cancelled
     #[arg(long, value_name = "STATE,…", value_delimiter = ',', value_parser = ["planned", "running", "installed", "rolled_back", "failed", "cancelled"])]
     state: Vec<String>,
-    /// Only slots that begin at or after this date or instant (UTC)
-    #[arg(long, value_name = "DATE", value_parser = args::instant)]
-    since: Option<DateTime<Utc>>,
-    /// Only slots that begin before this date or instant (UTC)
-    #[arg(long, value_name = "DATE", value_parser = args::instant)]
-    until: Option<DateTime<Utc>>,
+    /// Only slots that begin at or after this: 2026-05-16 (its first moment) or 2026-05-16T22:00 on the clock of the
+    /// site (Paris, where neither --server nor --client says which), or 2026-05-16T20:00:00Z
+    #[arg(long, value_name = "T")]
+    since: Option<Moment>,
+    /// Only slots that begin before this; written like --since
+    #[arg(long, value_name = "T")]
+    until: Option<Moment>,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// Show what happened, step by step: of this deployment, or of all that the filters let through
@@ -53,19 +57,20 @@ pub async fn show(client: &Client) -> Outcome {
     output::print(&table(&rows))
 }
 
-fn query(args: &HistoryArgs) -> Query<'static> {
-    let rfc3339 = |at: DateTime<Utc>| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    vec![
+async fn query(client: &Client, args: &HistoryArgs) -> Result<Query<'static>, Failure> {
+    let site = (args.server.as_deref(), args.client.as_deref());
+    Ok(vec![
         ("client", args.client.clone()),
         ("server", args.server.clone()),
-        ("since", args.since.map(rfc3339)),
-        ("until", args.until.map(rfc3339)),
+        // What begins in a repeated hour is shown with either.
+        ("since", client.instant(args.since, site, Fold::Earlier).await?),
+        ("until", client.instant(args.until, site, Fold::Later).await?),
         ("limit", Some(ROWS_MAX.to_string())),
-    ]
+    ])
 }
 
 async fn deployments(client: &Client, args: &HistoryArgs) -> Outcome {
-    let mut query = query(args);
+    let mut query = query(client, args).await?;
     query.push(("product", args.product.clone()));
     query.push(("state", (!args.state.is_empty()).then(|| args.state.join(","))));
     let rows = client.history(&query).await?;
@@ -94,11 +99,6 @@ pub fn versions(row: &HistoryRow) -> String {
     }
 }
 
-/// `minor`, `major` or `manual`.
-pub fn kind(row: &HistoryRow) -> String {
-    if row.manual { "manual".to_owned() } else { row.change.clone().unwrap_or_default() }
-}
-
 fn table(rows: &[HistoryRow]) -> String {
     let mut table = output::table(&["id", "server", "product", "version", "kind", "slot (site time)", "state"]);
     for row in rows {
@@ -116,7 +116,7 @@ fn table(rows: &[HistoryRow]) -> String {
             Cell::new(&row.server),
             Cell::new(&row.product),
             Cell::new(versions(row)),
-            Cell::new(kind(row)),
+            Cell::new(lang::kind(Language::En, row)),
             Cell::new(slot),
             output::state(&state),
         ]);
@@ -184,7 +184,8 @@ fn csv(rows: &[HistoryRow]) -> Result<String, Failure> {
 }
 
 async fn events(client: &Client, args: &HistoryArgs, id: i64) -> Outcome {
-    let mut rows = if id > 0 { client.deployment_events(id).await? } else { client.events(&query(args)).await? };
+    let mut rows =
+        if id > 0 { client.deployment_events(id).await? } else { client.events(&query(client, args).await?).await? };
     if let Some(product) = &args.product {
         rows.retain(|event| event.product.as_ref() == Some(product));
     }

@@ -2,9 +2,10 @@
 
 use super::access::Access;
 use super::api::Client;
-use super::args::{self, Shape};
+use super::args::Shape;
 use super::steering::{HoldRow, WithPlan};
 use super::{Outcome, Usage, output};
+use crate::decide::civil::Moment;
 use chrono_tz::Tz;
 use comfy_table::Cell;
 use serde_json::{Value, json};
@@ -89,9 +90,10 @@ struct NamedHow {
 
 #[derive(Debug, clap::Args)]
 struct Rest {
-    /// When it ends by itself: 2026-05-16T08:00 at the site (of a release: Paris), or a day, held to its end
-    #[arg(long, value_name = "TIME|DATE", value_parser = args::written_moment)]
-    until: Option<String>,
+    /// When it ends by itself: 2026-05-16T08:00 at the site (of a release: Paris), 2026-05-16T06:00:00Z, or a day, held
+    /// to its end
+    #[arg(long, value_name = "TIME|DATE")]
+    until: Option<Moment>,
     /// Who of the staff
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
@@ -125,7 +127,8 @@ pub async fn run(args: HoldArgs) -> Outcome {
 }
 
 async fn place(mut body: Value, reason: String, rest: Rest) -> Outcome {
-    (body["reason"], body["until"], body["by"]) = (reason.into(), rest.until.into(), rest.by.into());
+    (body["reason"], body["until"], body["by"]) =
+        (reason.into(), rest.until.map(|until| until.to_string()).into(), rest.by.into());
     let client = Client::connect(&rest.access).await?;
     let placed = client.hold(&body).await?;
     if rest.format == Shape::Json {

@@ -16,6 +16,7 @@ mod explain;
 mod fleet;
 mod history;
 mod hold;
+mod lang;
 mod output;
 mod plan;
 pub mod release;

@@ -53,6 +53,28 @@ pub fn table(header: &[&str]) -> Table {
     table
 }
 
+/// `rows` as a table without a header, for use below a heading: as wide as [`WIDTH`] and indented by two.
+pub fn listing(rows: Vec<Vec<Cell>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(WIDTH - 2).add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.lines().map(|line| format!("  {}\n", line.trim_end())).collect()
+}
+
+/// `text` in lines that fit [`WIDTH`], each below the other: the first after `lead`, the rest after as many spaces.
+pub fn hanging(lead: &str, text: &str) -> String {
+    let indent = lead.chars().count();
+    let mut out = String::new();
+    for (number, line) in wrapped(text, usize::from(WIDTH) - indent).iter().enumerate() {
+        let before = if number == 0 { lead.to_owned() } else { " ".repeat(indent) };
+        out.push_str(&format!("{before}{line}\n"));
+    }
+    out
+}
+
 /// The table's text without spaces at the ends of its lines.
 pub fn text(table: &Table) -> String {
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
@@ -60,16 +82,42 @@ pub fn text(table: &Table) -> String {
 
 /// A state or decision, coloured by what it asks of the reader.
 pub fn state(name: &str) -> Cell {
-    let cell = Cell::new(name.replace('_', " "));
-    if !is_coloured() {
-        return cell;
+    labelled(name, &name.replace('_', " "))
+}
+
+/// A state or decision that is called something else here.
+pub fn labelled(name: &str, label: &str) -> Cell {
+    let cell = Cell::new(label);
+    match colour(name) {
+        Some(colour) if is_coloured() => cell.fg(colour),
+        Some(_) | None => cell,
     }
+}
+
+/// The same within a line.
+pub fn painted(name: &str, label: &str) -> String {
+    let code = match colour(name) {
+        Some(Color::Green) => 32,
+        Some(Color::Red) => 31,
+        Some(Color::Yellow) => 33,
+        Some(Color::Cyan) => 36,
+        Some(_) | None => return label.to_owned(),
+    };
+    if is_coloured() { format!("\x1b[{code}m{label}\x1b[0m") } else { label.to_owned() }
+}
+
+/// A heading, bold on a terminal.
+pub fn heading(text: &str) -> String {
+    if is_coloured() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+fn colour(name: &str) -> Option<Color> {
     match name.split(' ').next().unwrap_or_default() {
-        "installed" | "up_to_date" | "accepted" | "done" => cell.fg(Color::Green),
-        "failed" | "late" | "open" => cell.fg(Color::Red),
-        "rolled_back" | "held" => cell.fg(Color::Yellow),
-        "running" => cell.fg(Color::Cyan),
-        _ => cell,
+        "installed" | "up_to_date" | "accepted" | "done" => Some(Color::Green),
+        "failed" | "late" | "open" => Some(Color::Red),
+        "rolled_back" | "held" => Some(Color::Yellow),
+        "running" => Some(Color::Cyan),
+        _ => None,
     }
 }
 

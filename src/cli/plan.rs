@@ -1,27 +1,47 @@
-//! `noctule plan`: the coming days, with what is held or late and why. Changes nothing.
+//! `noctule plan`: the coming nights of each client, and what is at risk and why. Changes nothing.
 
 use super::access::Access;
 use super::api::Client;
 use super::args::Format;
-use super::history::{kind, versions};
+use super::explain::SUPPOSED;
+use super::history::versions;
+use super::lang::{self, Lang, Spoken, either};
 use super::{Outcome, Usage, output};
-use crate::work::views::PlanRow;
+use crate::decide::calendar::Fold;
+use crate::decide::civil::Moment;
+use crate::model::fleet::Language;
+use crate::work::views::{PlanRow, SlotRow};
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use comfy_table::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, clap::Args)]
 pub struct PlanArgs {
+    /// Only this client's
     #[arg(long)]
     client: Option<String>,
+    /// Only on this server
     #[arg(long)]
     server: Option<String>,
+    /// Only of this product
     #[arg(long)]
     product: Option<String>,
+    /// Decide as if it were this time, with what is known now: 2026-05-16T22:00 or 2026-05-16 (its first moment) on the
+    /// clock of the site (Paris, where neither --server nor --client says which), or 2026-05-16T20:00:00Z. A time to
+    /// come assumes that nothing happens until then; a time gone by is judged with what became known since
+    #[arg(long, value_name = "T")]
+    at: Option<Moment>,
     /// How many days ahead
     #[arg(long, default_value_t = 30)]
     days: u32,
     /// Also what is up to date, waits for somebody, or is outside the order
     #[arg(long)]
     all: bool,
+    /// Language of the table; the locale's unless given
+    #[arg(long, value_enum)]
+    lang: Option<Lang>,
+    /// JSON carries both languages
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
@@ -29,38 +49,167 @@ pub struct PlanArgs {
 }
 
 pub async fn run(args: PlanArgs) -> Outcome {
+    let client = Client::connect(&args.access).await?;
+    let site = (args.server.as_deref(), args.client.as_deref());
+    let at = client.instant(args.at, site, Fold::Earlier).await?;
+    let supposed = match at.as_deref().map(str::parse::<DateTime<Utc>>).transpose()? {
+        Some(at) => Some((at, client.zone_of(site.0, site.1).await?)),
+        None => None,
+    };
     let query = vec![
         ("client", args.client),
         ("server", args.server),
         ("product", args.product),
+        ("at", at),
         ("days", Some(args.days.to_string())),
         ("all", Some(args.all.to_string())),
     ];
-    let rows = Client::connect(&args.access).await?.plan(&query).await?;
+    if args.format == Format::Csv {
+        return Err(Usage("the plan is printed as table or json".to_owned()).into());
+    }
+    let rows = client.plan(&query).await?;
     match args.format {
-        Format::Json => output::print_json(&rows),
-        Format::Csv => Err(Usage("the plan is printed as table or json".to_owned()).into()),
-        Format::Table if rows.is_empty() => output::print("nothing is planned, held or late"),
-        Format::Table => output::print(&table(&rows)),
+        Format::Json | Format::Csv => output::print_json(&rows),
+        Format::Table => output::print(&text(&rows, Lang::or_locale(args.lang), supposed)),
     }
 }
 
-fn table(rows: &[PlanRow]) -> String {
-    let mut table = output::table(&["slot (site time)", "server", "product", "version", "kind", "decision", "why"]);
-    for PlanRow { row, decision } in rows {
+/// The plan for people. `supposed` is the time it is for, where that is not now.
+fn text(rows: &[PlanRow], language: Language, supposed: Option<(DateTime<Utc>, Tz)>) -> String {
+    let mut parts = Vec::new();
+    if let Some((at, zone)) = supposed {
+        let at = lang::instant(language, at, zone);
+        parts.push(format!("{at} ({zone}), {}\n", either(language, SUPPOSED.0, SUPPOSED.1)));
+    }
+    let mut clients: BTreeMap<&str, Vec<&PlanRow>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.row.slot.is_some()) {
+        clients.entry(&row.row.client).or_default().push(row);
+    }
+    parts.extend(clients.into_iter().map(|(client, rows)| nights(client, &rows, language)));
+    let risky = rows.iter().filter(|row| is_at_risk(row)).collect();
+    parts.extend(reasoned(either(language, "At risk", "À surveiller"), risky, language));
+    let waiting = rows.iter().filter(|row| row.decision == "waiting").collect();
+    parts.extend(reasoned(either(language, "Waiting", "En attente"), waiting, language));
+    let settled = rows.iter().filter(|row| matches!(row.decision.as_str(), "up_to_date" | "out_of_scope")).collect();
+    parts.extend(nothing_to_do(settled, language));
+    if rows.is_empty() {
+        parts.push(
+            either(
+                language,
+                "nothing is planned, held or late; --all shows what waits or is up to date\n",
+                "rien n'est planifié, bloqué ni en retard ; --all montre ce qui attend ou est à jour\n",
+            )
+            .to_owned(),
+        );
+    } else {
+        parts.push(
+            either(
+                language,
+                "All reasons: noctule explain SERVER [PRODUCT]\n",
+                "Tous les motifs : noctule explain SERVEUR [PRODUIT]\n",
+            )
+            .to_owned(),
+        );
+    }
+    parts.join("\n")
+}
+
+/// One client's slots by date, each date said once, in the time of each site.
+fn nights(client: &str, rows: &[&PlanRow], language: Language) -> String {
+    let zones: BTreeSet<&str> = rows.iter().map(|row| row.row.zone.as_str()).collect();
+    let one_zone = if let (1, Some(zone)) = (zones.len(), zones.first()) { Some(*zone) } else { None };
+    let mut slots: Vec<(&SlotRow, &PlanRow)> =
+        rows.iter().filter_map(|row| row.row.slot.as_ref().map(|slot| (slot, *row))).collect();
+    let local = |slot: &SlotRow, row: &PlanRow| slot.start.with_timezone(&output::zone(&row.row.zone)).naive_local();
+    slots.sort_by_cached_key(|(slot, row)| (local(slot, row), row.row.server.clone(), row.row.product.clone()));
+    let mut said = None;
+    let mut lines = Vec::new();
+    for (slot, PlanRow { row, decision }) in slots {
         let zone = output::zone(&row.zone);
-        let slot = row.slot.as_ref().map_or_else(String::new, |slot| output::slot(slot.start, slot.end, zone));
-        // The last reason is the one that settled it.
-        let why = row.reasons.last().map_or_else(String::new, |reason| format!("{}: {}", reason.rule, reason.text));
-        table.add_row([
-            Cell::new(slot),
+        let day = slot.start.with_timezone(&zone).date_naive();
+        let date = if said.replace(day) == Some(day) { String::new() } else { lang::date(language, day) };
+        let mut hours = lang::hours(language, slot.start, slot.end, zone);
+        if one_zone.is_none() {
+            hours = format!("{hours} {zone}");
+        }
+        lines.push(vec![
+            Cell::new(date),
+            Cell::new(hours),
+            Cell::new(row.id.map_or_else(String::new, |id| format!("#{id}"))),
             Cell::new(&row.server),
             Cell::new(&row.product),
             Cell::new(versions(row)),
-            Cell::new(kind(row)),
-            output::state(decision),
-            Cell::new(why),
+            Cell::new(lang::kind(language, row)),
+            output::labelled(decision, &lang::decision(language, decision)),
         ]);
     }
-    output::text(&table)
+    let zone = one_zone.map_or_else(String::new, |zone| format!(" ({zone})"));
+    format!("{}{zone}\n{}", output::heading(client), output::listing(lines))
+}
+
+/// Held, late, or planned for when it is too late.
+fn is_at_risk(PlanRow { row, decision }: &PlanRow) -> bool {
+    let after = row.slot.as_ref().zip(row.deadline).is_some_and(|(slot, deadline)| slot.start >= deadline);
+    matches!(decision.as_str(), "held" | "late") || after
+}
+
+/// Rows with why they are as they are and what would change it; nothing when there are none.
+fn reasoned(title: &str, rows: Vec<&PlanRow>, language: Language) -> Option<String> {
+    if rows.is_empty() {
+        return None;
+    }
+    let mut text = format!("{}\n", output::heading(title));
+    for plan in rows {
+        let PlanRow { row, decision } = plan;
+        let zone = output::zone(&row.zone);
+        let due = row.deadline.map_or_else(String::new, |deadline| {
+            format!("{} {}", either(language, ", due", ", échéance"), lang::instant(language, deadline, zone))
+        });
+        text.push_str(&format!(
+            "  {} ({}){} {} {}, {}{due}\n",
+            row.server,
+            row.client,
+            either(language, ":", " :"),
+            row.product,
+            versions(row),
+            output::painted(decision, &lang::decision(language, decision)),
+        ));
+        for reason in telling(plan, language) {
+            text.push_str(&output::hanging("    ", &reason.sentence(language)));
+            if let Some(way_out) = reason.way_out(language) {
+                text.push_str(&output::hanging("    ", &way_out));
+            }
+        }
+    }
+    Some(text)
+}
+
+/// The reasons that can be changed, and the last one, which settled it. That another, major version waits for a request
+/// is no reason of what is planned or held.
+fn telling<'a>(PlanRow { row, .. }: &'a PlanRow, language: Language) -> Vec<Spoken<'a>> {
+    let Some(last) = row.reasons.len().checked_sub(1) else { return Vec::new() };
+    let settled = &row.reasons[last].rule;
+    let tells = |(at, reason): &(usize, Spoken)| {
+        let own = reason.rule == settled || reason.rule != "major-on-request";
+        *at == last || reason.remedy.is_some() && own
+    };
+    let spoken = row.reasons.iter().map(|reason| Spoken::planned(language, reason)).enumerate();
+    spoken.filter(tells).map(|(_, reason)| reason).collect()
+}
+
+fn nothing_to_do(rows: Vec<&PlanRow>, language: Language) -> Option<String> {
+    if rows.is_empty() {
+        return None;
+    }
+    let line = |PlanRow { row, decision }: &PlanRow| {
+        vec![
+            Cell::new(&row.client),
+            Cell::new(&row.server),
+            Cell::new(&row.product),
+            Cell::new(versions(row)),
+            output::labelled(decision, &lang::decision(language, decision)),
+        ]
+    };
+    let title = output::heading(either(language, "Nothing to do", "Rien à faire"));
+    Some(format!("{title}\n{}", output::listing(rows.into_iter().map(line).collect())))
 }

@@ -5,14 +5,15 @@ mod notice;
 mod show;
 mod slots;
 
-use super::args::{self, Moment, Shape};
+use super::args::{self, Shape};
+use super::lang::Lang;
 use super::{Failure, Outcome};
 use crate::decide::calendar::{Calendar, Region};
+use crate::decide::civil::Moment;
 use crate::decide::terms::{Problem, Terms};
 use crate::edge::schedule_file::{self, ScheduleFile};
 use crate::edge::schedule_survey::{self, Mistake};
 use crate::edge::toml_errors;
-use crate::model::fleet::Language;
 use crate::model::slot::Slot;
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
@@ -54,11 +55,11 @@ enum ScheduleCommand {
         /// Name of the window: night, maintenance, office, …
         #[arg(long)]
         window: String,
-        /// Start: RFC 3339, or YYYY-MM-DD[THH:MM] on the site's own clock (a date is its first moment)
-        #[arg(long, value_name = "T", value_parser = args::moment)]
+        /// Start: 2026-05-16T22:00 or 2026-05-16 (its first moment) on the site's own clock, or 2026-05-16T20:00:00Z
+        #[arg(long, value_name = "T")]
         from: Moment,
         /// End, not included; written like --from
-        #[arg(long, value_name = "T", value_parser = args::moment)]
+        #[arg(long, value_name = "T")]
         to: Moment,
         #[command(flatten)]
         site: Site,
@@ -68,8 +69,8 @@ enum ScheduleCommand {
     /// From which date a major version could be asked for, had the request come at this time
     Notice {
         file: PathBuf,
-        /// When the request came: RFC 3339, or YYYY-MM-DD[THH:MM] on the site's own clock
-        #[arg(long, value_name = "T", value_parser = args::moment)]
+        /// When the request came: 2026-05-16T22:00 or 2026-05-16 on the site's own clock, or 2026-05-16T20:00:00Z
+        #[arg(long, value_name = "T")]
         received: Moment,
         #[command(flatten)]
         site: Site,
@@ -91,29 +92,7 @@ struct Site {
 
 impl Site {
     fn calendar(self) -> Calendar {
-        Calendar::new(self.zone, self.holidays, Vec::new())
-    }
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Lang {
-    Fr,
-    En,
-}
-
-impl Lang {
-    /// What was asked for, or what the locale speaks.
-    fn or_locale(lang: Option<Lang>) -> Language {
-        match lang {
-            Some(Lang::Fr) => Language::Fr,
-            Some(Lang::En) => Language::En,
-            None => {
-                let names = ["LC_ALL", "LC_MESSAGES", "LANG"];
-                let locale = names.into_iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
-                let french = locale.is_some_and(|locale| locale.to_ascii_lowercase().starts_with("fr"));
-                if french { Language::Fr } else { Language::En }
-            }
-        }
+        Calendar::new(self.zone, self.holidays)
     }
 }
 

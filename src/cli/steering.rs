@@ -2,6 +2,8 @@
 
 use super::api::{Client, Query};
 use super::{Failure, output};
+use crate::decide::calendar::Fold;
+use crate::decide::civil::{Moment, PROVIDER_ZONE};
 use crate::work::views::{PlanRow, SlotRow};
 use axum::http::Method;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -121,14 +123,30 @@ impl Client {
         self.call(Method::POST, "resumptions", &Vec::new(), Some(body)).await
     }
 
-    /// The zone of a server, else of the client's first, else Paris: what times about it are told in.
+    /// A moment of the command line as the API reads it; without an offset it is on the clock of the site, named by
+    /// its server or its client.
+    pub async fn instant(
+        &self,
+        moment: Option<Moment>,
+        (server, client): (Option<&str>, Option<&str>),
+        fold: Fold,
+    ) -> Result<Option<String>, Failure> {
+        let Some(moment) = moment else { return Ok(None) };
+        let zone = match moment {
+            Moment::Instant(_) => PROVIDER_ZONE,
+            Moment::Local(_) | Moment::Day(_) => self.zone_of(server, client).await?,
+        };
+        Ok(Some(Moment::Instant(moment.start(zone, fold)).to_string()))
+    }
+
+    /// The zone of a server, else of the client's first, else the provider's: what times about it are told in.
     pub async fn zone_of(&self, server: Option<&str>, client: Option<&str>) -> Result<Tz, Failure> {
         if server.is_none() && client.is_none() {
-            return Ok(Tz::Europe__Paris);
+            return Ok(PROVIDER_ZONE);
         }
         let fleet = self.fleet().await?;
         let row = fleet.iter().find(|row| Some(row.server.as_str()) == server);
         let row = row.or_else(|| fleet.iter().find(|row| Some(row.client.as_str()) == client));
-        Ok(row.map_or(Tz::Europe__Paris, |row| output::zone(&row.zone)))
+        Ok(row.map_or(PROVIDER_ZONE, |row| output::zone(&row.zone)))
     }
 }

@@ -6,7 +6,7 @@
 use super::calendar::{Calendar, Fold};
 use super::terms::Terms;
 use crate::model::slot::Slot;
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 /// Days looked back for a close of the backup's window before midnight is taken instead.
 const CLOSE_SEARCH_DAYS_MAX: usize = 30;
@@ -38,6 +38,23 @@ pub fn count(terms: &Terms, calendar: &Calendar, received: DateTime<Utc>) -> Not
         .collect();
     let earliest = days.last().copied().unwrap_or(counted_from);
     NoticeCount { counted_from, days, earliest }
+}
+
+/// The last day from `now` on which a request, received before the end of the service hours, is admissible by `before`;
+/// today only while these hours last, `None` when it is too late.
+pub fn last_request_day(
+    terms: &Terms,
+    calendar: &Calendar,
+    now: DateTime<Utc>,
+    before: NaiveDate,
+) -> Option<NaiveDate> {
+    let today = calendar.date(now);
+    let received = |day: NaiveDate| {
+        if day == today { now } else { calendar.instant(day.and_time(NaiveTime::MIN), Fold::Earlier) }
+    };
+    std::iter::successors(Some(before), |day| day.checked_sub_days(Days::new(1)))
+        .take_while(|day| *day >= today)
+        .find(|day| count(terms, calendar, received(*day)).earliest <= before)
 }
 
 /// The `count`-th working day strictly after `date`; `date` itself for zero.

@@ -3,14 +3,13 @@
 //! Pure, over the planner's world. Being due is a matter of the day, not of what was sent: whoever writes the letters
 //! keeps each of them to one.
 
-use super::calendar::{Calendar, Fold};
 use super::notice;
 use super::planner::major;
 use super::terms::Terms;
 use super::world::{Customer, World};
 use crate::model::release::Release;
 use crate::model::request::{Request, RequestState};
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use std::sync::Arc;
 
 /// For so many days after a legal date staff are still told who let it pass.
@@ -60,7 +59,7 @@ pub fn due(world: &World, now: DateTime<Utc>) -> Vec<Reminder> {
             let today = world.site(*first).almanac.calendar().date(now);
             let Some(days_before) = reminder_on(&customer.terms, today, legal_date) else { continue };
             let last_day = |place: &usize| {
-                last_request_day(&customer.terms, world.site(*place).almanac.calendar(), now, legal_date)
+                notice::last_request_day(&customer.terms, world.site(*place).almanac.calendar(), now, legal_date)
             };
             due.push(Reminder {
                 client: customer.client.id.clone(),
@@ -139,23 +138,6 @@ fn reminder_on(terms: &Terms, today: NaiveDate, legal_date: NaiveDate) -> Option
     let left = (legal_date - today).num_days();
     let come = terms.schedule.major.remind_days_before.iter().copied().filter(|days| left <= i64::from(*days));
     if left < 0 { None } else { come.min() }
-}
-
-/// The last day on which a request, received before the end of the service hours, is admissible by `legal_date` under
-/// the notice (`major-notice`); today only while these hours last.
-fn last_request_day(
-    terms: &Terms,
-    calendar: &Calendar,
-    now: DateTime<Utc>,
-    legal_date: NaiveDate,
-) -> Option<NaiveDate> {
-    let today = calendar.date(now);
-    let received = |day: NaiveDate| {
-        if day == today { now } else { calendar.instant(day.and_time(NaiveTime::MIN), Fold::Earlier) }
-    };
-    std::iter::successors(Some(legal_date), |day| day.checked_sub_days(Days::new(1)))
-        .take_while(|day| *day >= today)
-        .find(|day| notice::count(terms, calendar, received(*day)).earliest <= legal_date)
 }
 
 fn names(world: &World, places: &[usize]) -> Vec<String> {

@@ -4,8 +4,7 @@
 
 use super::Orchestrator;
 use super::said::{self, Unsaid};
-use crate::decide::calendar::{Calendar, Region};
-use crate::decide::civil::Moment;
+use crate::decide::civil::{Moment, PROVIDER_ZONE};
 use crate::edge::store::{Changes, Row, Sequence, StoreError, Stored};
 use crate::model::event::{EventKind, NewEvent, PROVIDER};
 use crate::model::hold::{Hold, HoldOn, NotHeld};
@@ -66,9 +65,9 @@ pub async fn place(
     let (reason, by) = (said::reason(reason)?, said::name("who holds", by)?);
     let now = o.clock.now();
     let (on, zones) = resolve(o, target).await?;
-    let ends = |zone: &Tz| until.map(|until| until.end(&Calendar::new(*zone, Region::National, Vec::new())));
+    let ends = |zone: &Tz| until.map(|until| until.end(*zone));
     let until = zones.iter().filter_map(ends).max();
-    let zone = zones.first().copied().unwrap_or(chrono_tz::Europe::Paris);
+    let zone = zones.first().copied().unwrap_or(PROVIDER_ZONE);
     if let Some(until) = until.filter(|until| *until <= now) {
         return Err(HoldError::Over(told(until, zone)));
     }
@@ -156,7 +155,7 @@ async fn client(o: &Orchestrator, id: &str) -> Found {
     let Some(client) = o.store.client(id).await? else { return Ok(None) };
     let mut zones: Vec<Tz> = client.servers.iter().map(|server| server.zone).collect();
     if zones.is_empty() {
-        zones.push(chrono_tz::Europe::Paris);
+        zones.push(PROVIDER_ZONE);
     }
     Ok(Some((HoldOn::Client { client: id.to_owned() }, zones)))
 }
@@ -168,7 +167,7 @@ async fn release(o: &Orchestrator, product: &str, version: &str) -> Found {
         return Err(HoldError::Retracted(release.id().to_string()));
     }
     let on = HoldOn::Release { product: product.to_owned(), version: release.version().clone() };
-    Ok(Some((on, vec![chrono_tz::Europe::Paris])))
+    Ok(Some((on, vec![PROVIDER_ZONE])))
 }
 
 fn told(at: DateTime<Utc>, zone: Tz) -> String {

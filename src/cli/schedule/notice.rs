@@ -1,9 +1,10 @@
 //! `noctule schedule notice FILE --received T`: how the notice of a major version is counted.
 
 use super::{Contract, Site};
-use crate::cli::args::{Moment, Shape};
+use crate::cli::args::Shape;
 use crate::cli::{Outcome, output};
 use crate::decide::calendar::{Calendar, Fold};
+use crate::decide::civil::Moment;
 use crate::decide::notice;
 use chrono::{Datelike, NaiveDate, Weekday};
 use serde::Serialize;
@@ -31,7 +32,7 @@ struct Skipped {
 pub fn run(path: &Path, received: Moment, site: Site, format: Shape) -> Outcome {
     let contract = Contract::sound(path)?;
     let calendar = site.calendar();
-    let received = received.at(site.zone, Fold::Earlier);
+    let received = received.start(site.zone, Fold::Earlier);
     let count = notice::count(&contract.terms, &calendar, received);
     let day = calendar.date(received);
     let count = Count {

@@ -1,9 +1,10 @@
 //! `noctule schedule slots FILE --window NAME --from T --to T`: the slots of a window.
 
 use super::{Contract, Site, SlotRow};
-use crate::cli::args::{Moment, Shape};
+use crate::cli::args::Shape;
 use crate::cli::{Outcome, Usage, output};
 use crate::decide::calendar::Fold;
+use crate::decide::civil::Moment;
 use crate::edge::toml_errors::nearest;
 use std::path::Path;
 
@@ -19,7 +20,7 @@ pub fn run(path: &Path, window: &str, from: Moment, to: Moment, site: Site, form
         return Err(format!("{}: there is no window {window:?}; {fix}", path.display()).into());
     }
     // A span that begins or ends in a repeated hour is read wide.
-    let (from, to) = (from.at(site.zone, Fold::Earlier), to.at(site.zone, Fold::Later));
+    let (from, to) = (from.start(site.zone, Fold::Earlier), to.start(site.zone, Fold::Later));
     if from >= to {
         return Err(Usage(format!("--to {to} has to be after --from {from}")).into());
     }

@@ -137,6 +137,18 @@ proptest! {
     }
 
     #[test]
+    fn whatever_is_held_late_or_waits_says_what_would_change_it(world in world()) {
+        for decision in world.plan() {
+            let stuck = matches!(decision.outcome, Outcome::Held { .. } | Outcome::Late(_) | Outcome::Waiting);
+            let way_out = decision.reasons.iter().any(|reason| reason.remedy.is_some());
+            prop_assert!(way_out || !stuck, "no way out: {decision:?}");
+            for reason in decision.reasons {
+                prop_assert!(reason.remedy.is_none_or(|r| !r.fr.is_empty() && r.en.is_some_and(|en| !en.is_empty())));
+            }
+        }
+    }
+
+    #[test]
     fn planning_twice_changes_nothing(world in world()) {
         let mut world = world;
         let first = world.plan();

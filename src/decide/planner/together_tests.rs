@@ -1,10 +1,9 @@
 //! Releases that belong together as tables: companions, requirements, stepping stones, and what may go without them.
 
 use super::tests::{World, manifest};
-use super::*;
 use crate::model::agreement::{Agreed, Agreement};
 use crate::model::fleet::ClosedPeriod;
-use crate::model::manifest::{Companion, Manifest, Requirement};
+use crate::model::manifest::{Companion, Manifest, Requirement, Text};
 use crate::model::version::Change;
 
 const PUBLISHED: &str = "2026-04-29 17:00";
@@ -121,4 +120,32 @@ fn an_agreement_on_the_whole_closure_opens_its_last_night_too() {
     agree(&world, "2026-04-29", "2026-04-29").check("isacompta", "planned 14.20.003 29 22:00-30 07:00");
     // One day short of what is closed, it opens nothing.
     agree(&world, "2026-04-27", "2026-04-28").check("isacompta", "planned 14.20.003 30 22:00-01 07:00");
+}
+
+#[test]
+fn what_follows_a_release_that_finds_no_room_is_held_with_it() {
+    // The requested major and the manual update both need nearly all of the one slot there is before the date.
+    let mut major = manifest("isacompta", "15.00.001", Change::Major);
+    major.duration_minutes = 240;
+    let mut manual = requiring("3.0.1", "15.00.001");
+    manual.manual_steps = Some(Text { fr: "Relancer".into(), en: None });
+    let mut paye = manifest("isapaye", "12.4.1", Change::Major);
+    paye.duration_minutes = 240;
+    let mut world = World::at("2026-05-06 10:00")
+        .install("isaged", "3.0.0")
+        .install("isapaye", "11.0.0")
+        .publish(major, PUBLISHED)
+        .publish(manual, PUBLISHED)
+        .publish(paye, PUBLISHED)
+        .request("15.00.001", "2026-05-10");
+    let mut other = world.requests[0].clone();
+    (other.id, other.product, other.version) = (2, "isapaye".into(), "12.4.1".parse().unwrap());
+    world.requests.push(other);
+    world.requests[1].before = "2026-05-09".parse().unwrap();
+    world.check("isapaye", "planned 12.4.1 09 08:00-09 16:00");
+    world.check("isacompta", "held maintenance-slots");
+    world.check("isaged", "held prerequisites");
+    world.requests.pop();
+    world.check("isacompta", "planned 15.00.001 09 08:00-09 16:00");
+    world.check("isaged", "planned 3.0.1 11 20:00-11 22:00");
 }

@@ -14,7 +14,8 @@ mod requests;
 
 use super::identity::{Identity, foreign};
 use super::{App, error::ApiError};
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use crate::decide::civil::YEARS;
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -91,6 +92,18 @@ fn instant(name: &str, text: Option<&str>) -> Result<Option<DateTime<Utc>>, ApiE
         let hint = "write 2026-04-29T20:00:00Z, or 2026-04-29; a + has to be written %2B";
         ApiError::bad_request(format!("{name} {text:?} is not an instant"), hint)
     })
+}
+
+/// The instant to decide for; a year whose calendar is not known has no plan.
+fn at(text: Option<&str>) -> Result<Option<DateTime<Utc>>, ApiError> {
+    let at = instant("at", text)?;
+    match at {
+        Some(at) if !YEARS.contains(&at.year()) => {
+            let hint = format!("write a time from {} to {}", YEARS.start(), YEARS.end());
+            Err(ApiError::bad_request(format!("at {} is out of range", at.to_rfc3339()), hint))
+        }
+        Some(_) | None => Ok(at),
+    }
 }
 
 fn limited(asked: Option<u64>) -> u64 {

@@ -1,6 +1,6 @@
 //! What will happen, and why; who attends a manual update.
 
-use super::{Problem, instant, own_server};
+use super::{Problem, at, own_server};
 use crate::web::error::{ApiError, Json as Body, Path, Query};
 use crate::web::{App, Identity};
 use crate::work::attend::{self, AttendError};
@@ -25,7 +25,9 @@ pub(super) struct PlanQuery {
     client: Option<String>,
     server: Option<String>,
     product: Option<String>,
-    /// The instant to plan for; now when absent.
+    /// Decides as if it were this instant, with what is known now (RFC 3339; a date is its first moment in UTC); now
+    /// when absent.
+    #[param(value_type = Option<String>, format = DateTime, example = "2026-05-22T20:00:00Z")]
     at: Option<String>,
     /// How many days ahead; without limit when absent.
     days: Option<u32>,
@@ -37,7 +39,11 @@ pub(super) struct PlanQuery {
 /// What will be installed where and when, and what is held or late, and why. Changes nothing.
 #[utoipa::path(
     get, path = "/plan", params(PlanQuery),
-    responses((status = 200, body = [PlanRow]), (status = 403, body = Problem))
+    responses(
+        (status = 200, body = [PlanRow]),
+        (status = 400, body = Problem, description = "`at` is no instant, or a year whose calendar is not known"),
+        (status = 403, body = Problem),
+    )
 )]
 pub(super) async fn plan(
     State(app): State<Arc<App>>,
@@ -49,7 +55,7 @@ pub(super) async fn plan(
     let filter = PlanFilter {
         selection: Selection { client, server: query.server },
         product: query.product,
-        at: instant("at", query.at.as_deref())?,
+        at: at(query.at.as_deref())?,
         days: query.days.map(|days| days.min(DAYS_MAX)),
         all: query.all,
     };
@@ -76,14 +82,23 @@ pub(super) async fn beside(app: &App, filter: &PlanFilter, is_concerned: impl Fn
 #[into_params(parameter_in = Query)]
 pub(super) struct ExplainQuery {
     server: String,
+    /// Only this product.
     product: Option<String>,
+    /// Decides as if it were this instant, with what is known now (RFC 3339; a date is its first moment in UTC); now
+    /// when absent.
+    #[param(value_type = Option<String>, format = DateTime, example = "2026-05-22T20:00:00Z")]
     at: Option<String>,
 }
 
-/// The ordered reasons behind the present decisions about one server, each with its rule and clause.
+/// The ordered reasons behind the decisions about one server, each with its rule and clause, and what would change it.
 #[utoipa::path(
     get, path = "/explain", params(ExplainQuery),
-    responses((status = 200, body = Explanation), (status = 403, body = Problem), (status = 404, body = Problem))
+    responses(
+        (status = 200, body = Explanation),
+        (status = 400, body = Problem, description = "`at` is no instant, or a year whose calendar is not known"),
+        (status = 403, body = Problem),
+        (status = 404, body = Problem),
+    )
 )]
 pub(super) async fn explain(
     State(app): State<Arc<App>>,
@@ -92,7 +107,7 @@ pub(super) async fn explain(
 ) -> Result<Json<Explanation>, ApiError> {
     identity.limit(None)?;
     own_server(&app, &identity, Some(&query.server)).await?;
-    let at = instant("at", query.at.as_deref())?;
+    let at = at(query.at.as_deref())?;
     let found = views::explain(&app.o, &query.server, query.product.as_deref(), at).await?;
     let explanation = found.ok_or_else(|| ApiError::not_found(format!("there is no server {:?}", query.server)))?;
     if let (Some(product), true) = (&query.product, explanation.decisions.is_empty()) {

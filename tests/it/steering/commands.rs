@@ -36,7 +36,7 @@ async fn agreements_are_recorded_and_listed() {
         let before = desk.history();
         for (line, code, said) in [
             ("agree", 2, "Usage: noctule agree"),
-            ("agree slot martin-srv1 isacompta --from 8h --to 12h --by Claire", 2, "is no time; write 2026-05-09T08:00"),
+            ("agree slot martin-srv1 isacompta --from 8h --to 12h --by Claire", 2, "is no time; write 2026-05-16T22:00"),
             ("agree slot martin-srv1 isacompta --from 2026-05-09T08:00 --to 2026-05-09T12:00", 2, "give --by NAME"),
             ("agree slot nobody isacompta --from 2026-05-09T08:00 --to 2026-05-09T12:00 --by C", 1, "no server \"nobody\""),
             (

@@ -8,7 +8,7 @@ mod slots;
 mod together;
 
 use super::Facts;
-use super::because::Because;
+use super::because::{Because, RingStand};
 use super::draft::Draft;
 use crate::model::decision::Reason;
 use crate::model::release::Release;
@@ -186,19 +186,39 @@ impl Teller<'_, '_> {
                 format!("staff installing {}, or a newer release", release.id()),
                 format!("l'installation de {} par l'équipe, ou une version plus récente", release.id()),
             )),
-            Because::HeldBy(hold) => {
-                Some((format!("staff lifting hold {}", hold.id), format!("la levée du blocage {}", hold.id)))
-            }
-            Because::HeldUntil(hold) => hold
-                .until
-                .map(|until| (format!("its end, {}", self.at(until)), format!("sa fin, le {}", self.le(until)))),
+            Because::HeldBy(hold) => Some((
+                format!("staff lifting hold {}", hold.id),
+                format!("la levée du blocage {} par l'équipe", hold.id),
+            )),
+            Because::HeldUntil(hold) => hold.until.map(|until| {
+                let id = hold.id;
+                (
+                    format!("the end of hold {id}, {}, or staff lifting it", self.at(until)),
+                    format!("la fin du blocage {id}, le {}, ou sa levée par l'équipe", self.le(until)),
+                )
+            }),
             Because::Closed(_) => Some((
                 "the client's contact agreeing to work in that period".to_owned(),
                 "l'accord de l'interlocuteur pour intervenir pendant cette période".to_owned(),
             )),
-            Because::Late(..) | Because::DeadlineAtRisk(_) | Because::NoSlot => Some((
+            Because::Late(..) => Some((
+                "an earlier slot that the client's contact agrees to".to_owned(),
+                "un créneau plus proche accepté par l'interlocuteur".to_owned(),
+            )),
+            Because::NoSlot => Some((
                 "another slot that the client's contact agrees to".to_owned(),
                 "un autre créneau accepté par l'interlocuteur".to_owned(),
+            )),
+            Because::TooShort(_) | Because::GroupDoesNotFit(_) => Some((
+                "a longer slot that the client's contact agrees to".to_owned(),
+                "un créneau plus long accepté par l'interlocuteur".to_owned(),
+            )),
+            Because::PartnerHeld(partner) => Some(see(&partner.id().to_string())),
+            Because::CompanionMissing(companion) => Some(see(&format!("{} {}", companion.product, companion.version))),
+            Because::LegalDate(date) => Some(self.legal_remedy(date)),
+            Because::Ring(RingStand::Waits) => Some((
+                "success on all canary servers, for an earlier night".to_owned(),
+                "la réussite sur tous les serveurs pilotes, pour une nuit plus proche".to_owned(),
             )),
             Because::RequirementMissing(requirement) => Some((
                 format!("{} {} or later, planned or installed", requirement.product, requirement.at_least),
@@ -208,21 +228,20 @@ impl Teller<'_, '_> {
                 format!("a release that leads to {}", goal.id()),
                 format!("une version intermédiaire menant à {}", goal.id()),
             )),
-            Because::InstalledRetracted(_) => Some((
+            Because::Retracted(_) | Because::InstalledRetracted(_) => Some((
                 "a newer release of its publisher".to_owned(),
                 "une version plus récente de l'éditeur".to_owned(),
             )),
             Because::Running(_)
             | Because::UpToDate
-            | Because::Retracted(_)
             | Because::Newer(_)
             | Because::OlderFirst(..)
             | Because::NumbersSayMajor(_)
-            | Because::LegalDate(_)
             | Because::Requested(_)
             | Because::AgreedNotice(_)
             | Because::FailedBefore(_)
-            | Because::Ring(_)
+            | Because::Ring(RingStand::Canary | RingStand::NoCanaries | RingStand::Settled(_))
+            | Because::DeadlineAtRisk(_)
             | Because::LineBusy(_)
             | Because::StaffBusy(_)
             | Because::Deadline(_)
@@ -232,18 +251,14 @@ impl Teller<'_, '_> {
             | Because::MajorSlot(..)
             | Because::AgreedSlot(_)
             | Because::AgreedClosed(_)
-            | Because::TooShort(_)
             | Because::OfficeHours(_)
             | Because::SlotFull(_)
             | Because::Spilled(_)
             | Because::BackupGood(_)
             | Because::SteppingStone(..)
             | Because::RequirementMet(_)
-            | Because::CompanionMissing(_)
-            | Because::PartnerHeld(_)
             | Because::Follows(..)
-            | Because::Together(..)
-            | Because::GroupDoesNotFit(_) => None,
+            | Because::Together(..) => None,
         }
     }
 
@@ -275,6 +290,14 @@ impl Teller<'_, '_> {
     fn clause(&self, window: &str) -> &str {
         self.facts.terms.schedule.windows.get(window).map_or("", |w| w.clause.as_str())
     }
+}
+
+/// What stands in another product's way is said there.
+fn see(partner: &str) -> Said {
+    (
+        format!("what frees {partner}: see its own reasons"),
+        format!("ce qui débloque {partner} : voir ses propres motifs"),
+    )
 }
 
 /// "mer.", the day of the week in French.

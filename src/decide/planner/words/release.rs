@@ -136,6 +136,21 @@ impl Teller<'_, '_> {
         )
     }
 
+    /// "a request by Mon 4 May": the last day on which one is in time for the law's date.
+    pub(super) fn legal_remedy(&self, date: NaiveDate) -> Said {
+        let last = notice::last_request_day(self.facts.terms, self.facts.calendar(), self.facts.now, date);
+        match last {
+            Some(day) => (
+                format!("a request by {}", day.format("%a %-d %b %Y")),
+                format!("une demande au plus tard le {} {}", jour(day), day.format("%d/%m/%Y")),
+            ),
+            None => (
+                "it is too late for a request with full notice: a shorter one, agreed with the client's contact".into(),
+                "il est trop tard pour une demande avec préavis complet : un préavis plus court, convenu avec l'interlocuteur".into(),
+            ),
+        }
+    }
+
     pub(super) fn requested(&self, request: &Request) -> Said {
         let Request { id, product, version, received_at, before, .. } = request;
         (

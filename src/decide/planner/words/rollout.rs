@@ -4,7 +4,7 @@ use super::super::because::{RingStand, Tally};
 use super::{Said, Teller};
 use crate::decide::rollout::Halt;
 use crate::model::deployment::{Deployment, DeploymentState};
-use crate::model::hold::Hold;
+use crate::model::hold::{Hold, HoldOn};
 use crate::model::release::Release;
 use crate::model::slot::Slot;
 
@@ -77,7 +77,7 @@ impl Teller<'_, '_> {
     pub(super) fn held_by(&self, hold: &Hold) -> Said {
         (
             format!("{} put {} on hold on {}: {}", hold.by, hold.on, self.at(hold.at), hold.reason),
-            format!("{} a bloqué {} le {} : {}", hold.by, hold.on, self.le(hold.at), hold.reason),
+            format!("{} a bloqué {} le {} : {}", hold.by, cible(&hold.on), self.le(hold.at), hold.reason),
         )
     }
 
@@ -85,7 +85,7 @@ impl Teller<'_, '_> {
         let until = hold.until.unwrap_or(self.facts.now);
         (
             format!("{} put {} on hold until {}: {}", hold.by, hold.on, self.at(until), hold.reason),
-            format!("{} a bloqué {} jusqu'au {} : {}", hold.by, hold.on, self.le(until), hold.reason),
+            format!("{} a bloqué {} jusqu'au {} : {}", hold.by, cible(&hold.on), self.le(until), hold.reason),
         )
     }
 
@@ -106,5 +106,14 @@ impl Teller<'_, '_> {
             format!("staff already attend {most} update(s) in {}", self.span(slot)),
             format!("l'équipe suit déjà {most} mise(s) à jour sur le créneau {}", self.entre(slot)),
         )
+    }
+}
+
+/// What is held, in French.
+fn cible(on: &HoldOn) -> String {
+    match on {
+        HoldOn::Server { server, .. } => format!("le serveur {server}"),
+        HoldOn::Client { client } => format!("le client {client}"),
+        HoldOn::Release { product, version } => format!("la version {product} {version}"),
     }
 }
