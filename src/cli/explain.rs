@@ -91,12 +91,14 @@ fn told(decision: &ExplainedDecision, language: Language, zone: Tz) -> String {
         let deadline = lang::instant(language, deadline, zone);
         let _ = writeln!(text, "  {} {deadline}", either(language, "deadline ", "échéance "));
     }
-    for (number, reason) in decision.reasons.iter().enumerate() {
-        let reason = Spoken::explained(language, reason);
+    let reasons: Vec<Spoken> = decision.reasons.iter().map(|reason| Spoken::explained(language, reason)).collect();
+    for (number, reason) in reasons.iter().enumerate() {
         let lead = format!("  {}. ", number + 1);
         text.push_str(&output::hanging(&lead, &reason.sentence(language)));
-        if let Some(way_out) = reason.way_out(language) {
-            text.push_str(&output::hanging(&" ".repeat(lead.len()), &way_out));
+        // What one thing would change in several nights is said once, after the last of them.
+        let again = reasons.get(number + 1).is_some_and(|next| next.remedy == reason.remedy);
+        if let Some(way_out) = reason.way_out(language).filter(|_| !again) {
+            text.push_str(&output::hanging(&format!("{}→ ", " ".repeat(lead.len())), &way_out));
         }
     }
     text

@@ -1,13 +1,10 @@
 //! Which language a command speaks: the one asked for, or the locale's; and what it calls decisions, kinds and times.
 
+use crate::decide::letters::when;
 use crate::model::fleet::Language;
 use crate::work::views::{ExplainedReason, HistoryRow, ReasonRow};
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
-
-const DAYS_FR: [&str; 7] = ["lun.", "mar.", "mer.", "jeu.", "ven.", "sam.", "dim."];
-const MONTHS_FR: [&str; 12] =
-    ["janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Lang {
@@ -69,14 +66,7 @@ pub fn kind(language: Language, row: &HistoryRow) -> &str {
 
 /// `Fri 22 May 2026`, `ven. 22 mai 2026`.
 pub fn date(language: Language, date: NaiveDate) -> String {
-    match language {
-        Language::En => date.format("%a %-d %b %Y").to_string(),
-        Language::Fr => {
-            let (day, month) = (DAYS_FR[date.weekday().num_days_from_monday() as usize], date.month0() as usize);
-            let number = if date.day() == 1 { "1er".to_owned() } else { date.day().to_string() };
-            format!("{day} {number} {} {}", MONTHS_FR[month], date.year())
-        }
-    }
+    format!("{} {}", when::brief_day(language, date), date.year())
 }
 
 /// `Fri 22 May 2026 22:00`, `ven. 22 mai 2026 22:00`, site time.
@@ -127,9 +117,9 @@ impl<'a> Spoken<'a> {
         }
     }
 
-    /// `→ what would change this: …`
+    /// `what would change this: …`
     pub fn way_out(&self, language: Language) -> Option<String> {
-        let lead = either(language, "→ what would change this:", "→ ce qui changerait la réponse :");
+        let lead = either(language, "what would change this:", "ce qui changerait la réponse :");
         self.remedy.map(|remedy| format!("{lead} {remedy}"))
     }
 }
@@ -178,7 +168,6 @@ mod tests {
         }
         assert_eq!(hours(Language::Fr, start, end + TimeDelta::days(8), paris), "22:00–dim. 31 mai 2026 07:00");
         assert_eq!(date(Language::Fr, "2026-08-01".parse().unwrap()), "sam. 1er août 2026");
-        assert_eq!(date(Language::Fr, "2026-02-28".parse().unwrap()), "sam. 28 févr. 2026");
     }
 
     #[test]

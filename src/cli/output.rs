@@ -3,12 +3,14 @@
 use super::Failure;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 
 /// Width of a table that no terminal limits, in columns.
 const WIDTH: u16 = 100;
+/// Between the columns of a listing.
+const GAP: u16 = 2;
 
 /// Writes `text` to standard output, with a line's end.
 pub fn print(text: &str) -> Result<(), Failure> {
@@ -53,15 +55,32 @@ pub fn table(header: &[&str]) -> Table {
     table
 }
 
-/// `rows` as a table without a header, for use below a heading: as wide as [`WIDTH`] and indented by two.
-pub fn listing(rows: Vec<Vec<Cell>>) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(WIDTH - 2).add_rows(rows);
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+/// Tables without a header, for use below headings: indented by `indent`, their columns below each other where the
+/// widest row fits [`WIDTH`].
+pub fn listings(indent: usize, tables: Vec<Vec<Vec<Cell>>>) -> Vec<String> {
+    let mut widths: Vec<u16> = Vec::new();
+    for row in tables.iter().flatten() {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(u16::try_from(cell.content().chars().count()).unwrap_or(u16::MAX));
+        }
     }
-    table.lines().map(|line| format!("  {}\n", line.trim_end())).collect()
+    let room = WIDTH - u16::try_from(indent).unwrap_or(WIDTH);
+    let fits = widths.iter().fold(0, |sum: u16, width| sum.saturating_add(*width).saturating_add(GAP)) <= room;
+    let listed = tables.into_iter().map(|rows| {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(room).add_rows(rows);
+        for (column, width) in table.column_iter_mut().zip(&widths) {
+            column.set_padding((0, GAP));
+            if fits {
+                column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width + GAP)));
+            }
+        }
+        let before = " ".repeat(indent);
+        table.lines().map(|line| format!("{before}{}\n", line.trim_end())).collect()
+    });
+    listed.collect()
 }
 
 /// `text` in lines that fit [`WIDTH`], each below the other: the first after `lead`, the rest after as many spaces.
@@ -149,16 +168,23 @@ pub fn dated_slot(start: DateTime<Utc>, end: DateTime<Utc>, zone: Tz) -> String 
     format!("{}–{end}", from.format("%a %-d %b %Y %H:%M"))
 }
 
-/// `text` in lines of at most `width` characters, broken at spaces.
+/// `text` in lines of at most `width` characters, broken at spaces, of which that before a French `;` is none.
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
+    let mut words: Vec<String> = Vec::new();
     for word in text.split(' ') {
+        match words.last_mut() {
+            Some(last) if [";", ":", "!", "?", "»", "%"].contains(&word) => last.push_str(&format!(" {word}")),
+            Some(_) | None => words.push(word.to_owned()),
+        }
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
         match lines.last_mut() {
             Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
                 line.push(' ');
-                line.push_str(word);
+                line.push_str(&word);
             }
-            Some(_) | None => lines.push(word.to_owned()),
+            Some(_) | None => lines.push(word),
         }
     }
     lines
@@ -176,6 +202,14 @@ mod tests {
         assert_eq!(slot(start, end, zone("Indian/Reunion")), "Thu 30 Apr 00:00–09:00");
         assert_eq!(slot(start, start + TimeDelta::hours(24), zone("nowhere")), "Wed 29 Apr 20:00–Thu 30 Apr 20:00");
         assert_eq!(instant(start, zone("Europe/Paris")), "Wed 29 Apr 2026 22:00");
+    }
+
+    #[test]
+    fn lines_break_at_spaces_but_before_no_punctuation() {
+        assert_eq!(wrapped("en place ; reste", 8), ["en", "place ;", "reste"]);
+        assert_eq!(wrapped("en place ; reste", 100), ["en place ; reste"]);
+        assert_eq!(wrapped("14.20.003→14.20.004 a", 5), ["14.20.003→14.20.004", "a"]);
+        assert_eq!(hanging("  1. ", &"mot ".repeat(26)).lines().nth(1), Some("     mot mot "));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::decide::calendar::Fold;
 use crate::decide::civil::Moment;
 use crate::model::fleet::Language;
 use crate::work::views::{PlanRow, SlotRow};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use comfy_table::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,7 +79,8 @@ fn text(rows: &[PlanRow], language: Language, supposed: Option<(DateTime<Utc>, T
     let mut parts = Vec::new();
     if let Some((at, zone)) = supposed {
         let at = lang::instant(language, at, zone);
-        parts.push(format!("{at} ({zone}), {}\n", either(language, SUPPOSED.0, SUPPOSED.1)));
+        let said = format!("{at} ({zone}), {}", either(language, SUPPOSED.0, SUPPOSED.1));
+        parts.push(output::hanging("", &said));
     }
     let mut clients: BTreeMap<&str, Vec<&PlanRow>> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.row.slot.is_some()) {
@@ -114,37 +115,41 @@ fn text(rows: &[PlanRow], language: Language, supposed: Option<(DateTime<Utc>, T
     parts.join("\n")
 }
 
-/// One client's slots by date, each date said once, in the time of each site.
+/// One client's slots by date, each in the time of its site.
 fn nights(client: &str, rows: &[&PlanRow], language: Language) -> String {
     let zones: BTreeSet<&str> = rows.iter().map(|row| row.row.zone.as_str()).collect();
-    let one_zone = if let (1, Some(zone)) = (zones.len(), zones.first()) { Some(*zone) } else { None };
-    let mut slots: Vec<(&SlotRow, &PlanRow)> =
-        rows.iter().filter_map(|row| row.row.slot.as_ref().map(|slot| (slot, *row))).collect();
-    let local = |slot: &SlotRow, row: &PlanRow| slot.start.with_timezone(&output::zone(&row.row.zone)).naive_local();
-    slots.sort_by_cached_key(|(slot, row)| (local(slot, row), row.row.server.clone(), row.row.product.clone()));
-    let mut said = None;
-    let mut lines = Vec::new();
-    for (slot, PlanRow { row, decision }) in slots {
-        let zone = output::zone(&row.zone);
-        let day = slot.start.with_timezone(&zone).date_naive();
-        let date = if said.replace(day) == Some(day) { String::new() } else { lang::date(language, day) };
-        let mut hours = lang::hours(language, slot.start, slot.end, zone);
-        if one_zone.is_none() {
-            hours = format!("{hours} {zone}");
-        }
-        lines.push(vec![
-            Cell::new(date),
-            Cell::new(hours),
-            Cell::new(row.id.map_or_else(String::new, |id| format!("#{id}"))),
-            Cell::new(&row.server),
-            Cell::new(&row.product),
-            Cell::new(versions(row)),
-            Cell::new(lang::kind(language, row)),
-            output::labelled(decision, &lang::decision(language, decision)),
-        ]);
+    let mut dates: BTreeMap<(NaiveDate, &str), Vec<(&SlotRow, &PlanRow)>> = BTreeMap::new();
+    for row in rows {
+        let Some(slot) = &row.row.slot else { continue };
+        let day = slot.start.with_timezone(&output::zone(&row.row.zone)).date_naive();
+        dates.entry((day, &row.row.zone)).or_default().push((slot, row));
     }
-    let zone = one_zone.map_or_else(String::new, |zone| format!(" ({zone})"));
-    format!("{}{zone}\n{}", output::heading(client), output::listing(lines))
+    let told = |slots: &mut Vec<(&SlotRow, &PlanRow)>| {
+        slots.sort_by_key(|(slot, PlanRow { row, .. })| (slot.start, &row.server, &row.product));
+        slots.iter().map(|(slot, row)| line(slot, row, language)).collect()
+    };
+    let tables = dates.values_mut().map(told).collect();
+    let zoned = |zone: &str| format!(" ({zone})");
+    let mut text = output::heading(client);
+    text.extend(zones.first().filter(|_| zones.len() == 1).map(|zone| zoned(zone)));
+    text.push('\n');
+    for ((day, zone), table) in dates.keys().zip(output::listings(4, tables)) {
+        let zone = if zones.len() == 1 { String::new() } else { zoned(zone) };
+        text.push_str(&format!("  {}{zone}\n{table}", lang::date(language, *day)));
+    }
+    text
+}
+
+fn line(slot: &SlotRow, PlanRow { row, decision }: &PlanRow, language: Language) -> Vec<Cell> {
+    vec![
+        Cell::new(lang::hours(language, slot.start, slot.end, output::zone(&row.zone))),
+        Cell::new(row.id.map_or_else(String::new, |id| format!("#{id}"))),
+        Cell::new(&row.server),
+        Cell::new(&row.product),
+        Cell::new(versions(row)),
+        Cell::new(lang::kind(language, row)),
+        output::labelled(decision, &lang::decision(language, decision)),
+    ]
 }
 
 /// Held, late, or planned for when it is too late.
@@ -177,21 +182,22 @@ fn reasoned(title: &str, rows: Vec<&PlanRow>, language: Language) -> Option<Stri
         for reason in telling(plan, language) {
             text.push_str(&output::hanging("    ", &reason.sentence(language)));
             if let Some(way_out) = reason.way_out(language) {
-                text.push_str(&output::hanging("    ", &way_out));
+                text.push_str(&output::hanging("    → ", &way_out));
             }
         }
     }
     Some(text)
 }
 
-/// The reasons that can be changed, and the last one, which settled it. That another, major version waits for a request
-/// is no reason of what is planned or held.
+/// The reasons that can be changed, each way out once, and the last one, which settled it. That another, major version
+/// waits for a request is no reason of what is planned or held.
 fn telling<'a>(PlanRow { row, .. }: &'a PlanRow, language: Language) -> Vec<Spoken<'a>> {
     let Some(last) = row.reasons.len().checked_sub(1) else { return Vec::new() };
     let settled = &row.reasons[last].rule;
-    let tells = |(at, reason): &(usize, Spoken)| {
+    let mut told = BTreeSet::new();
+    let tells = |(at, reason): &(usize, Spoken<'a>)| {
         let own = reason.rule == settled || reason.rule != "major-on-request";
-        *at == last || reason.remedy.is_some() && own
+        *at == last || own && reason.remedy.is_some_and(|remedy| told.insert((reason.rule, remedy)))
     };
     let spoken = row.reasons.iter().map(|reason| Spoken::planned(language, reason)).enumerate();
     spoken.filter(tells).map(|(_, reason)| reason).collect()
@@ -211,5 +217,5 @@ fn nothing_to_do(rows: Vec<&PlanRow>, language: Language) -> Option<String> {
         ]
     };
     let title = output::heading(either(language, "Nothing to do", "Rien à faire"));
-    Some(format!("{title}\n{}", output::listing(rows.into_iter().map(line).collect())))
+    Some(format!("{title}\n{}", output::listings(2, vec![rows.into_iter().map(line).collect()]).concat()))
 }

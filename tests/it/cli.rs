@@ -84,6 +84,7 @@ impl Desk {
     pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_noctule"));
         command.args(line.split_whitespace()).current_dir(self.path()).stdin(Stdio::null());
+        command.env("LC_ALL", "C");
         for name in ["NOCTULE_CONFIG", "NOCTULE_API", "NOCTULE_TOKEN_FILE", "NOCTULE_LOG", "NO_COLOR"] {
             command.env_remove(name);
         }

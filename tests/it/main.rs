@@ -10,6 +10,7 @@ mod closed;
 mod databases;
 mod ddi;
 mod durations;
+mod faces;
 mod feed;
 mod foreign_client;
 mod golden;

@@ -5,6 +5,7 @@
 
 mod agreements;
 mod commands;
+mod held;
 mod holds;
 mod reminders;
 mod requests;

@@ -24,6 +24,8 @@ const MONTHS_FR: [&str; 12] = [
     "novembre",
     "décembre",
 ];
+const BRIEF_MONTHS_FR: [&str; 12] =
+    ["janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."];
 const MONTHS_EN: [&str; 12] = [
     "January",
     "February",
@@ -38,6 +40,17 @@ const MONTHS_EN: [&str; 12] = [
     "November",
     "December",
 ];
+
+/// `jeu. 30 avr.`, `Thu 30 Apr`: where many dates stand close together.
+pub fn brief_day(language: Language, date: NaiveDate) -> String {
+    match language {
+        Language::Fr => {
+            let day = &DAYS_FR[date.weekday().num_days_from_monday() as usize][..3];
+            format!("{day}. {} {}", number(language, date), BRIEF_MONTHS_FR[date.month0() as usize])
+        }
+        Language::En => date.format("%a %-d %b").to_string(),
+    }
+}
 
 /// `jeudi 30 avril 2026`, `Thursday 30 April 2026`.
 pub fn day(language: Language, date: NaiveDate) -> String {
@@ -244,6 +257,18 @@ mod tests {
             "le samedi 16 mai 2026, entre 8 h et 16 h (heure de Paris)",
             "on Saturday 16 May 2026, between 08:00 and 16:00 (Paris time)",
         );
+    }
+
+    #[test]
+    fn brief_days() {
+        for (date, fr, en) in [
+            ("2026-05-22", "ven. 22 mai", "Fri 22 May"),
+            ("2026-08-01", "sam. 1er août", "Sat 1 Aug"),
+            ("2026-02-28", "sam. 28 févr.", "Sat 28 Feb"),
+        ] {
+            let date = date.parse().unwrap();
+            assert_eq!((brief_day(Language::Fr, date).as_str(), brief_day(Language::En, date).as_str()), (fr, en));
+        }
     }
 
     #[test]

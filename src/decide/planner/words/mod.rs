@@ -10,7 +10,9 @@ mod together;
 use super::Facts;
 use super::because::{Because, RingStand};
 use super::draft::Draft;
+use crate::decide::letters::when;
 use crate::model::decision::Reason;
+use crate::model::fleet::Language;
 use crate::model::release::Release;
 use crate::model::rule::Rule;
 use crate::model::slot::Slot;
@@ -174,7 +176,7 @@ impl Teller<'_, '_> {
                 "a later date, or another slot that the client's contact agrees to".to_owned(),
                 "une date plus tardive, ou un autre créneau accepté par l'interlocuteur".to_owned(),
             )),
-            Because::BackupMissing(since) | Because::BackupNeeded(since) => Some((
+            Because::BackupMissing(since) => Some((
                 format!("a successful backup after {}", self.at(since)),
                 format!("une sauvegarde réussie après le {}", self.le(since)),
             )),
@@ -255,6 +257,7 @@ impl Teller<'_, '_> {
             | Because::SlotFull(_)
             | Because::Spilled(_)
             | Because::BackupGood(_)
+            | Because::BackupNeeded(_)
             | Because::SteppingStone(..)
             | Because::RequirementMet(_)
             | Because::Follows(..)
@@ -267,18 +270,32 @@ impl Teller<'_, '_> {
         self.facts.calendar().local(instant).format("%a %-d %b %H:%M").to_string()
     }
 
-    /// "mer. 29/04 à 22:00", site-local.
+    /// "mer. 29 avr. à 22:00", site-local.
     fn le(&self, instant: DateTime<Utc>) -> String {
         let local = self.facts.calendar().local(instant);
-        format!("{} {}", jour(local.date()), local.format("%d/%m à %H:%M"))
+        format!("{} à {}", when::brief_day(Language::Fr, local.date()), local.format("%H:%M"))
     }
 
+    /// "Wed 29 Apr 22:00 to Thu 30 Apr 07:00", "Thu 30 Apr 20:00 to 22:00".
     fn span(&self, slot: &Slot) -> String {
-        format!("{} to {}", self.at(slot.start), self.at(slot.end))
+        match self.is_within_a_day(slot) {
+            true => format!("{} to {}", self.at(slot.start), self.facts.calendar().local(slot.end).format("%H:%M")),
+            false => format!("{} to {}", self.at(slot.start), self.at(slot.end)),
+        }
     }
 
+    /// "du mer. 29 avr. à 22:00 au jeu. 30 avr. à 07:00", "du jeu. 30 avr. de 20:00 à 22:00".
     fn entre(&self, slot: &Slot) -> String {
-        format!("du {} au {}", self.le(slot.start), self.le(slot.end))
+        if !self.is_within_a_day(slot) {
+            return format!("du {} au {}", self.le(slot.start), self.le(slot.end));
+        }
+        let (start, end) = (self.facts.calendar().local(slot.start), self.facts.calendar().local(slot.end));
+        let day = when::brief_day(Language::Fr, start.date());
+        format!("du {day} de {} à {}", start.format("%H:%M"), end.format("%H:%M"))
+    }
+
+    fn is_within_a_day(&self, slot: &Slot) -> bool {
+        self.facts.calendar().date(slot.start) == self.facts.calendar().date(slot.end)
     }
 
     /// The release the decision is about, by name.
@@ -300,7 +317,8 @@ fn see(partner: &str) -> Said {
     )
 }
 
-/// "mer.", the day of the week in French.
-fn jour(date: NaiveDate) -> &'static str {
-    ["lun.", "mar.", "mer.", "jeu.", "ven.", "sam.", "dim."][date.weekday().num_days_from_monday() as usize]
+/// "Fri 22 May 2026", "ven. 22 mai 2026".
+fn day(date: NaiveDate) -> Said {
+    let told = |language| format!("{} {}", when::brief_day(language, date), date.year());
+    (told(Language::En), told(Language::Fr))
 }

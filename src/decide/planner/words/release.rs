@@ -1,6 +1,6 @@
 //! Releases and requests in words: what is new, withdrawn, asked for.
 
-use super::{Said, Teller, jour};
+use super::{Said, Teller, day};
 use crate::decide::notice;
 use crate::model::agreement::Agreement;
 use crate::model::deployment::Deployment;
@@ -113,26 +113,21 @@ impl Teller<'_, '_> {
     /// "a request; asked for today, its date can be 11 May or later".
     pub(super) fn request_remedy(&self, release: &Release) -> Said {
         let count = notice::count(self.facts.terms, self.facts.calendar(), self.facts.now);
-        let earliest = count.earliest;
+        let (earliest, le) = day(count.earliest);
         (
+            format!("a request for {}; asked for now, its latest date can be {earliest} or later", release.id(),),
             format!(
-                "a request for {}; asked for now, its latest date can be {} or later",
+                "une demande pour {} ; faite maintenant, sa date limite peut être le {le} ou une date ultérieure",
                 release.id(),
-                earliest.format("%a %-d %b")
-            ),
-            format!(
-                "une demande pour {} ; faite maintenant, sa date limite peut être le {} {} ou après",
-                release.id(),
-                jour(earliest),
-                earliest.format("%d/%m")
             ),
         )
     }
 
     pub(super) fn legal_date(&self, date: NaiveDate) -> Said {
+        let (by, le) = day(date);
         (
-            format!("the law asks for it by {}", date.format("%a %-d %b %Y")),
-            format!("échéance légale : {} {}", jour(date), date.format("%d/%m/%Y")),
+            format!("a legal date calls for the major version: {by}"),
+            format!("une échéance légale impose la version majeure : {le}"),
         )
     }
 
@@ -140,10 +135,10 @@ impl Teller<'_, '_> {
     pub(super) fn legal_remedy(&self, date: NaiveDate) -> Said {
         let last = notice::last_request_day(self.facts.terms, self.facts.calendar(), self.facts.now, date);
         match last {
-            Some(day) => (
-                format!("a request by {}", day.format("%a %-d %b %Y")),
-                format!("une demande au plus tard le {} {}", jour(day), day.format("%d/%m/%Y")),
-            ),
+            Some(last) => {
+                let (by, le) = day(last);
+                (format!("a request by {by}"), format!("une demande au plus tard le {le}"))
+            }
             None => (
                 "it is too late for a request with full notice: a shorter one, agreed with the client's contact".into(),
                 "il est trop tard pour une demande avec préavis complet : un préavis plus court, convenu avec l'interlocuteur".into(),
@@ -153,13 +148,10 @@ impl Teller<'_, '_> {
 
     pub(super) fn requested(&self, request: &Request) -> Said {
         let Request { id, product, version, received_at, before, .. } = request;
+        let (by, le) = day(*before);
         (
-            format!("request {id} received {}: {product} {version} by {before}", self.at(*received_at)),
-            format!(
-                "demande {id} reçue le {} : {product} {version} avant le {}",
-                self.le(*received_at),
-                before.format("%d/%m/%Y")
-            ),
+            format!("request {id} received {}: {product} {version} by {by}", self.at(*received_at)),
+            format!("demande {id} reçue le {} : {product} {version} au plus tard le {le}", self.le(*received_at)),
         )
     }
 

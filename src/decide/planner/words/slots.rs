@@ -1,6 +1,6 @@
 //! Slots in words: which fit, which do not, and what the backup says.
 
-use super::{Said, Teller};
+use super::{Said, Teller, day};
 use crate::decide::durations::Source;
 use crate::model::agreement::{Agreed, Agreement};
 use crate::model::fleet::Language;
@@ -39,7 +39,7 @@ impl Teller<'_, '_> {
         (
             format!("no night is left before {}; the next one is {}: late", self.at(deadline), self.span(slot)),
             format!(
-                "aucune nuit possible avant le {} ; la prochaine est {} : en retard",
+                "aucune nuit possible avant le {} ; la prochaine est celle {} : en retard",
                 self.le(deadline),
                 self.entre(slot)
             ),
@@ -124,10 +124,11 @@ impl Teller<'_, '_> {
             Agreed::ClosedPeriod { from, to, .. } => (*from, *to),
             Agreed::Slot { .. } | Agreed::ShortNotice { .. } => (NaiveDate::MIN, NaiveDate::MIN),
         };
+        let ((from, du), (to, au)) = (day(from), day(to));
         (
             format!("{} agreed on {} to work in the closed days {from} to {to}", agreement.by, self.at(agreement.at)),
             format!(
-                "{} a accepté le {} une intervention pendant les jours fermés du {from} au {to}",
+                "{} a accepté le {} une intervention pendant les jours fermés du {du} au {au}",
                 agreement.by,
                 self.le(agreement.at)
             ),
@@ -153,9 +154,10 @@ impl Teller<'_, '_> {
     }
 
     pub(super) fn no_slot_before(&self, before: NaiveDate) -> Said {
+        let (by, le) = day(before);
         (
-            format!("no maintenance slot long enough ends by {before}"),
-            format!("aucun créneau de maintenance assez long ne se termine avant le {}", before.format("%d/%m/%Y")),
+            format!("no maintenance slot long enough ends by {by}"),
+            format!("aucun créneau de maintenance assez long ne se termine d'ici au {le}"),
         )
     }
 
@@ -167,7 +169,7 @@ impl Teller<'_, '_> {
     }
 
     pub(super) fn spilled(&self, slot: &Slot) -> Said {
-        (format!("so it goes in {}", self.span(slot)), format!("elle passe donc {}", self.entre(slot)))
+        (format!("so it goes in {}", self.span(slot)), format!("elle passe donc au créneau {}", self.entre(slot)))
     }
 
     pub(super) fn backup_good(&self, since: DateTime<Utc>) -> Said {
