@@ -83,7 +83,7 @@ mod tests {
     use crate::decide::calendar::Region;
 
     fn paris() -> Calendar {
-        Calendar::new(chrono_tz::Europe::Paris, Region::National, Vec::new())
+        Calendar::new(chrono_tz::Europe::Paris, Region::National)
     }
 
     #[test]

@@ -303,6 +303,6 @@ fn oldest_backup(
     let region =
         client.holidays.parse().map_err(|source| CheckInError::Region { client: client.id.clone(), source })?;
     let zone = client.servers.iter().find(|s| s.id == server).map_or(chrono_tz::UTC, |s| s.zone);
-    let calendar = Calendar::new(zone, region, Vec::new());
+    let calendar = Calendar::new(zone, region);
     Ok(backup_not_before(terms, &calendar, o.clock.now()))
 }

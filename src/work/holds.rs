@@ -66,7 +66,7 @@ pub async fn place(
     let (reason, by) = (said::reason(reason)?, said::name("who holds", by)?);
     let now = o.clock.now();
     let (on, zones) = resolve(o, target).await?;
-    let ends = |zone: &Tz| until.map(|until| until.end(&Calendar::new(*zone, Region::National, Vec::new())));
+    let ends = |zone: &Tz| until.map(|until| until.end(&Calendar::new(*zone, Region::National)));
     let until = zones.iter().filter_map(ends).max();
     let zone = zones.first().copied().unwrap_or(chrono_tz::Europe::Paris);
     if let Some(until) = until.filter(|until| *until <= now) {

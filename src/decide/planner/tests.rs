@@ -158,7 +158,7 @@ impl World {
     }
 
     pub fn calendar(&self) -> Calendar {
-        Calendar::new(self.client.servers[0].zone, self.region, self.client.closed.clone())
+        Calendar::new(self.client.servers[0].zone, self.region)
     }
 
     pub fn plan(&self) -> Vec<Decision> {
