@@ -1,0 +1,126 @@
+//! Deployments as history shows them.
+
+use super::ReasonRow;
+use crate::edge::store::{DeploymentFilter, StoreError};
+use crate::model::deployment::Deployment;
+use crate::model::request::Request;
+use crate::model::slot::Slot;
+use crate::model::version::Change;
+use crate::work::Orchestrator;
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// One deployment as history shows it. Instants are UTC.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HistoryRow {
+    /// The deployment; absent in a plan for what has none yet.
+    pub id: Option<i64>,
+    pub client: String,
+    pub server: String,
+    pub product: String,
+    pub from: Option<String>,
+    pub to: Option<String>,
+    /// `minor` or `major`.
+    pub change: Option<String>,
+    pub manual: bool,
+    /// `planned`, `running`, `installed`, `rolled_back`, `failed` or `cancelled`.
+    pub state: Option<String>,
+    /// IANA zone of the site.
+    pub zone: String,
+    pub published_at: Option<DateTime<Utc>>,
+    pub request: Option<RequestRef>,
+    pub slot: Option<SlotRow>,
+    pub deadline: Option<DateTime<Utc>>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub attempts: u32,
+    /// Installed by its deadline; null while open or without one.
+    pub on_time: Option<bool>,
+    pub reasons: Vec<ReasonRow>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RequestRef {
+    pub id: i64,
+    pub received_at: DateTime<Utc>,
+    pub before: NaiveDate,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SlotRow {
+    pub start: DateTime<Utc>,
+    pub end: DateTime<Utc>,
+}
+
+impl From<Slot> for SlotRow {
+    fn from(slot: Slot) -> SlotRow {
+        SlotRow { start: slot.start, end: slot.end }
+    }
+}
+
+pub(super) fn change_name(change: Change) -> String {
+    match change {
+        Change::Minor => "minor",
+        Change::Major => "major",
+    }
+    .to_owned()
+}
+
+/// What rows name beside their deployments.
+pub(super) struct Context {
+    zones: BTreeMap<String, String>,
+    requests: BTreeMap<i64, Request>,
+}
+
+impl Context {
+    pub async fn load(o: &Orchestrator, client: Option<&str>) -> Result<Context, StoreError> {
+        let clients = o.store.clients().await?;
+        let servers = clients.iter().flat_map(|c| &c.servers);
+        Ok(Context {
+            zones: servers.map(|s| (s.id.clone(), s.zone.name().to_owned())).collect(),
+            requests: o.store.requests(client).await?.into_iter().map(|r| (r.id, r.value)).collect(),
+        })
+    }
+
+    /// UTC for a server that has left the fleet: its history stays readable.
+    pub fn zone(&self, server: &str) -> String {
+        self.zones.get(server).cloned().unwrap_or_else(|| "UTC".to_owned())
+    }
+
+    pub fn request(&self, id: Option<i64>) -> Option<RequestRef> {
+        let request = self.requests.get(&id?)?;
+        Some(RequestRef { id: request.id, received_at: request.received_at, before: request.before })
+    }
+
+    pub fn row(&self, d: &Deployment) -> HistoryRow {
+        HistoryRow {
+            id: Some(d.id),
+            client: d.client.clone(),
+            server: d.server.clone(),
+            product: d.product.clone(),
+            from: d.from.as_ref().map(ToString::to_string),
+            to: Some(d.to.to_string()),
+            change: Some(change_name(d.change)),
+            manual: d.manual,
+            state: Some(d.state.name().to_owned()),
+            zone: self.zone(&d.server),
+            published_at: Some(d.published_at),
+            request: self.request(d.request),
+            slot: Some(d.slot.into()),
+            deadline: d.deadline,
+            started_at: d.state.started_at(),
+            finished_at: d.state.finished_at(),
+            attempts: d.attempt,
+            on_time: d.on_time(),
+            reasons: d.reasons.iter().map(ReasonRow::from).collect(),
+        }
+    }
+}
+
+/// The deployments that `filter` lets through, the earliest slot first.
+pub async fn history(o: &Orchestrator, filter: &DeploymentFilter) -> Result<Vec<HistoryRow>, StoreError> {
+    let context = Context::load(o, filter.client.as_deref()).await?;
+    Ok(o.store.deployments(filter).await?.iter().map(|d| context.row(d)).collect())
+}
