@@ -92,7 +92,7 @@ struct Site {
 
 impl Site {
     fn calendar(self) -> Calendar {
-        Calendar::new(self.zone, self.holidays, Vec::new())
+        Calendar::new(self.zone, self.holidays)
     }
 }
 

@@ -23,7 +23,7 @@ proptest! {
     #[test]
     fn an_almanac_agrees_with_the_calendar(file in 0..2_usize, zone in 0..4_usize, hour in 0..12_000_i64, before in 0..1_500_i64) {
         let terms = terms(file);
-        let calendar = Calendar::new(ZONES[zone], Region::National, Vec::new());
+        let calendar = Calendar::new(ZONES[zone], Region::National);
         let now = at(hour);
         let almanac = Almanac::new(&terms, calendar.clone(), now, now);
         for (work, window) in [(Work::Night, terms.minor_window()), (Work::Manual, terms.manual_window())] {
@@ -42,7 +42,7 @@ proptest! {
     #[test]
     fn an_almanac_of_a_span_is_that_of_each_of_its_instants(hour in 0..4_000_i64, later in 0..2_000_i64) {
         let terms = terms(0);
-        let calendar = Calendar::new(ZONES[0], Region::AlsaceMoselle, Vec::new());
+        let calendar = Calendar::new(ZONES[0], Region::AlsaceMoselle);
         let (from, now) = (at(hour), at(hour + later));
         let (wide, narrow) = (
             Almanac::new(&terms, calendar.clone(), from, at(hour + 2_000)),

@@ -43,7 +43,7 @@ impl Almanacs {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Arc<Almanac> {
-        let make = || Arc::new(Almanac::new(terms, Calendar::new(zone, region, Vec::new()), now, until));
+        let make = || Arc::new(Almanac::new(terms, Calendar::new(zone, region), now, until));
         let kept = self.almanacs.entry((schedule.to_owned(), zone.name(), region)).or_insert_with(make);
         if !kept.is_good_at(now) {
             *kept = make();

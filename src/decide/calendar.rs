@@ -1,10 +1,9 @@
-//! The calendar of one site: zone, public holidays of its region, the client's closed periods.
+//! The calendar of one site: zone, and public holidays of its region.
 //!
-//! Civil time exists only here and in [`super::window`]. Closed periods are told, never applied: what a closed
-//! period means for an update is the planner's business.
+//! Civil time exists only here and in [`super::window`]. A client's closed periods are no part of it: [`super::closed`]
+//! reads them, and what they mean for an update is the planner's business.
 
 use super::holidays;
-use crate::model::closed::{ClosedDays, ClosedPeriod};
 use chrono::{DateTime, Datelike, MappedLocalTime, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc, Weekday};
 use chrono_tz::Tz;
 use std::fmt;
@@ -22,7 +21,6 @@ pub enum Region {
 pub struct Calendar {
     pub zone: Tz,
     pub region: Region,
-    pub closed: Vec<ClosedPeriod>,
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -64,8 +62,8 @@ pub enum Fold {
 }
 
 impl Calendar {
-    pub fn new(zone: Tz, region: Region, closed: Vec<ClosedPeriod>) -> Calendar {
-        Calendar { zone, region, closed }
+    pub fn new(zone: Tz, region: Region) -> Calendar {
+        Calendar { zone, region }
     }
 
     /// Site-local civil time of an instant.
@@ -109,18 +107,6 @@ impl Calendar {
         }
         day
     }
-
-    /// The client's closed days that hold `date`; other forms of closed periods are read by [`super::closed`] only.
-    pub fn closed_on(&self, date: NaiveDate) -> Option<&ClosedDays> {
-        self.closed.iter().find_map(|period| match period {
-            ClosedPeriod::Days(days) if days.from <= date && date <= days.to => Some(days),
-            ClosedPeriod::Days(_)
-            | ClosedPeriod::Times(_)
-            | ClosedPeriod::Instants(_)
-            | ClosedPeriod::Hours(_)
-            | ClosedPeriod::Calendar(_) => None,
-        })
-    }
 }
 
 /// The instant of a civil time in `zone`. A time the clock skips is the instant it skips at.
@@ -158,7 +144,7 @@ mod tests {
     }
 
     fn calendar(zone: Tz, region: &str) -> Calendar {
-        Calendar::new(zone, region.parse().unwrap(), Vec::new())
+        Calendar::new(zone, region.parse().unwrap())
     }
 
     #[test]
@@ -187,16 +173,6 @@ mod tests {
         assert!(fr.is_working_day(date("2026-04-03")));
         assert!(!als.is_working_day(date("2026-04-03")));
         assert!(!fr.is_working_day(date("2026-05-02")));
-    }
-
-    #[test]
-    fn a_closed_period_holds_both_its_ends() {
-        let mut site = calendar(Tz::Europe__Paris, "FR");
-        site.closed.push(ClosedPeriod::days(date("2026-05-04"), date("2026-05-06"), "paie"));
-        for (day, closed) in [("2026-05-03", false), ("2026-05-04", true), ("2026-05-06", true), ("2026-05-07", false)]
-        {
-            assert_eq!(site.closed_on(date(day)).is_some(), closed, "{day}");
-        }
     }
 
     #[test]

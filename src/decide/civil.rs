@@ -124,7 +124,7 @@ mod tests {
     const PARIS: Tz = chrono_tz::Europe::Paris;
 
     fn paris() -> Calendar {
-        Calendar::new(PARIS, Region::National, Vec::new())
+        Calendar::new(PARIS, Region::National)
     }
 
     #[test]

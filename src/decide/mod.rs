@@ -4,6 +4,7 @@ pub mod almanac;
 mod almanacs;
 pub mod calendar;
 pub mod checker;
+pub mod circles;
 pub mod civil;
 pub mod closed;
 pub mod durations;

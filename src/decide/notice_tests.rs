@@ -16,7 +16,7 @@ fn nuit_blanche() -> Terms {
 }
 
 fn site(zone: Tz) -> Calendar {
-    Calendar::new(zone, "FR".parse().unwrap(), Vec::new())
+    Calendar::new(zone, "FR".parse().unwrap())
 }
 
 fn paris() -> Calendar {

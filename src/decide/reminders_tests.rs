@@ -143,7 +143,7 @@ fn of_two_releases_for_one_date_the_newer_is_recommended() {
 
 #[test]
 fn the_last_day_to_ask_leaves_the_notice_its_working_days() {
-    let paris = Calendar::new(chrono_tz::Europe::Paris, Region::National, Vec::new());
+    let paris = Calendar::new(chrono_tz::Europe::Paris, Region::National);
     for (now, legal, expected) in [
         // Five working days after Wednesday 24 June end on Wednesday 1 July.
         ("2026-06-16 12:00", "2026-07-01", Some("2026-06-24")),

@@ -116,7 +116,7 @@ impl Terms {
 
     /// A schedule whose nights all overlap the barred hours would install nothing, and say so only at dawn.
     fn night_never_free(&self) -> Option<Problem> {
-        let calendar = Calendar::new(chrono_tz::Europe::Paris, Region::National, Vec::new());
+        let calendar = Calendar::new(chrono_tz::Europe::Paris, Region::National);
         let from: DateTime<Utc> = Utc.timestamp_opt(1_767_225_600, 0).single()?; // 2026-01-01
         let nights = self.minor_window().slots(&calendar, from, from + TimeDelta::days(2 * 366));
         if nights.is_empty() || nights.iter().any(|night| !self.barred_window().touches(&calendar, *night)) {

@@ -206,7 +206,7 @@ impl CompiledWindow {
     /// Open time of each day of a span of years, for the lints.
     pub(super) fn sample(&self, region: Region, years: std::ops::Range<i32>) -> Vec<(NaiveDate, Openings)> {
         let days = self.on_calendar(region);
-        let calendar = Calendar::new(chrono_tz::UTC, region, Vec::new());
+        let calendar = Calendar::new(chrono_tz::UTC, region);
         let first = NaiveDate::from_ymd_opt(years.start, 1, 1).expect("a year of the common era has a first day");
         let mut before = false;
         first

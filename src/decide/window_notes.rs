@@ -108,7 +108,7 @@ mod tests {
     #[track_caller]
     fn check(hours: &str, zone: Tz, expected: &[(&str, &str)]) {
         let window = CompiledWindow::compile(hours).unwrap();
-        let calendar = Calendar::new(zone, "FR".parse().unwrap(), Vec::new());
+        let calendar = Calendar::new(zone, "FR".parse().unwrap());
         let found = notes(hours, &window, &calendar, "2026-05-01T00:00:00Z".parse().unwrap());
         let found: Vec<(&str, &str)> =
             found.iter().map(|note| (note.span.clone().map_or("", |span| &hours[span]), note.text.as_str())).collect();

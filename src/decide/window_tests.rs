@@ -4,7 +4,7 @@ use super::*;
 use chrono_tz::Tz;
 
 fn calendar(zone: Tz, region: &str) -> Calendar {
-    Calendar::new(zone, region.parse().unwrap(), Vec::new())
+    Calendar::new(zone, region.parse().unwrap())
 }
 
 fn at(text: &str) -> DateTime<Utc> {

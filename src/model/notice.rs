@@ -5,6 +5,7 @@ use super::manifest::{Manifest, Text};
 use super::slot::Slot;
 use super::version::Version;
 use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 /// A letter about to be written: what it says, not yet how.
@@ -56,7 +57,11 @@ pub enum Letter {
         request: i64,
         by: String,
         before: NaiveDate,
+        /// On the first server.
         installation: Installation,
+        /// On the other servers that it is about.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<Visit>,
         /// Whose agreement makes up for a notice that is too short.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         agreed: Option<Consent>,
@@ -143,6 +148,15 @@ impl Letter {
             Letter::Alert { .. } => "alert",
         }
     }
+}
+
+/// When one more server has its turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Visit {
+    pub server: String,
+    pub zone: Tz,
+    pub from: Option<Version>,
+    pub slot: Slot,
 }
 
 /// Who agreed, and when.

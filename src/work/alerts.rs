@@ -188,7 +188,7 @@ async fn due(
     let region = client.as_ref().and_then(|client| client.holidays.parse().ok()).unwrap_or(Region::National);
     let zone = site.map_or(chrono_tz::Europe::Paris, |server| server.zone);
     // The client's closed periods do not stop the provider's clock.
-    let calendar = Calendar::new(zone, region, Vec::new());
+    let calendar = Calendar::new(zone, region);
     Ok(due_at(o, terms, Some(&calendar), now))
 }
 

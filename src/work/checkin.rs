@@ -4,8 +4,8 @@
 //! an action is one commit that moves every one of its deployments to running, with their events; two takers at once
 //! get the same answer, and two servers at once do not overload the line they share.
 
-use super::Orchestrator;
 use super::presence::{Presence, Remembered};
+use super::{Orchestrator, observed};
 use crate::decide::calendar::Calendar;
 use crate::decide::durations::Durations;
 use crate::decide::handout::{self, Action, Asking, Offer};
@@ -180,6 +180,8 @@ struct World {
     held: BTreeSet<i64>,
     terms: Arc<Terms>,
     agreements: Vec<Agreement>,
+    /// The planner's.
+    durations: Arc<Durations>,
     client: Stored<Client>,
     server: String,
     line_busy: bool,
@@ -203,6 +205,7 @@ impl World {
             state,
             backup_not_before: oldest_backup(o, &terms, &client, server)?,
             agreements: o.store.agreements_after(o.clock.now()).await?.into_iter().map(|a| a.value).collect(),
+            durations: observed::recall(o, o.clock.now()).await?,
             line_busy: false,
             server: server.to_owned(),
             releases,
@@ -244,8 +247,7 @@ impl World {
         // A release that is no longer known cannot be handed out any more than one that was withdrawn.
         let standing = |d: &&Deployment| self.releases.get(&d.id).is_some_and(|r| r.retracted.is_none());
         let retracted: BTreeSet<i64> = open.iter().filter(|d| !standing(d)).map(|d| d.id).collect();
-        // By the publishers' estimates: what was learned is weighed when planning.
-        let need = |r: &Release| Durations::default().need(&self.terms, r).num_minutes();
+        let need = |r: &Release| self.durations.need(&self.terms, r).num_minutes();
         let minutes = self.releases.iter().map(|(id, r)| (*id, u32::try_from(need(r)).unwrap_or(u32::MAX))).collect();
         question(&Asking {
             now,
@@ -303,6 +305,6 @@ fn oldest_backup(
     let region =
         client.holidays.parse().map_err(|source| CheckInError::Region { client: client.id.clone(), source })?;
     let zone = client.servers.iter().find(|s| s.id == server).map_or(chrono_tz::UTC, |s| s.zone);
-    let calendar = Calendar::new(zone, region, Vec::new());
+    let calendar = Calendar::new(zone, region);
     Ok(backup_not_before(terms, &calendar, o.clock.now()))
 }

@@ -321,6 +321,10 @@ fn public(details: &[String]) -> String {
             text.split(':').next().unwrap_or_default().to_owned()
         } else if text.starts_with("closed:") && sign.starts_with('-') {
             format!("no longer {text}")
+        } else if text.starts_with("server ") && sign.starts_with('-') {
+            format!("removed {text}")
+        } else if text.starts_with("server ") && sign.starts_with('+') {
+            format!("added {text}")
         } else {
             text.to_owned()
         }

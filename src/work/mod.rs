@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod holds;
 pub mod intake;
 pub mod jobs;
+mod observed;
 pub mod planning;
 pub mod post;
 pub mod presence;
@@ -26,6 +27,7 @@ pub mod tokens;
 pub mod views;
 pub mod watch;
 
+use crate::decide::durations::Durations;
 use crate::decide::terms::Terms;
 use crate::decide::world::Almanacs;
 use crate::edge::clock::Clock;
@@ -64,6 +66,8 @@ pub struct Orchestrator {
     pub opened_at: DateTime<Utc>,
     /// Servers heard from since the watch job last wrote them down.
     pub seen: Mutex<BTreeMap<String, DateTime<Utc>>>,
+    /// How long releases took, as planning or a hand-out last learned it, and when.
+    learned: Mutex<Option<(DateTime<Utc>, Arc<Durations>)>>,
     /// What the calendar says of the coming weeks, kept between two plannings.
     almanacs: Mutex<Almanacs>,
 }
@@ -109,6 +113,7 @@ impl Orchestrator {
             config,
             opened_at,
             seen: Mutex::new(BTreeMap::new()),
+            learned: Mutex::default(),
             almanacs: Mutex::default(),
         })
     }

@@ -29,7 +29,8 @@ pub async fn run(o: &Orchestrator) -> Result<Report, PlanningError> {
     if !o.store.releases().await?.iter().any(|release| reminders::is_watched(release, now)) {
         return Ok(report);
     }
-    let world = World::load(o, &Selection::default(), now).await?;
+    let mut world = World::load(o, &Selection::default(), now).await?;
+    with_done_requests(o, &mut world).await?;
     for reminder in reminders::due(&world, now) {
         report.reminded += usize::from(remind(o, reminder, now).await?);
     }
@@ -37,6 +38,17 @@ pub async fn run(o: &Orchestrator) -> Result<Report, PlanningError> {
         report.missed += usize::from(tell_staff(o, missed).await?);
     }
     Ok(report)
+}
+
+/// Planning looks only at requests that wait to be carried out; whoever asked and was served has asked too.
+async fn with_done_requests(o: &Orchestrator, world: &mut World) -> Result<(), StoreError> {
+    let done = o.store.done_requests().await?.into_iter().map(|request| request.value);
+    for request in done {
+        if let Some(customer) = world.client_mut(&request.client) {
+            customer.requests.push(request);
+        }
+    }
+    Ok(())
 }
 
 /// Writes a reminder that was not written before.

@@ -11,8 +11,8 @@ use crate::decide::world;
 use crate::edge::store::{Changes, Row, Sequence, StoreError, Stored};
 use crate::model::agreement::Agreement;
 use crate::model::event::{EventKind, NewEvent};
-use crate::model::fleet::Client;
-use crate::model::notice::{Consent, Installation, Letter, NewNotice, Standing};
+use crate::model::fleet::{Client, Server};
+use crate::model::notice::{Consent, Installation, Letter, NewNotice, Standing, Visit};
 use crate::model::request::{NotAccepted, Request, RequestState};
 use crate::model::slot::Slot;
 use crate::model::version::Version;
@@ -231,24 +231,32 @@ fn write_down(
     );
     let event = NewEvent::new(now, &client.id, EventKind::RequestAccepted, text);
     changes.events.push(event.product(product).request(id).reasons(new.reasons));
-    let site = new.slots.first().and_then(|(id, slot)| Some((client.servers.iter().find(|s| s.id == *id)?, *slot)));
-    if let Some((server, slot)) = site {
+    let site = |(id, slot): &(String, Slot)| Some((client.servers.iter().find(|s| s.id == *id)?, *slot));
+    let sites: Vec<_> = new.slots.iter().filter_map(site).collect();
+    if let Some(((server, slot), others)) = sites.split_first() {
         let installation = Installation {
             server: server.id.clone(),
             zone: server.zone,
             product: product.clone(),
             from: world.installed(&server.id, product).cloned(),
             to: version.clone(),
-            slot,
+            slot: *slot,
             deadline: None,
             finished_at: None,
             manifest: Box::new(new.release.manifest().clone()),
+        };
+        let visit = |(server, slot): &(&Server, Slot)| Visit {
+            server: server.id.clone(),
+            zone: server.zone,
+            from: world.installed(&server.id, product).cloned(),
+            slot: *slot,
         };
         let letter = Letter::MajorRequested {
             request: id,
             by: by.to_owned(),
             before,
             installation,
+            others: others.iter().map(visit).collect(),
             agreed: new.agreement.as_ref().map(|a| Consent { by: a.by.clone(), at: a.at }),
             replaces: new.supersedes.clone(),
         };

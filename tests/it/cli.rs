@@ -245,6 +245,17 @@ fn applying_a_fleet_shows_what_changes_and_a_second_time_nothing() {
         assert!(shown.contains("~   holidays: FR-ALS → FR") && shown.contains("- client piton-conseil"), "{shown}");
         assert!(!shown.contains("one-time enrolment codes"), "{shown}");
         assert!(!desk.printed("fleet show").contains("piton"));
+        // One machine more, then less: history says which.
+        let machine = "id = \"bocage-srv1\"\nzone = \"Europe/Paris\"\n";
+        let second = format!("{machine}[[client.server]]\n{}", machine.replace("srv1", "srv2"));
+        desk.write("fleet.toml", &smaller.replace(machine, &second));
+        assert!(desk.printed("fleet apply fleet.toml --yes").contains("+   server bocage-srv2 (Europe/Paris, broad)"));
+        desk.write("fleet.toml", &smaller);
+        assert!(desk.printed("fleet apply fleet.toml --yes").contains("-   server bocage-srv2"));
+        let history = desk.printed("history --events");
+        for said in ["added server bocage-srv2 (Europe/Paris, broad)", "removed server bocage-srv2"] {
+            assert!(history.contains(&format!("client changed: {said}")), "{said}: {history}");
+        }
         assert!(desk.printed("history --events").contains("client removed from the fleet"));
         desk.write("fleet.toml", FLEET);
         let shown = desk.printed("fleet apply fleet.toml --yes");

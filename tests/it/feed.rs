@@ -464,6 +464,27 @@ async fn one_unusable_release_holds_up_neither_the_others_nor_a_retraction() {
 }
 
 #[tokio::test]
+async fn companions_that_can_never_go_together_are_refused_and_told_once() {
+    each(async |w| {
+        let with = "[[installs_with]]\nproduct = \"isapedi\"\nversion = \"7.1.1\"";
+        let needs = "[[requires]]\nproduct = \"isaged\"\nat_least = \"3.9\"";
+        w.publish("isaged", "3.8.1", with).await.expect("published");
+        w.publish("isapedi", "7.1.1", needs).await.expect("published");
+        w.publish("isaged", "3.9.0", "").await.expect("published");
+        for released in [2, 0] {
+            assert_eq!(w.intake().await.released, released);
+            assert_eq!(w.releases().await, ["isaged 3.9.0", "isapedi 7.1.1"]);
+            let refused = w.events(EventKind::FeedRefused).await;
+            let why = "isaged 3.8.1: it installs with isapedi 7.1.1, which requires isaged 3.9, and that can only come \
+                       after them, so they can never be installed together";
+            assert!(refused.len() == 1 && refused[0].contains(why), "{refused:?}");
+            assert_eq!(w.alerts().await.len(), 1);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn keys_rotate_and_clients_follow() {
     each(async |w| {
         w.publish("isacompta", "14.20.003", "").await.expect("published");

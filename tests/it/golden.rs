@@ -35,7 +35,7 @@ fn notices_are_counted_as_the_almanac_counts_them() {
     let rows = rows(include_str!("data/deadlines.csv"));
     for row in &rows {
         let region = &row["calendar"];
-        let calendar = Calendar::new(zone_of(region), region.parse().unwrap(), Vec::new());
+        let calendar = Calendar::new(zone_of(region), region.parse().unwrap());
         let received: DateTime<Utc> = row["request_utc"].parse().unwrap();
         let local: DateTime<chrono::FixedOffset> = row["request_local"].parse().unwrap();
         assert_eq!((local.to_utc(), local.naive_local()), (received, calendar.local(received)), "{row:?}");
@@ -67,7 +67,7 @@ fn civil(text: &str) -> NaiveDateTime {
 fn slots_fall_where_the_zone_says_and_unclear_bounds_on_the_safe_side() {
     let rows = rows(include_str!("data/windows.csv"));
     for row in &rows {
-        let calendar = Calendar::new(row["zone"].parse().unwrap(), "FR".parse().unwrap(), Vec::new());
+        let calendar = Calendar::new(row["zone"].parse().unwrap(), "FR".parse().unwrap());
         let (start, end) = (civil(&row["local_start"]), civil(&row["local_end"]));
         let window = window_of(start, end);
         let (from, to) = (start.and_utc() - chrono::TimeDelta::days(2), end.and_utc() + chrono::TimeDelta::days(2));

@@ -9,6 +9,7 @@ mod cli;
 mod closed;
 mod databases;
 mod ddi;
+mod durations;
 mod faces;
 mod feed;
 mod foreign_client;

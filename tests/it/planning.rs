@@ -5,6 +5,8 @@ use super::{databases, world};
 use noctule::edge::store::{Changes, DeploymentFilter, EventFilter, Row};
 use noctule::model::deployment::DeploymentState;
 use noctule::model::event::EventKind;
+use noctule::model::fleet::{Ring, Server};
+use noctule::model::notice::Letter;
 use noctule::model::release::Retraction;
 use noctule::work::requests::{Accepted, Answer, Demand};
 use noctule::work::{Orchestrator, planning, requests};
@@ -141,6 +143,41 @@ async fn a_major_is_refused_with_the_arithmetic_and_accepted_with_its_slot() {
         assert!(again.to_string().contains("is cancelled and cannot be cancelled"), "{again}");
         let foreign = requests::cancel(&o, request.id, Some("rhin"), "x").await.unwrap_err();
         assert!(foreign.to_string().contains("no request"), "{foreign}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_for_several_servers_is_answered_with_the_slot_of_each() {
+    databases::each_url(|url| async move {
+        let dir = tempfile::tempdir().unwrap();
+        let o = orchestrator(dir.path(), &url, "2026-04-30 10:00").await;
+        commit_fleet(&o).await;
+        let known = o.store.client("martin").await.unwrap().unwrap();
+        let mut client = known.value.clone();
+        for (id, zone) in [("martin-2", chrono_tz::Europe::Paris), ("martin-3", chrono_tz::Indian::Reunion)] {
+            client.servers.push(Server { id: id.into(), zone, ring: Ring::Broad });
+        }
+        let servers: Vec<String> = client.servers.iter().map(|s| s.id.clone()).collect();
+        o.store.commit(Changes { rows: vec![Row::Client(known.with(client))], ..Changes::default() }).await.unwrap();
+        for server in &servers {
+            report(&o, server, &[("isacompta", "14.20.002")], Some(o.clock.now())).await;
+        }
+        publish(&o, manifest("isacompta", "15.00.001", "major", "")).await;
+        let Answer::Accepted(accepted) = requests::receive(&o, demand("2026-05-30")).await.unwrap() else {
+            panic!("it is refused")
+        };
+        let slots: Vec<_> = accepted[0].slots.iter().map(|s| (s.server.clone(), s.slot)).collect();
+        assert_eq!(slots.iter().map(|(server, _)| server).collect::<Vec<_>>(), servers.iter().collect::<Vec<_>>());
+        let letters = o.store.notices(Some("martin"), 100).await.unwrap();
+        let told = letters.iter().find_map(|n| match &n.body.letter {
+            Letter::MajorRequested { installation, others, .. } => {
+                let first = (installation.server.clone(), installation.slot);
+                Some([first].into_iter().chain(others.iter().map(|o| (o.server.clone(), o.slot))).collect::<Vec<_>>())
+            }
+            _ => None,
+        });
+        assert_eq!(told, Some(slots));
     })
     .await;
 }

@@ -5,8 +5,11 @@ use super::markup::{block, line};
 use super::{when, who};
 use crate::model::fleet::Language;
 use crate::model::manifest::Manifest;
-use crate::model::notice::{Installation, Letter};
+use crate::model::notice::{Installation, Letter, Visit};
 use crate::model::rule::Rule;
+use crate::model::slot::Slot;
+use crate::model::version::Version;
+use chrono_tz::Tz;
 use minijinja::value::merge_maps;
 use minijinja::{Value, context};
 
@@ -51,7 +54,11 @@ pub fn of(letter: &Letter, language: Language, desk: &Desk) -> (&'static str, Va
             // The last map that has a word gives it: the letter's own date before the manifest's.
             ("legal_reminder", merge_maps([manifest_words(manifest, language), words]))
         }
-        Letter::MajorRequested { request, by, before, installation, agreed, replaces } => {
+        Letter::MajorRequested { request, by, before, installation, others, agreed, replaces } => {
+            let visits = match others.as_slice() {
+                [] => None,
+                others => Some(visits(installation, others, language)),
+            };
             let replaced: Vec<String> = replaces.iter().map(i64::to_string).collect();
             let words = context! {
                 request => *request,
@@ -61,6 +68,7 @@ pub fn of(letter: &Letter, language: Language, desk: &Desk) -> (&'static str, Va
                 agreed_at => agreed.as_ref().map(|consent| when::moment(language, consent.at, installation.zone)),
                 replaces => (!replaced.is_empty()).then(|| replaced.join(", ")),
                 replaces_many => replaced.len() > 1,
+                visits => visits,
             };
             ("major_requested", merge_maps([words, installed(installation)]))
         }
@@ -174,6 +182,20 @@ fn installation_words(it: &Installation, language: Language) -> Value {
         late => late,
     };
     merge_maps([words, manifest_words(&it.manifest, language)])
+}
+
+/// Every server of a request with its slot, in the order of the request.
+fn visits(first: &Installation, others: &[Visit], language: Language) -> Vec<Value> {
+    let visit = |server: &str, from: Option<&Version>, slot: Slot, zone: Tz| {
+        context! {
+            server => line(server),
+            from => from.map(|from| line(from.as_str())),
+            when => when::slot(language, slot, zone),
+        }
+    };
+    let mut visits = vec![visit(&first.server, first.from.as_ref(), first.slot, first.zone)];
+    visits.extend(others.iter().map(|other| visit(&other.server, other.from.as_ref(), other.slot, other.zone)));
+    visits
 }
 
 fn manifest_words(manifest: &Manifest, language: Language) -> Value {

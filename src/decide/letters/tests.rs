@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::alert::AlertClass;
 use crate::model::manifest::{Manifest, Text};
-use crate::model::notice::{Consent, Installation, Standing};
+use crate::model::notice::{Consent, Installation, Standing, Visit};
 use crate::model::slot::Slot;
 use proptest::prelude::*;
 
@@ -72,6 +72,12 @@ fn major() -> Installation {
     it
 }
 
+/// Another server's turn, the Saturday after that of [`major`].
+fn visit() -> Visit {
+    let slot = Slot::new("2026-05-16T06:00:00Z".parse().unwrap(), "2026-05-16T14:00:00Z".parse().unwrap()).unwrap();
+    Visit { server: "cab-morel-02".to_owned(), zone: Tz::Europe__Paris, from: None, slot }
+}
+
 fn text(fr: &str, en: &str) -> Text {
     Text { fr: fr.to_owned(), en: Some(en.to_owned()) }
 }
@@ -111,6 +117,22 @@ fn letters() -> Vec<(&'static str, Letter)> {
                 by: "c.morel@cabinet-morel.example".to_owned(),
                 before: date("2026-05-12"),
                 installation: major(),
+                others: Vec::new(),
+                agreed: None,
+                replaces: Vec::new(),
+            },
+        ),
+        (
+            "major_requested_many",
+            Letter::MajorRequested {
+                request: 9,
+                by: "c.morel@cabinet-morel.example".to_owned(),
+                before: date("2026-05-16"),
+                installation: major(),
+                others: vec![
+                    Visit { server: "cab-morel-02".to_owned(), from: Some(version("14.10.001")), ..visit() },
+                    Visit { server: "cab-morel-974".to_owned(), zone: Tz::Indian__Reunion, ..visit() },
+                ],
                 agreed: None,
                 replaces: Vec::new(),
             },
@@ -122,6 +144,7 @@ fn letters() -> Vec<(&'static str, Letter)> {
                 by: "staff zoe for morel".to_owned(),
                 before: date("2026-05-05"),
                 installation: major(),
+                others: Vec::new(),
                 agreed: Some(Consent {
                     by: "Mme Claire Morel".to_owned(),
                     at: "2026-04-30T07:30:00Z".parse().unwrap(),

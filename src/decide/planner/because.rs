@@ -27,6 +27,8 @@ pub(super) enum Because<'a> {
     Retracted(&'a Release),
     NoPath(&'a Release),
     SteppingStone(&'a Release, &'a Release),
+    /// A major leads to the first, and has to be asked for by itself.
+    SteppingMajor(&'a Release, &'a Release),
     Newer(&'a Release),
     /// The first keeps its deadline and so goes before the second.
     OlderFirst(&'a Release, &'a Release),
@@ -75,6 +77,8 @@ pub(super) enum Because<'a> {
     RequirementMet(&'a Requirement),
     RequirementMissing(&'a Requirement),
     CompanionMissing(&'a Companion),
+    /// The server runs an older one, which is nothing of ours.
+    CompanionNotOrdered(&'a Companion),
     PartnerHeld(&'a Release),
     Follows(&'a Release, &'a Slot),
     Together(&'a Release, &'a Slot),

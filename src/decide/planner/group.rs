@@ -19,10 +19,7 @@ pub(super) fn join<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>]) {
             placed.leader = i;
         }
     }
-    let ties = |draft: &Draft| {
-        draft.release.is_some_and(|r| !r.manifest().requires.is_empty() || !r.manifest().installs_with.is_empty())
-    };
-    if !drafts.iter().any(ties) {
+    if !drafts.iter().any(is_tied) {
         return;
     }
     // A partner that just began to wait can make others wait: at most one round for each draft.
@@ -31,6 +28,61 @@ pub(super) fn join<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>]) {
             break;
         }
     }
+}
+
+fn is_tied(draft: &Draft) -> bool {
+    draft.release.is_some_and(|r| !r.manifest().requires.is_empty() || !r.manifest().installs_with.is_empty())
+}
+
+/// Drafts again for each product whose release is stopped by what it is tied to, and takes an older one that is in
+/// time: a newer release must not cost an older one its deadline. `attempt` drafts and joins, leaving releases aside.
+pub(super) fn fall_back<'a>(
+    mut drafts: Vec<Draft<'a>>,
+    attempt: impl Fn(&[Barred<'a>]) -> Vec<Draft<'a>>,
+) -> Vec<Draft<'a>> {
+    let mut barred: Vec<Barred<'a>> = Vec::new();
+    // Leaving one release aside can stop another product's: at most one round for each draft.
+    for _ in 0..drafts.len() {
+        let stopped: Vec<&'a String> = drafts.iter().filter(|d| stop(d).is_some()).map(|d| d.product).collect();
+        let better = stopped.into_iter().find_map(|product| {
+            let mut with = barred.clone();
+            let mut tried = None;
+            loop {
+                let now = tried.as_ref().unwrap_or(&drafts);
+                with.push(now.iter().filter(|d| d.product == product).find_map(stop)?);
+                let next = attempt(&with);
+                if next.iter().any(|d| d.product == product && matches!(d.verdict, Verdict::Planned(_))) {
+                    return Some((with, next));
+                }
+                tried = Some(next);
+            }
+        });
+        let Some((with, next)) = better else { break };
+        (barred, drafts) = (with, next);
+    }
+    drafts
+}
+
+/// A release that is left aside, and what stopped it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Barred<'a> {
+    pub release: &'a Arc<Release>,
+    pub because: Because<'a>,
+}
+
+/// What stops a minor that is tied to others, where that is what stops it.
+fn stop<'a>(draft: &Draft<'a>) -> Option<Barred<'a>> {
+    let (release, because) = (draft.release?, *draft.reasons.last()?);
+    let tied = matches!(
+        because,
+        Because::CompanionMissing(_)
+            | Because::CompanionNotOrdered(_)
+            | Because::RequirementMissing(_)
+            | Because::GroupDoesNotFit(_)
+    );
+    let late = matches!(draft.verdict, Verdict::Late(_)) && is_tied(draft);
+    let asked = draft.reasons.iter().any(|b| matches!(b, Because::Requested(_) | Because::Manual));
+    ((tied || late) && !asked).then_some(Barred { release, because })
 }
 
 /// Ties draft `i` to what it needs. Returns whether anything changed.
@@ -65,9 +117,11 @@ fn require<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], i: usize, requiremen
 /// A companion goes in the same slot, all or nothing, whichever of the two names the other.
 fn accompany<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], i: usize, companion: &'a Companion) -> bool {
     let there = facts.state.inventory.get(&companion.product);
-    let ordered = facts.client.order.contains(&companion.product);
-    if there.is_none_or(|v| *v >= companion.version) || !ordered {
+    if there.is_none_or(|v| *v >= companion.version) {
         return false;
+    }
+    if !facts.client.order.contains(&companion.product) {
+        return hold(&mut drafts[i], Because::CompanionNotOrdered(companion));
     }
     let partner = find(drafts, &companion.product, |r| *r.version() == companion.version);
     if drafts[i].verdict.plan().is_some() {
@@ -75,7 +129,8 @@ fn accompany<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], i: usize, companio
     }
     // It cannot go, so neither can its companion.
     let (Some(partner), Some(ours)) = (partner, drafts[i].release) else { return false };
-    if drafts[partner].verdict.plan().is_none() {
+    // A major that nobody asked for binds nobody.
+    if drafts[partner].verdict.plan().is_none() || drafts[i].reasons.contains(&Because::NeedsRequest(ours)) {
         return false;
     }
     drafts[partner].say(Because::PartnerHeld(ours));
@@ -148,6 +203,15 @@ fn bind<'a>(
 fn wait<'a>(draft: &mut Draft<'a>, because: Because<'a>) -> bool {
     draft.reasons.push(because);
     draft.verdict = Verdict::Waiting;
+    true
+}
+
+/// What nothing but a change of the order or of the releases can free: staff hear of it before the deadline.
+fn hold<'a>(draft: &mut Draft<'a>, because: Because<'a>) -> bool {
+    let Some(placed) = draft.verdict.intent() else { return false };
+    draft.reasons.extend(placed.deadline.map(Because::DeadlineAtRisk));
+    draft.reasons.push(because);
+    draft.verdict = Verdict::Held(None);
     true
 }
 

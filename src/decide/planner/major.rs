@@ -126,16 +126,18 @@ fn indirect<'a>(
 ) -> Verdict<'a> {
     let mut stones: Vec<&'a Arc<Release>> = reach.minors.iter().rev().copied().collect();
     stones.push(release);
-    match reach::shortest_path(installed, release, &stones) {
-        Some(stone) => {
-            reasons.push(Because::SteppingStone(release, stone));
-            Verdict::Waiting
-        }
-        None => {
-            reasons.push(Because::NoPath(release));
-            Verdict::Held(None)
-        }
+    if let Some(stone) = reach::shortest_path(installed, release, &stones) {
+        reasons.push(Because::SteppingStone(release, stone));
+        return Verdict::Waiting;
     }
+    let below = reach.majors.iter().rev().copied().filter(|r| r.version() < release.version());
+    let last = stones.len() - 1;
+    stones.splice(last..last, below);
+    reasons.push(match reach::shortest_path(installed, release, &stones) {
+        Some(stone) => Because::SteppingMajor(release, stone),
+        None => Because::NoPath(release),
+    });
+    Verdict::Held(None)
 }
 
 /// The openings in which the release fits and that end by `by`, and why others fell away.

@@ -2,6 +2,7 @@
 
 use super::because::{Because, RingStand};
 use super::draft::{Draft, Placement, Verdict};
+use super::group::Barred;
 use super::reach::Reach;
 use super::slots::Search;
 use super::{Facts, reach, slots};
@@ -18,11 +19,19 @@ use std::sync::Arc;
 /// Time before a slot from which a missing backup holds the installation, so that staff can still act.
 const BACKUP_LEAD: TimeDelta = TimeDelta::hours(4);
 
-pub(super) fn draft<'a>(facts: &Facts<'a>, product: &'a String, reach: &Reach<'a>) -> Option<Draft<'a>> {
-    let newest = *reach.minors.first()?;
+/// The next minor of a product; `barred` are left aside.
+pub(super) fn draft<'a>(
+    facts: &Facts<'a>,
+    product: &'a String,
+    reach: &Reach<'a>,
+    barred: &[Barred<'a>],
+) -> Option<Draft<'a>> {
+    let aside = |r: &Release| barred.iter().find(|b| b.release.product() == product && b.release.id() == r.id());
+    let mut minors = reach.minors.iter().copied().filter(|r| aside(r).is_none());
+    let Some(newest) = minors.next() else { return stranded(facts, product, reach) };
     let mut chosen = place(facts, newest);
     // A newer release must not cost an older one its deadline: then the older goes first.
-    for older in &reach.minors[1..] {
+    for older in minors {
         let deadline = deadline(facts, older);
         let too_late = chosen.verdict.intent().is_none_or(|plan| deadline.is_some_and(|d| plan.slot.end > d));
         if !too_late || is_spent(facts, older) {
@@ -38,9 +47,22 @@ pub(super) fn draft<'a>(facts: &Facts<'a>, product: &'a String, reach: &Reach<'a
     let Placed { release, verdict, reasons: placed } = chosen;
     let mut reasons = Vec::with_capacity(reach.reasons.len() + 1 + placed.len());
     reasons.extend_from_slice(&reach.reasons);
+    for barred in reach.minors.iter().filter_map(|r| aside(r)) {
+        reasons.extend([barred.because, Because::OlderFirst(release, barred.release)]);
+    }
     reasons.push(Because::Newer(release));
     reasons.extend(placed);
     Some(Draft { product, release: Some(release), verdict, reasons })
+}
+
+/// A minor that nothing leads to: staff hear of it, because its deadline will pass.
+fn stranded<'a>(facts: &Facts<'a>, product: &'a String, reach: &Reach<'a>) -> Option<Draft<'a>> {
+    let goal = reach.stranded?;
+    let mut reasons = vec![Because::Newer(goal)];
+    reasons.extend(deadline(facts, goal).map(Because::DeadlineAtRisk));
+    // Why nothing leads there was said last.
+    reasons.extend_from_slice(&reach.reasons);
+    Some(Draft { product, release: Some(goal), verdict: Verdict::Held(None), reasons })
 }
 
 /// Deadline of a minor (`minor-night`): none for a manual one, whose slots are the staffed ones.

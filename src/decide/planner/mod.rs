@@ -24,6 +24,8 @@ mod words;
 mod props;
 #[cfg(test)]
 pub(in crate::decide) mod tests;
+#[cfg(test)]
+mod together_tests;
 
 pub use draft::{Placement, Verdict, Verdicts};
 
@@ -46,6 +48,7 @@ use crate::model::version::Version;
 use because::Because;
 use chrono::{DateTime, Utc};
 use draft::Draft;
+use group::Barred;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -96,17 +99,27 @@ pub fn weigh<'a>(facts: &Facts<'a>) -> Verdicts<'a> {
         let silent = |product| Draft::settled(product, Verdict::Waiting, Because::Silent);
         return Verdicts(facts.client.order.iter().map(silent).collect());
     }
-    let mut drafts = Vec::with_capacity(facts.state.inventory.len());
-    for (product, installed) in &facts.state.inventory {
-        draft(facts, product, installed, &mut drafts);
-    }
-    group::join(facts, &mut drafts);
+    let attempt = |barred: &[Barred<'a>]| {
+        let mut drafts = Vec::with_capacity(facts.state.inventory.len());
+        for (product, installed) in &facts.state.inventory {
+            draft(facts, product, installed, barred, &mut drafts);
+        }
+        group::join(facts, &mut drafts);
+        drafts
+    };
+    let mut drafts = group::fall_back(attempt(&[]), attempt);
     room::make(facts, &mut drafts);
     group::number(&mut drafts);
     Verdicts(drafts)
 }
 
-fn draft<'a>(facts: &Facts<'a>, product: &'a String, installed: &'a Version, drafts: &mut Vec<Draft<'a>>) {
+fn draft<'a>(
+    facts: &Facts<'a>,
+    product: &'a String,
+    installed: &'a Version,
+    barred: &[Barred<'a>],
+    drafts: &mut Vec<Draft<'a>>,
+) {
     if !facts.client.order.iter().any(|ordered| ordered == product) {
         drafts.push(Draft::settled(product, Verdict::OutOfScope, Because::NotOrdered));
         return;
@@ -116,11 +129,11 @@ fn draft<'a>(facts: &Facts<'a>, product: &'a String, installed: &'a Version, dra
         return;
     }
     let reach = reach::look(facts, product, installed);
-    if reach.minors.is_empty() && reach.majors.is_empty() {
+    if reach.minors.is_empty() && reach.majors.is_empty() && reach.stranded.is_none() {
         drafts.push(Draft { reasons: reach.reasons, ..Draft::settled(product, Verdict::UpToDate, Because::UpToDate) });
         return;
     }
-    let minor = minor::draft(facts, product, &reach);
+    let minor = minor::draft(facts, product, &reach, barred);
     let major = major::draft(facts, product, installed, &reach);
     match (minor, major) {
         // A product that only waits for a request needs no second line when a minor is on its way. The last reason

@@ -14,6 +14,8 @@ pub(super) struct Reach<'a> {
     pub minors: Vec<&'a Arc<Release>>,
     /// Majors newer than what is installed, newest first.
     pub majors: Vec<&'a Arc<Release>>,
+    /// The newest minor, where nothing leads to it.
+    pub stranded: Option<&'a Arc<Release>>,
     /// What was looked at and left aside, and that the product is up to date where nothing is left.
     pub reasons: Vec<Because<'a>>,
 }
@@ -24,9 +26,9 @@ pub(super) fn look<'a>(facts: &Facts<'a>, product: &str, installed: &'a Version)
     let here = all.len() - newer.len();
     let withdrawn = here.checked_sub(1).map(|i| &all[i]).filter(|r| r.version() == installed && r.retracted.is_some());
     if newer.is_empty() && withdrawn.is_none() {
-        return Reach { minors: Vec::new(), majors: Vec::new(), reasons: vec![Because::UpToDate] };
+        return Reach { minors: Vec::new(), majors: Vec::new(), stranded: None, reasons: vec![Because::UpToDate] };
     }
-    let mut reach = Reach { minors: Vec::new(), majors: Vec::new(), reasons: Vec::new() };
+    let mut reach = Reach { minors: Vec::new(), majors: Vec::new(), stranded: None, reasons: Vec::new() };
     if let Some(release) = withdrawn {
         reach.reasons.push(Because::InstalledRetracted(release));
     }
@@ -49,9 +51,11 @@ pub(super) fn look<'a>(facts: &Facts<'a>, product: &str, installed: &'a Version)
             }
         }
     }
+    let newest = reach.minors.last().copied();
     reach.minors = first_hops(installed, &reach.minors, &mut reach.reasons);
+    reach.stranded = newest.filter(|_| reach.minors.is_empty());
     reach.majors.reverse();
-    if reach.minors.is_empty() && reach.majors.is_empty() {
+    if reach.minors.is_empty() && reach.majors.is_empty() && reach.stranded.is_none() {
         reach.reasons.push(Because::UpToDate);
     }
     reach

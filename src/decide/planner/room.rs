@@ -41,7 +41,7 @@ pub(super) fn make<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>]) {
     for (unit, slot) in units.iter().zip(chosen) {
         place(facts, drafts, unit, slot);
     }
-    keep_order(drafts);
+    keep_order(facts, drafts);
 }
 
 /// The groups that have a slot, the most urgent first.
@@ -196,21 +196,36 @@ fn place<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], unit: &Unit<'a>, slot:
     }
 }
 
-/// What was to follow a release that moved behind it waits for the next planning: it is held, never out of order.
-fn keep_order(drafts: &mut [Draft]) {
-    for i in 0..drafts.len() {
-        let (Some(placed), Some(release)) = (drafts[i].verdict.plan(), drafts[i].release) else { continue };
-        let (slot, leader) = (*placed.slot, placed.leader);
-        let overtaken = drafts.iter().find_map(|other| {
-            let theirs = other.verdict.plan()?;
-            let required = release.manifest().requires.iter().any(|q| q.product == *other.product);
-            (required && theirs.leader != leader && theirs.slot.end > slot.start)
-                .then_some((other.release?, theirs.slot))
-        });
-        if let Some((partner, theirs)) = overtaken {
-            drafts[i].reasons.push(Because::Follows(partner, theirs));
-            let verdict = std::mem::replace(&mut drafts[i].verdict, Verdict::Waiting);
-            drafts[i].verdict = verdict.hold();
-        }
+/// What was to follow a release that moved behind it, or found no room, waits for the next planning: it is held, never
+/// out of order.
+fn keep_order<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>]) {
+    // What is held can be what another follows: at most one round for each draft.
+    for _ in 0..drafts.len() {
+        let overtaken = (0..drafts.len()).find_map(|i| Some((i, overtakes(facts, drafts, &drafts[i])?)));
+        let Some((i, because)) = overtaken else { break };
+        drafts[i].reasons.push(because);
+        let verdict = std::mem::replace(&mut drafts[i].verdict, Verdict::Waiting);
+        drafts[i].verdict = verdict.hold();
     }
+}
+
+/// What a draft would overtake: what brings something it requires and that is not there, and does not come before it.
+fn overtakes<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], draft: &Draft<'a>) -> Option<Because<'a>> {
+    let (placed, release) = (draft.verdict.plan()?, draft.release?);
+    let comes_before = |other: &Draft| {
+        other.verdict.plan().is_some_and(|p| p.leader == placed.leader || p.slot.end <= placed.slot.start)
+    };
+    release.manifest().requires.iter().find_map(|needed| {
+        if facts.state.inventory.get(&needed.product).is_some_and(|there| *there >= needed.at_least) {
+            return None;
+        }
+        let brings =
+            |d: &&Draft<'a>| *d.product == needed.product && d.release.is_some_and(|r| *r.version() >= needed.at_least);
+        if drafts.iter().filter(brings).any(comes_before) {
+            return None;
+        }
+        let other = drafts.iter().filter(brings).find(|d| d.verdict.intent().is_some())?;
+        let theirs = other.release?;
+        Some(other.verdict.plan().map_or(Because::PartnerHeld(theirs), |p| Because::Follows(theirs, p.slot)))
+    })
 }

@@ -3,13 +3,14 @@
 use super::because::Because;
 use super::{Facts, reach};
 use crate::decide::almanac::{Opening, Work};
+use crate::decide::calendar::Fold;
 use crate::decide::load;
 use crate::model::agreement::{Agreed, Agreement};
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::hold::{Hold, HoldOn};
 use crate::model::release::Release;
 use crate::model::slot::Slot;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 /// Most reasons kept about slots that fell away: a year of closed nights explains no more than the first few.
 const REASONS_MAX: usize = 6;
@@ -162,16 +163,24 @@ fn staff_are_free(facts: &Facts, slot: Slot) -> bool {
     load::overlapping(facts.load.staffed, slot) < facts.terms.schedule.staff.installs_max
 }
 
-/// The agreement by which a slot may lie in a closed period: it covers every day the slot touches.
+/// The agreement by which a slot may lie in a closed period: it covers every closed day that the slot touches.
 fn agreed_closed<'a>(facts: &Facts<'a>, slot: Slot) -> Option<&'a Agreement> {
     let calendar = facts.calendar();
     let (first, last) = (calendar.date(slot.start), calendar.date(slot.end - TimeDelta::seconds(1)));
+    let start_of = |day: NaiveDate| calendar.instant(day.and_time(NaiveTime::MIN), Fold::Earlier);
     facts.agreements.iter().find(|a| match &a.agreed {
         Agreed::ClosedPeriod { server, from, to } => {
             a.client == facts.client.id
                 && server.as_ref().is_none_or(|s| *s == facts.server.id)
-                && *from <= first
-                && last <= *to
+                && first <= *to
+                && *from <= last
+                && [
+                    Slot::new(slot.start, start_of(*from)),
+                    Slot::new(start_of(to.checked_add_days(Days::new(1)).unwrap_or(*to)), slot.end),
+                ]
+                .into_iter()
+                .flatten()
+                .all(|rest| facts.closed.covering(rest, facts.server.zone).is_none())
         }
         Agreed::Slot { .. } | Agreed::ShortNotice { .. } => false,
     })

@@ -158,7 +158,7 @@ impl World {
     }
 
     pub fn calendar(&self) -> Calendar {
-        Calendar::new(self.client.servers[0].zone, self.region, self.client.closed.clone())
+        Calendar::new(self.client.servers[0].zone, self.region)
     }
 
     pub fn plan(&self) -> Vec<Decision> {
@@ -193,7 +193,7 @@ impl World {
     }
 
     #[track_caller]
-    fn check(&self, product: &str, expected: &str) {
+    pub fn check(&self, product: &str, expected: &str) {
         let decisions = self.plan();
         assert!(decisions.iter().all(|d| !d.reasons.is_empty()), "a decision without reason: {decisions:#?}");
         let said: Vec<String> = decisions.iter().filter(|d| d.product == product).map(short).collect();

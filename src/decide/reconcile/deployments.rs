@@ -141,7 +141,8 @@ impl Scene<'_> {
                 was: known.slot,
                 why: why(decision),
             };
-            let key = format!("moved/{}/{}", deployment.id, plan.slot.start.timestamp());
+            // It may be moved to where it was before: each move is told.
+            let key = format!("moved/{}/{}/{}", deployment.id, plan.slot.start.timestamp(), self.now.timestamp());
             self.notify(key, &deployment, letter, steps);
         }
         steps.deployments.push(deployment);

@@ -6,6 +6,7 @@
 mod m0002_planning;
 mod m0003_sharing;
 mod m0010_holds;
+mod m0011_agreements;
 
 use sea_orm::DatabaseBackend;
 use sea_orm_migration::prelude::*;
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_planning::M0002Planning),
             Box::new(m0003_sharing::M0003Sharing),
             Box::new(m0010_holds::M0010Holds),
+            Box::new(m0011_agreements::M0011Agreements),
         ]
     }
 }

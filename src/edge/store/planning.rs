@@ -79,6 +79,11 @@ impl Store {
         self.list_few(Condition::all().add(Expr::cust("state = 'accepted'"))).await
     }
 
+    /// The requests that were carried out, by id.
+    pub async fn done_requests(&self) -> Result<Vec<Stored<Request>>> {
+        self.list(Condition::all().add(Expr::cust("state = 'done'"))).await
+    }
+
     /// The agreements that are not over at `at`, by id.
     pub async fn agreements_after(&self, at: DateTime<Utc>) -> Result<Vec<Stored<Agreement>>> {
         self.list_few(Condition::all().add(column("slot_end").gt(at.timestamp_millis()))).await

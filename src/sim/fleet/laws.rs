@@ -71,7 +71,10 @@ pub fn recorded(
             }
             DeploymentState::Running { .. } | DeploymentState::Cancelled { .. } => false,
         };
-        if missing {
+        let moved = known.is_some_and(|k| k.state == deployment.state && k.slot != deployment.slot);
+        let moves = format!("moved/{}/", deployment.id);
+        let told_anew = keys.iter().any(|key| key.starts_with(&moves) && !before.has_letter(key));
+        if missing || (moved && !told_anew) {
             broken("notice", "the client was not told");
         }
     }

@@ -2,12 +2,12 @@
 //!
 //! Pure: everything known is an argument. An objection is a sentence; the release is looked at again at every refresh.
 
+use crate::decide::circles;
 use crate::edge::manifest_file;
-use crate::model::manifest::SignedManifest;
+use crate::model::manifest::{Manifest, SignedManifest};
 use crate::model::release::ReleaseId;
 use crate::model::version::Change;
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::BTreeSet;
 
 /// How far a publisher's clock may be ahead of ours, in minutes.
 const AHEAD_MINUTES_MAX: i64 = 60;
@@ -31,7 +31,8 @@ pub(super) enum Verdict {
 /// Judges what one feed lists, in this order, against the releases `known` of all publishers.
 pub(super) fn judge(listed: &[&SignedManifest], known: &[SignedManifest], now: DateTime<Utc>) -> Vec<Verdict> {
     let everything: Vec<&SignedManifest> = known.iter().chain(listed.iter().copied()).collect();
-    let circular = circular(&everything);
+    let everything: Vec<&Manifest> = everything.into_iter().map(|signed| &signed.manifest).collect();
+    let circular = circles::circular(&everything);
     // What is known, and what this feed adds to it.
     let mut taken: Vec<&SignedManifest> = known.iter().collect();
     let mut verdicts = Vec::new();
@@ -41,8 +42,10 @@ pub(super) fn judge(listed: &[&SignedManifest], known: &[SignedManifest], now: D
             Verdict::Refused(why)
         } else if taken.iter().any(|known| self::id(known) == id) {
             Verdict::Known
-        } else if circular.contains(&id) {
-            Verdict::Refused("what it requires requires it in turn, so it can never be installed".to_owned())
+        } else if let Some(circle) = circular.get(&id) {
+            Verdict::Refused(circle.to_string())
+        } else if let Some(apart) = circles::apart(&new.manifest, &everything) {
+            Verdict::Refused(apart.to_string())
         } else {
             taken.push(new);
             Verdict::New
@@ -71,31 +74,6 @@ pub(super) fn objection<'a>(
     let problems = manifest_file::problems(&new.manifest);
     let told: Vec<String> = problems.into_iter().map(|p| format!("`{}`: {}", p.place, p.what)).collect();
     (!told.is_empty()).then(|| told.join(", "))
-}
-
-/// Releases that can never be installed, because what they require requires them in turn.
-///
-/// A requirement for which no release is known may be met by what a server already runs; it is no circle.
-pub(super) fn circular(all: &[&SignedManifest]) -> BTreeSet<ReleaseId> {
-    let mut installable = BTreeSet::new();
-    loop {
-        let before = installable.len();
-        for signed in all {
-            let met = signed.manifest.requires.iter().all(|required| {
-                let mut candidates = all
-                    .iter()
-                    .filter(|c| c.manifest.product == required.product && c.manifest.version >= required.at_least)
-                    .peekable();
-                candidates.peek().is_none() || candidates.any(|c| installable.contains(&id(c)))
-            });
-            if met {
-                installable.insert(id(signed));
-            }
-        }
-        if installable.len() == before {
-            return all.iter().map(|signed| id(signed)).filter(|id| !installable.contains(id)).collect();
-        }
-    }
 }
 
 /// What the version numbers say, where they contradict the manifest's `change`.
@@ -161,16 +139,12 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_is_one_only_when_nothing_leads_into_it() {
-        let circle = |all: &[SignedManifest]| -> Vec<String> {
-            circular(&all.iter().collect::<Vec<_>>()).iter().map(ToString::to_string).collect()
-        };
-        let (a, b) = (signed("a", "1", &[("b", "1")]), signed("b", "1", &[("a", "1")]));
-        assert_eq!(circle(&[a.clone(), b.clone()]), ["a 1", "b 1"]);
-        assert!(circle(&[signed("a", "1", &[]), signed("a", "2", &[("b", "1")]), b.clone()]).is_empty());
-        assert!(circle(std::slice::from_ref(&a)).is_empty(), "b may be there already");
-        let outside = signed("c", "1", &[("a", "1")]);
-        assert_eq!(circle(&[a, b, outside]), ["a 1", "b 1", "c 1"]);
+    fn a_circle_is_refused_with_its_way_and_what_is_known_stays() {
+        let known = [SignedManifest { publisher: "eic".into(), ..signed("c", "1", &[("a", "2")]) }];
+        let (first, second) = (signed("a", "1", &[]), signed("a", "2", &[("c", "1")]));
+        let verdicts = judge(&[&first, &second], &known, now());
+        let why = "what it requires requires it in turn (a 2, c 1), so it can never be installed".to_owned();
+        assert_eq!(verdicts, [Verdict::New, Verdict::Refused(why)]);
     }
 
     #[test]

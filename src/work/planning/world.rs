@@ -2,7 +2,6 @@
 
 use super::PlanningError;
 use crate::decide::calendar::Calendar;
-use crate::decide::durations::Durations;
 use crate::decide::planner::{self, Facts};
 use crate::decide::rollout::Rollout;
 use crate::decide::terms::Terms;
@@ -17,13 +16,9 @@ use crate::model::report::ServerState;
 use crate::model::request::{Request, RequestState};
 use crate::model::version::Version;
 use crate::work::Orchestrator;
+use crate::work::observed::{self, HISTORY_DAYS};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// How far back attempts still say something about a release, in days.
-const HISTORY_DAYS: i64 = 180;
-/// Observed installations of one release that its duration is learned from.
-const OBSERVATIONS_MAX: u32 = 200;
 
 /// Which servers to look at; every field that is set narrows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,12 +73,10 @@ impl World {
             states: &states,
             canaries: canaries.iter().map(String::as_str).collect(),
         };
-        let recent: Vec<ReleaseId> = releases.iter().filter(|r| r.published_at() >= since).map(Release::id).collect();
-        let times = store.install_times(&recent, OBSERVATIONS_MAX).await?;
         let parts = Parts {
             terms: o.terms.clone(),
             rollout: fared.rollout(),
-            durations: Durations::learn(times.into_iter().map(|t| (t.product, t.version, t.minutes))),
+            durations: observed::learn(o, releases.iter(), now).await?,
             releases,
             requests: requests.iter().map(|r| r.value.clone()).collect(),
             agreements: store.agreements_after(now).await?.into_iter().map(|a| a.value).collect(),

@@ -2,8 +2,10 @@
 
 use super::{API, events};
 use crate::site;
+use noctule::edge::store::{Changes, Row};
 use noctule::model::event::PROVIDER;
 use noctule::model::notice::{Letter, NoticeState};
+use noctule::model::request::{Request, RequestState};
 use noctule::work::{alerts, jobs, reminders};
 use serde_json::json;
 
@@ -73,6 +75,30 @@ async fn a_legal_date_is_told_of_once_for_each_day_and_once_when_it_has_passed()
         jobs::run_all_once(&site.o).await.unwrap();
         let letters = site.o.store.notices(Some("rhin"), 100).await.unwrap();
         assert!(letters.iter().all(|n| matches!(n.state, NoticeState::Sent { .. })), "{letters:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_asked_and_was_served_is_not_reminded() {
+    site::each(async |site| {
+        site.publish("isacompta", "15.00.001", "major", "legal_date = \"2026-06-15\"").await;
+        let martin = site.client("martin").await;
+        let ask = json!({ "product": "isacompta", "version": "15.00.001", "before": "2026-05-12" }).to_string();
+        site.post(&format!("{API}/requests"), &martin, &ask).await.ok();
+        site.at("2026-05-10 12:00");
+        let request = site.o.store.requests(Some("martin")).await.unwrap().remove(0);
+        // Carried out; the server does not say yet that it runs it.
+        let done = Request { state: RequestState::Done { at: site.o.clock.now() }, ..request.value.clone() };
+        let rows = vec![Row::Request(request.with(done))];
+        site.o.store.commit(Changes { rows, ..Changes::default() }).await.unwrap();
+        site.at("2026-05-16 00:00");
+        assert_eq!(reminders::run(&site.o).await.unwrap(), found(1, 0));
+        assert_eq!(events(&site, "martin", "legal_reminder").await.len(), 0);
+        site.at("2026-06-16 00:00");
+        assert_eq!(reminders::run(&site.o).await.unwrap(), found(0, 1));
+        let alert = site.o.store.open_alert("legal-date/isacompta 15.00.001").await.unwrap().unwrap();
+        assert!(alert.text.contains("never requested by rhin (rhin-1)"), "{}", alert.text);
     })
     .await;
 }

@@ -222,6 +222,9 @@ const FIRST_VERSION: &str = "DROP INDEX deployment_ended; DROP INDEX deployment_
     ALTER TABLE request DROP COLUMN state; ALTER TABLE agreement DROP COLUMN slot_end; DROP TABLE shared_text; DROP TABLE hold; DROP TABLE resumption; \
     DELETE FROM seaql_migrations WHERE version <> 'm0001_nouns'";
 
+const UNTAGGED: &str = "UPDATE agreement SET body = replace(body, '\"agreed\":\"slot\",', '') \
+    WHERE body LIKE '%\"agreed\":\"slot\",%'";
+
 #[tokio::test]
 async fn rows_of_the_first_version_are_found_too() {
     databases::each_url(|url| async move {
@@ -231,10 +234,15 @@ async fn rows_of_the_first_version_are_found_too() {
         store.close().await.unwrap();
         let behind = Database::connect(&url).await.unwrap();
         behind.execute_unprepared(FIRST_VERSION).await.unwrap();
+        // An agreement could be about another slot only, and did not say so.
+        let untagged = behind.execute_unprepared(UNTAGGED).await.unwrap();
+        assert_eq!(untagged.rows_affected(), 3);
         behind.close().await.unwrap();
         let store = Store::open(&url).await.unwrap();
         answers(&store).await;
         promised(&store).await;
+        let agreements = store.agreements_after(noon()).await.unwrap();
+        assert_eq!(agreements.into_iter().map(|a| a.value).collect::<Vec<_>>(), [1, 2, 3].map(agreement));
         store.close().await.unwrap();
     })
     .await;

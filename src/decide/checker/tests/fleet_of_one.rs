@@ -341,7 +341,7 @@ impl Site {
         };
         let terms = &SCHEDULES[self.schedule];
         let region = self.client.holidays.parse().unwrap();
-        let calendar = Calendar::new(self.client.servers[0].zone, region, Vec::new());
+        let calendar = Calendar::new(self.client.servers[0].zone, region);
         let open: Vec<Deployment> = self.deployments.iter().filter(|d| d.state.is_open()).cloned().collect();
         let minutes = |deployment: &Deployment| {
             let need = Durations::default().need(terms, self.release(&deployment.product, &deployment.to));
@@ -379,7 +379,7 @@ impl Site {
         let terms = &SCHEDULES[self.schedule];
         let region = self.client.holidays.parse().unwrap();
         let server = &self.client.servers[0];
-        let calendar = Calendar::new(server.zone, region, Vec::new());
+        let calendar = Calendar::new(server.zone, region);
         planner::plan(&Facts {
             now: self.now,
             terms,

@@ -38,9 +38,11 @@ pub(super) fn rule(because: &Because) -> Rule {
         Because::UpToDate
         | Because::NoPath(_)
         | Because::SteppingStone(..)
+        | Because::SteppingMajor(..)
         | Because::RequirementMet(_)
         | Because::RequirementMissing(_)
         | Because::CompanionMissing(_)
+        | Because::CompanionNotOrdered(_)
         | Because::PartnerHeld(_)
         | Because::Follows(..)
         | Because::Together(..)
@@ -142,9 +144,11 @@ impl Teller<'_, '_> {
 
             Because::NoPath(goal) => self.no_path(goal),
             Because::SteppingStone(goal, first) => self.stepping_stone(goal, first),
+            Because::SteppingMajor(goal, first) => self.stepping_major(goal, first),
             Because::RequirementMet(requirement) => self.requirement_met(requirement),
             Because::RequirementMissing(requirement) => self.requirement_missing(requirement),
             Because::CompanionMissing(companion) => self.companion_missing(companion),
+            Because::CompanionNotOrdered(companion) => self.companion_not_ordered(companion),
             Because::PartnerHeld(partner) => self.partner_held(partner),
             Because::Follows(partner, slot) => self.follows(partner, slot),
             Because::Together(partner, slot) => self.together(partner, slot),
@@ -160,7 +164,11 @@ impl Teller<'_, '_> {
                 format!("un bon de commande qui nomme {}", self.product),
             )),
             Because::Silent => Some(("a report of the agent".to_owned(), "un compte rendu de l'agent".to_owned())),
-            Because::NeedsRequest(release) => Some(self.request_remedy(release)),
+            Because::NeedsRequest(release) | Because::SteppingMajor(_, release) => Some(self.request_remedy(release)),
+            Because::CompanionNotOrdered(companion) => Some((
+                format!("an order that names {}", companion.product),
+                format!("un bon de commande qui nomme {}", companion.product),
+            )),
             Because::RequestedGone(_) => {
                 Some(("a request for another version".to_owned(), "une demande pour une autre version".to_owned()))
             }

@@ -50,10 +50,26 @@ impl Teller<'_, '_> {
     }
 
     pub(super) fn companion_missing(&self, companion: &Companion) -> Said {
-        let Companion { product, version } = companion;
+        let (it, Companion { product, version }) = (self.it(), companion);
         (
-            format!("goes only together with {product} {version}, which cannot be planned"),
-            format!("ne s'installe qu'avec {product} {version}, qui ne peut être planifiée"),
+            format!("{it} goes only together with {product} {version}, which cannot be planned"),
+            format!("{it} ne s'installe qu'avec {product} {version}, qui ne peut être planifiée"),
+        )
+    }
+
+    pub(super) fn companion_not_ordered(&self, companion: &Companion) -> Said {
+        let (it, Companion { product, version }) = (self.it(), companion);
+        (
+            format!("{it} goes only together with {product} {version}, and the order does not name {product}"),
+            format!("{it} ne s'installe qu'avec {product} {version}, et le bon de commande ne nomme pas {product}"),
+        )
+    }
+
+    pub(super) fn stepping_major(&self, goal: &Release, first: &Release) -> Said {
+        let (goal, first) = (goal.id(), first.id());
+        (
+            format!("{goal} needs {first} first, a major that has to be asked for as well"),
+            format!("{goal} nécessite d'abord {first}, version majeure à demander elle aussi"),
         )
     }
 

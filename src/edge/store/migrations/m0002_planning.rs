@@ -77,8 +77,8 @@ impl MigrationTrait for M0002Planning {
     }
 }
 
-/// Fills new columns of every row, page by page.
-async fn fill(
+/// Fills columns of every row from its body, page by page.
+pub(super) async fn fill(
     manager: &SchemaManager<'_>,
     table: &str,
     columns: &[&str],

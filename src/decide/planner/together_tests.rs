@@ -1,0 +1,151 @@
+//! Releases that belong together as tables: companions, requirements, stepping stones, and what may go without them.
+
+use super::tests::{World, manifest};
+use crate::model::agreement::{Agreed, Agreement};
+use crate::model::fleet::ClosedPeriod;
+use crate::model::manifest::{Companion, Manifest, Requirement, Text};
+use crate::model::version::Change;
+
+const PUBLISHED: &str = "2026-04-29 17:00";
+
+/// A minor of isaged that goes only together with another release.
+fn with(version: &str, product: &str, theirs: &str) -> Manifest {
+    let mut manifest = manifest("isaged", version, Change::Minor);
+    manifest.installs_with = vec![Companion { product: product.into(), version: theirs.parse().unwrap() }];
+    manifest
+}
+
+fn requiring(version: &str, at_least: &str) -> Manifest {
+    let mut manifest = manifest("isaged", version, Change::Minor);
+    manifest.requires = vec![Requirement { product: "isacompta".into(), at_least: at_least.parse().unwrap() }];
+    manifest
+}
+
+fn over(product: &str, version: &str, change: Change, oldest: &str) -> Manifest {
+    let mut manifest = manifest(product, version, change);
+    manifest.upgrade_from = Some(oldest.parse().unwrap());
+    manifest
+}
+
+fn isaged() -> World {
+    World::at("2026-04-29 18:00").install("isaged", "3.0.0")
+}
+
+#[test]
+fn companions_go_together_or_not_at_all() {
+    let world = isaged().publish(with("3.0.1", "isacompta", "14.20.003"), PUBLISHED);
+    world.check("isaged", "waiting prerequisites");
+    let world = world.publish(manifest("isacompta", "14.20.003", Change::Minor), PUBLISHED);
+    world.check("isaged", "planned 3.0.1 29 22:00-30 07:00");
+    let leaders: Vec<String> = world.plan().iter().filter_map(|d| d.outcome.plan().map(|p| p.leader.clone())).collect();
+    assert_eq!(leaders, ["isacompta 14.20.003", "isacompta 14.20.003"]);
+}
+
+#[test]
+fn a_companion_that_is_there_but_not_ordered_holds_and_is_told_before_the_deadline() {
+    let mut world = isaged()
+        .publish(with("3.0.1", "isacompta", "14.20.003"), PUBLISHED)
+        .publish(manifest("isacompta", "14.20.003", Change::Minor), PUBLISHED);
+    world.client.order.retain(|product| product != "isacompta");
+    world.check("isaged", "held prerequisites");
+    world.check("isacompta", "out_of_scope out-of-scope");
+    let decisions = world.plan();
+    let said: Vec<&str> = decisions[1].reasons.iter().map(|r| r.text.as_str()).collect();
+    let last = said.last().copied().unwrap_or_default();
+    assert_eq!(last, "isaged 3.0.1 goes only together with isacompta 14.20.003, and the order does not name isacompta");
+    // Without it on the server there is nothing to bring along.
+    world.state.inventory.remove("isacompta");
+    world.check("isaged", "planned 3.0.1 29 22:00-30 07:00");
+}
+
+#[test]
+fn what_waits_for_others_does_not_hold_back_an_older_release() {
+    for newest in [with("3.0.2", "isacompta", "14.20.003"), requiring("3.0.2", "14.20.003")] {
+        let mut world =
+            isaged().publish(manifest("isaged", "3.0.1", Change::Minor), PUBLISHED).publish(newest, "2026-04-29 17:30");
+        world.check("isaged", "planned 3.0.1 29 22:00-30 07:00");
+        world = world.publish(manifest("isacompta", "14.20.003", Change::Minor), PUBLISHED);
+        world.check("isaged", "planned 3.0.2 29 22:00-30 07:00");
+        // Once the older is there, the newer waits again.
+        world.releases.pop();
+        world.install("isaged", "3.0.1").check("isaged", "waiting prerequisites");
+    }
+}
+
+#[test]
+fn a_major_nobody_asked_for_does_not_hold_back_the_minor_it_names() {
+    let mut major = manifest("isacompta", "15.00.001", Change::Major);
+    major.installs_with = vec![Companion { product: "isaged".into(), version: "3.0.1".parse().unwrap() }];
+    let world = isaged().publish(major, PUBLISHED).publish(manifest("isaged", "3.0.1", Change::Minor), PUBLISHED);
+    world.check("isacompta", "waiting major-on-request");
+    world.check("isaged", "planned 3.0.1 29 22:00-30 07:00");
+}
+
+#[test]
+fn a_minor_that_nothing_leads_to_is_held_and_told() {
+    let world = isaged().publish(over("isaged", "3.0.5", Change::Minor, "3.0.3"), PUBLISHED);
+    world.check("isaged", "held prerequisites");
+    // What leads part of the way goes.
+    let world = world.publish(manifest("isaged", "3.0.1", Change::Minor), PUBLISHED);
+    world.check("isaged", "planned 3.0.1 29 22:00-30 07:00");
+    let world = world.publish(over("isaged", "3.0.3", Change::Minor, "3.0.1"), PUBLISHED);
+    world.check("isaged", "planned 3.0.1 29 22:00-30 07:00");
+}
+
+#[test]
+fn a_major_that_needs_another_major_first_names_it() {
+    let world = World::at("2026-04-30 10:00")
+        .publish(manifest("isacompta", "15.00.001", Change::Major), PUBLISHED)
+        .publish(over("isacompta", "16.00.001", Change::Major, "15.00.001"), PUBLISHED)
+        .request("16.00.001", "2026-05-16");
+    world.check("isacompta", "held prerequisites");
+    let decisions = world.plan();
+    let last = decisions[0].reasons.last().map(|r| r.text.clone()).unwrap_or_default();
+    assert_eq!(last, "isacompta 16.00.001 needs isacompta 15.00.001 first, a major that has to be asked for as well");
+}
+
+#[test]
+fn an_agreement_on_the_whole_closure_opens_its_last_night_too() {
+    let mut world = World::at("2026-04-29 17:01").publish(manifest("isacompta", "14.20.003", Change::Minor), PUBLISHED);
+    let day = |text: &str| text.parse().unwrap();
+    world.client.closed.push(ClosedPeriod::days(day("2026-04-27"), day("2026-04-29"), "paie"));
+    world.check("isacompta", "planned 14.20.003 30 22:00-01 07:00");
+    let agree = |world: &World, from: &str, to: &str| {
+        let mut world = world.clone();
+        let agreed = Agreed::ClosedPeriod { server: None, from: day(from), to: day(to) };
+        let (client, by) = ("martin".to_owned(), "A. Martin".to_owned());
+        world.agreements.push(Agreement { id: 1, client, agreed, by, at: world.now });
+        world
+    };
+    agree(&world, "2026-04-29", "2026-04-29").check("isacompta", "planned 14.20.003 29 22:00-30 07:00");
+    // One day short of what is closed, it opens nothing.
+    agree(&world, "2026-04-27", "2026-04-28").check("isacompta", "planned 14.20.003 30 22:00-01 07:00");
+}
+
+#[test]
+fn what_follows_a_release_that_finds_no_room_is_held_with_it() {
+    // The requested major and the manual update both need nearly all of the one slot there is before the date.
+    let mut major = manifest("isacompta", "15.00.001", Change::Major);
+    major.duration_minutes = 240;
+    let mut manual = requiring("3.0.1", "15.00.001");
+    manual.manual_steps = Some(Text { fr: "Relancer".into(), en: None });
+    let mut paye = manifest("isapaye", "12.4.1", Change::Major);
+    paye.duration_minutes = 240;
+    let mut world = World::at("2026-05-06 10:00")
+        .install("isaged", "3.0.0")
+        .install("isapaye", "11.0.0")
+        .publish(major, PUBLISHED)
+        .publish(manual, PUBLISHED)
+        .publish(paye, PUBLISHED)
+        .request("15.00.001", "2026-05-10");
+    let mut other = world.requests[0].clone();
+    (other.id, other.product, other.version) = (2, "isapaye".into(), "12.4.1".parse().unwrap());
+    world.requests.push(other);
+    world.requests[1].before = "2026-05-09".parse().unwrap();
+    world.check("isapaye", "planned 12.4.1 09 08:00-09 16:00");
+    world.check("isacompta", "held maintenance-slots");
+    world.check("isaged", "held prerequisites");
+    world.requests.pop();
+    world.check("isacompta", "planned 15.00.001 09 08:00-09 16:00");
+    world.check("isaged", "planned 3.0.1 11 20:00-11 22:00");
+}
