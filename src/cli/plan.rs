@@ -2,11 +2,11 @@
 
 use super::access::Access;
 use super::api::Client;
-use super::args::Format;
+use super::args::Shape;
 use super::explain::SUPPOSED;
 use super::history::versions;
 use super::lang::{self, Lang, Spoken, either};
-use super::{Outcome, Usage, output};
+use super::{Outcome, output};
 use crate::decide::calendar::Fold;
 use crate::decide::civil::Moment;
 use crate::model::fleet::Language;
@@ -43,7 +43,7 @@ pub struct PlanArgs {
     lang: Option<Lang>,
     /// JSON carries both languages
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: Shape,
     #[command(flatten)]
     access: Access,
 }
@@ -64,18 +64,15 @@ pub async fn run(args: PlanArgs) -> Outcome {
         ("days", Some(args.days.to_string())),
         ("all", Some(args.all.to_string())),
     ];
-    if args.format == Format::Csv {
-        return Err(Usage("the plan is printed as table or json".to_owned()).into());
-    }
     let rows = client.plan(&query).await?;
     match args.format {
-        Format::Json | Format::Csv => output::print_json(&rows),
-        Format::Table if rows.is_empty() && args.all => output::print(either(
+        Shape::Json => output::print_json(&rows),
+        Shape::Text if rows.is_empty() && args.all => output::print(either(
             Lang::or_locale(args.lang),
             "nothing is known of such servers and products",
             "rien n'est connu de tels serveurs et produits",
         )),
-        Format::Table => output::print(&text(&rows, Lang::or_locale(args.lang), supposed)),
+        Shape::Text => output::print(&text(&rows, Lang::or_locale(args.lang), supposed)),
     }
 }
 

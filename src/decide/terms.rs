@@ -5,6 +5,7 @@
 
 use super::calendar::{Calendar, Region};
 use super::window_lint::Fault;
+use crate::decide::civil::PROVIDER_ZONE;
 use crate::model::schedule::{JobTerms, Schedule, Window};
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use std::collections::BTreeMap;
@@ -116,7 +117,7 @@ impl Terms {
 
     /// A schedule whose nights all overlap the barred hours would install nothing, and say so only at dawn.
     fn night_never_free(&self) -> Option<Problem> {
-        let calendar = Calendar::new(chrono_tz::Europe::Paris, Region::National);
+        let calendar = Calendar::new(PROVIDER_ZONE, Region::National);
         let from: DateTime<Utc> = Utc.timestamp_opt(1_767_225_600, 0).single()?; // 2026-01-01
         let nights = self.minor_window().slots(&calendar, from, from + TimeDelta::days(2 * 366));
         if nights.is_empty() || nights.iter().any(|night| !self.barred_window().touches(&calendar, *night)) {

@@ -1,5 +1,6 @@
 //! The story as it is printed: what the history says happened, dated in the site's own time, with the rule.
 
+use crate::decide::civil::PROVIDER_ZONE;
 use crate::edge::store::{EventFilter, Store, StoreError};
 use crate::model::event::{Event, EventKind, PROVIDER};
 use crate::model::fleet::Fleet;
@@ -39,10 +40,10 @@ impl Telling {
 
     fn tell(&mut self, event: &Event, lines: &mut Vec<String>) {
         let body = &event.body;
-        let zone = body.server.as_ref().and_then(|s| self.zones.get(s)).copied().unwrap_or(chrono_tz::Europe::Paris);
+        let zone = body.server.as_ref().and_then(|s| self.zones.get(s)).copied().unwrap_or(PROVIDER_ZONE);
         let local = body.at.with_timezone(&zone);
         let day = local.format("%A %-d %B %Y").to_string();
-        if day != self.last_day && zone == chrono_tz::Europe::Paris {
+        if day != self.last_day && zone == PROVIDER_ZONE {
             lines.push(format!("\n{day}"));
             self.last_day = day;
         }
@@ -51,7 +52,7 @@ impl Telling {
             Some(clause) => format!("  [{} {clause}]", reason.rule),
             None => format!("  [{}]", reason.rule),
         });
-        let zone = if zone == chrono_tz::Europe::Paris { "" } else { " (site time)" };
+        let zone = if zone == PROVIDER_ZONE { "" } else { " (site time)" };
         lines.push(format!("  {} {:<18} {}{rule}{zone}", local.format("%H:%M"), who, body.text));
     }
 }

@@ -6,6 +6,7 @@
 
 use super::Orchestrator;
 use crate::decide::calendar::{Calendar, Region};
+use crate::decide::civil::PROVIDER_ZONE;
 use crate::decide::notice::intervention_due;
 use crate::decide::terms::Terms;
 use crate::edge::store::{Changes, Row, Sequence, StoreError, Stored};
@@ -186,8 +187,7 @@ async fn due(
         client.servers.iter().find(|s| Some(s.id.as_str()) == server).or_else(|| client.servers.first())
     });
     let region = client.as_ref().and_then(|client| client.holidays.parse().ok()).unwrap_or(Region::National);
-    let zone = site.map_or(chrono_tz::Europe::Paris, |server| server.zone);
-    // The client's closed periods do not stop the provider's clock.
+    let zone = site.map_or(PROVIDER_ZONE, |server| server.zone);
     let calendar = Calendar::new(zone, region);
     Ok(due_at(o, terms, Some(&calendar), now))
 }

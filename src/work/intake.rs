@@ -213,6 +213,14 @@ fn retract(known: &Stored<Release>, listed: &Listed, now: DateTime<Utc>, changes
     changes.rows.push(Row::Release(known.with(release)));
 }
 
+/// An address as an alert may show it, without what some hide in it.
+fn shown(address: &str) -> String {
+    let Ok(mut url) = address.parse::<url::Url>() else { return String::new() };
+    // Neither can fail: an address of a feed has a host.
+    let _ = (url.set_username(""), url.set_password(None));
+    url.to_string()
+}
+
 /// A feed could not be used at all: what was verified before stays in force, and newer roots count.
 async fn refuse(o: &Orchestrator, publisher: &Publisher, error: FetchError) -> Result<(), StoreError> {
     let mut changes = Changes::default();
@@ -225,7 +233,7 @@ async fn refuse(o: &Orchestrator, publisher: &Publisher, error: FetchError) -> R
             changes.rows.extend(failed.roots.into_iter().map(|file: FeedFile| Row::FeedFile(file)));
             match failed.error {
                 FeedError::Refused(_) => refused(why),
-                FeedError::Unreachable(why) => Fetched::Nothing { why },
+                FeedError::Unreachable(why) => Fetched::Nothing { why: format!("{}: {why}", shown(&publisher.url)) },
             }
         }
     };

@@ -5,6 +5,7 @@
 //! recorded. What is given up stays in the outbox as undelivered, with an event and an alert.
 
 use super::{Orchestrator, alerts};
+use crate::decide::civil::PROVIDER_ZONE;
 use crate::decide::letters::{self, Desk, LetterError, Reader};
 use crate::decide::retry::{self, Next, Patience};
 use crate::edge::mail::{Outgoing, Person, Receipt, SendError, parse_mailbox};
@@ -106,7 +107,7 @@ async fn write(o: &Orchestrator, notice: &Notice) -> Result<Outgoing, Failure> {
         provider: o.staff.signature.clone(),
         email: parse_mailbox(&o.staff.iah).map_or_else(|_| o.staff.iah.clone(), |it| it.email.to_string()),
         phone: o.staff.phone.clone(),
-        zone: chrono_tz::Europe::Paris,
+        zone: PROVIDER_ZONE,
     };
     let reader = Reader { name: to.first().and_then(|person: &Person| person.name.clone()), language };
     let rendered = letters::render(&body.letter, &reader, &desk)

@@ -2,6 +2,7 @@
 //! is asked over HTTP and ends when it is told to.
 
 use super::databases;
+use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -112,6 +113,12 @@ impl Desk {
         let output = self.run(line);
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("output is text")
+    }
+
+    /// What a command prints as JSON.
+    #[track_caller]
+    pub fn json(&self, line: &str) -> Value {
+        serde_json::from_str(&self.printed(line)).expect("the output is JSON")
     }
 
     /// The history as it stands, to see that nothing changed.

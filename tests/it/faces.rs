@@ -65,10 +65,6 @@ async fn each(story: impl Fn(&Desk)) {
     .await;
 }
 
-fn json_of(desk: &Desk, line: &str) -> Value {
-    serde_json::from_str(&desk.printed(line)).expect("the output is JSON")
-}
-
 #[tokio::test]
 async fn the_plan_shows_each_clients_nights_and_what_is_at_risk() {
     each(|desk| {
@@ -115,15 +111,15 @@ async fn the_language_is_the_locales_unless_one_is_asked_for_and_json_has_both()
             let text = String::from_utf8(output.stdout).unwrap();
             assert!(output.status.success() && text.contains(said), "{locale} {line}: {text}");
         }
-        let english = json_of(desk, "explain martin-1 --json --lang en");
-        assert_eq!(english, json_of(desk, "explain martin-1 --json --lang fr"));
+        let english = desk.json("explain martin-1 --json --lang en");
+        assert_eq!(english, desk.json("explain martin-1 --json --lang fr"));
         let held = english["decisions"].as_array().unwrap().iter().find(|d| d["product"] == "isaged").unwrap();
         let reason = held["reasons"].as_array().unwrap().last().unwrap();
         assert_eq!((&reason["rule"], &reason["clause"]), (&json!("hold"), &Value::Null));
         assert_eq!(reason["remedy"], "staff lifting hold 1");
         assert_eq!(reason["remedy_fr"], "la levée du blocage 1 par l'équipe");
-        let plan = json_of(desk, "plan --format json --lang fr");
-        assert_eq!(plan, json_of(desk, "plan --format json"));
+        let plan = desk.json("plan --format json --lang fr");
+        assert_eq!(plan, desk.json("plan --format json"));
         let held = plan.as_array().unwrap().iter().find(|row| row["decision"] == "held").unwrap();
         assert_eq!((&held["product"], &held["state"]), (&json!("isaged"), &json!("planned")));
         let reason = held["reasons"].as_array().unwrap().last().unwrap();
@@ -144,11 +140,11 @@ async fn another_instant_is_on_the_clock_of_the_site_and_changes_nothing() {
             ("2026-04-30T21:30:00-03:00", "2026-05-01T00:30:00Z"),
             ("2026-04-01T08:00", "2026-04-01T06:00:00Z"),
         ] {
-            let told = json_of(desk, &format!("explain martin-1 --json --at {at}"));
+            let told = desk.json(&format!("explain martin-1 --json --at {at}"));
             assert_eq!(told["at"], utc, "{at}");
             desk.printed(&format!("plan --at {at}"));
         }
-        let reunion = json_of(desk, "explain martin-2 --json --at 2026-04-30T21:30");
+        let reunion = desk.json("explain martin-2 --json --at 2026-04-30T21:30");
         assert_eq!(reunion["at"], "2026-04-30T17:30:00Z");
         for command in ["plan", "explain martin-1"] {
             for bad in ["demain", "2026-02-30T22:00", "22:00", "2026-04-30T24:00", "30/04/2026"] {

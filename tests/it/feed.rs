@@ -266,6 +266,7 @@ async fn a_line_that_fails_is_told_only_when_it_lasts_and_once() {
         assert_eq!(w.alerts().await, ["feed of agiris cannot be fetched"]);
         let said = w.events(EventKind::FeedUnreachable).await.remove(0);
         assert!(said.contains("since 2026-04-29T15:10:00Z, 3 times in a row: "), "{said}");
+        assert!(said.contains(" times in a row: http://127.0.0.1:"), "it names the address: {said}");
         assert!(said.ends_with("the server answered 503 Service Unavailable"), "{said}");
         assert_eq!(w.events(EventKind::FeedRefused).await.len(), 0, "nothing of it was refused");
         w.breaks(None);

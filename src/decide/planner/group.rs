@@ -81,8 +81,9 @@ fn stop<'a>(draft: &Draft<'a>) -> Option<Barred<'a>> {
             | Because::GroupDoesNotFit(_)
     );
     let late = matches!(draft.verdict, Verdict::Late(_)) && is_tied(draft);
-    let asked = draft.reasons.iter().any(|b| matches!(b, Because::Requested(_) | Because::Manual));
-    ((tied || late) && !asked).then_some(Barred { release, because })
+    // What was asked for is not given up for something older.
+    let asked = |b: &Because| matches!(b, Because::Requested(request) if request.version == *release.version());
+    ((tied || late) && !draft.reasons.iter().any(asked)).then_some(Barred { release, because })
 }
 
 /// Ties draft `i` to what it needs. Returns whether anything changed.

@@ -73,6 +73,25 @@ fn what_waits_for_others_does_not_hold_back_an_older_release() {
 }
 
 #[test]
+fn neither_manual_work_nor_a_request_for_something_newer_keeps_an_older_release_back() {
+    let mut manual = requiring("3.0.2", "14.20.003");
+    manual.manual_steps = Some(Text { fr: "Relancer".into(), en: None });
+    let older = manifest("isaged", "3.0.1", Change::Minor);
+    isaged()
+        .publish(older.clone(), PUBLISHED)
+        .publish(manual, "2026-04-29 17:30")
+        .check("isaged", "planned 3.0.1 29 22:00-30 07:00");
+    // The major that was asked for waits for its stone, which waits for its companion.
+    let mut world = isaged()
+        .publish(older, PUBLISHED)
+        .publish(with("3.0.2", "isacompta", "14.20.003"), "2026-04-29 17:30")
+        .publish(over("isaged", "4.0.0", Change::Major, "3.0.2"), PUBLISHED)
+        .request("4.0.0", "2026-05-16");
+    world.requests[0].product = "isaged".into();
+    world.check("isaged", "planned 3.0.1 29 22:00-30 07:00");
+}
+
+#[test]
 fn a_major_nobody_asked_for_does_not_hold_back_the_minor_it_names() {
     let mut major = manifest("isacompta", "15.00.001", Change::Major);
     major.installs_with = vec![Companion { product: "isaged".into(), version: "3.0.1".parse().unwrap() }];

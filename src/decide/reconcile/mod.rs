@@ -6,6 +6,8 @@
 
 mod deployments;
 mod standing;
+#[cfg(test)]
+mod tests;
 
 pub use standing::{HALTED, cause, halted};
 

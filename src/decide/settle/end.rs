@@ -1,6 +1,7 @@
 //! The end of a deployment: its state, its event, the client's letter, the alert to staff, the request it fulfils.
 
 use super::{Finished, Heard, Refusal, Said, Scene, Settled, is_running, observes};
+use crate::decide::civil::PROVIDER_ZONE;
 use crate::model::alert::{AlertClass, NewAlert};
 use crate::model::deployment::{Closing, Deployment, DeploymentState};
 use crate::model::event::{EventKind, NewEvent};
@@ -83,7 +84,7 @@ impl Scene<'_> {
         let server = self.client?.servers.iter().find(|s| s.id == closed.server);
         let installation = Installation {
             server: closed.server.clone(),
-            zone: server.map_or(chrono_tz::Europe::Paris, |s| s.zone),
+            zone: server.map_or(PROVIDER_ZONE, |s| s.zone),
             product: closed.product.clone(),
             from: closed.from.clone(),
             to: closed.to.clone(),

@@ -1,6 +1,7 @@
 //! What a database would hold: deployments, events, letters, alerts, written together or not at all.
 
 use super::figures::Figures;
+use crate::decide::civil::PROVIDER_ZONE;
 use crate::decide::letters::{self, Desk, Reader};
 use crate::model::alert::NewAlert;
 use crate::model::deployment::Deployment;
@@ -55,7 +56,7 @@ impl Book {
                 provider: "Infogérance".to_owned(),
                 email: "infogerance@example.net".to_owned(),
                 phone: None,
-                zone: chrono_tz::Europe::Paris,
+                zone: PROVIDER_ZONE,
             },
         }
     }

@@ -9,6 +9,7 @@ use super::figures::Figures;
 use super::happening::{Concerns, End, Happening};
 use super::laws;
 use crate::decide::checker::{Finding, Severity};
+use crate::decide::civil::PROVIDER_ZONE;
 use crate::decide::durations::Durations;
 use crate::decide::inspect;
 use crate::decide::planner::{self, Verdict};
@@ -190,7 +191,7 @@ impl Play {
 
     /// A line of the story, in the time of the server it is about.
     pub(super) fn tell(&mut self, place: Option<usize>, line: impl FnOnce() -> String) {
-        let zone = place.map_or(chrono_tz::Europe::Paris, |place| self.world.server(place).zone);
+        let zone = place.map_or(PROVIDER_ZONE, |place| self.world.server(place).zone);
         let when = self.now.with_timezone(&zone).format("%a %-d %b %H:%M");
         if let Some(log) = &mut self.log {
             log.push(format!("{when}  {}", line()));

@@ -43,6 +43,7 @@ pub(super) struct PlanQuery {
         (status = 200, body = [PlanRow]),
         (status = 400, body = Problem, description = "`at` is no instant, or a year whose calendar is not known"),
         (status = 403, body = Problem),
+        (status = 404, body = Problem, description = "there is no such client or server"),
     )
 )]
 pub(super) async fn plan(
@@ -52,6 +53,7 @@ pub(super) async fn plan(
 ) -> Result<Json<Vec<PlanRow>>, ApiError> {
     let client = identity.limit(query.client.as_deref())?;
     own_server(&app, &identity, query.server.as_deref()).await?;
+    known(&app, client.as_deref(), query.server.as_deref()).await?;
     let filter = PlanFilter {
         selection: Selection { client, server: query.server },
         product: query.product,
@@ -60,6 +62,23 @@ pub(super) async fn plan(
         all: query.all,
     };
     Ok(Json(views::plan(&app.o, &filter).await?))
+}
+
+/// An empty plan of what does not exist would read like good news.
+async fn known(app: &App, client: Option<&str>, server: Option<&str>) -> Result<(), ApiError> {
+    if let Some(id) = client
+        && app.o.store.client(id).await?.is_none()
+    {
+        return Err(ApiError::not_found(format!("there is no client {id:?}")));
+    }
+    if let Some(id) = server {
+        let owner = app.o.store.client_of_server(id).await?;
+        if owner.is_none_or(|owner| client.is_some_and(|client| owner.id != client)) {
+            let of = client.map_or_else(String::new, |client| format!(" of {client}"));
+            return Err(ApiError::not_found(format!("there is no server {id:?}{of}")));
+        }
+    }
+    Ok(())
 }
 
 /// Most rows of the plan in an answer about something else.

@@ -26,10 +26,6 @@ async fn each(story: impl Fn(&Desk)) {
     .await;
 }
 
-fn json_of(desk: &Desk, line: &str) -> Value {
-    serde_json::from_str(&desk.printed(line)).expect("the output is JSON")
-}
-
 #[tokio::test]
 async fn agreements_are_recorded_and_listed() {
     each(|desk| {
@@ -60,7 +56,7 @@ async fn agreements_are_recorded_and_listed() {
         );
         // Réunion's clock for its server.
         let slot = "agree slot piton-srv1 isacompta --from 2026-04-30T12:30 --to 2026-04-30T13:30 --by Loïc --format json";
-        let row = json_of(desk, slot);
+        let row = desk.json(slot);
         assert_eq!(row["slot"], json!({ "start": "2026-04-30T08:30:00Z", "end": "2026-04-30T09:30:00Z" }));
         let closed = desk.printed("agree closed cabinet-martin --from 2026-05-04 --to 2026-05-08 --by Claire");
         assert!(closed.starts_with("agreement 3 by Claire: closed period of cabinet-martin, 2026-05-04 to 2026-05-08"));
@@ -68,7 +64,7 @@ async fn agreements_are_recorded_and_listed() {
         assert!(notice.starts_with("agreement 4 by Claire: isacompta 15.00.001 by 2026-05-04, under the notice"));
         let listed = desk.printed("agree list");
         assert!(listed.contains("2  piton-conseil  isacompta on piton-srv1, Thu 30 Apr 12:30–13:30"), "{listed}");
-        assert_eq!(json_of(desk, "agree list --client cabinet-martin --format json").as_array().unwrap().len(), 3);
+        assert_eq!(desk.json("agree list --client cabinet-martin --format json").as_array().unwrap().len(), 3);
         assert!(desk.history().contains("agreement 4 by Claire, recorded by staff"));
 
         let asked = desk.printed("request isacompta 15.00.001 --before 2026-05-04 --client cabinet-martin");
@@ -108,7 +104,7 @@ async fn holds_are_placed_listed_and_lifted_and_a_release_goes_on() {
             desk.printed("hold client piton-conseil --reason tax")
                 .starts_with("hold 2 on client piton-conseil until it is lifted, by staff: tax\n")
         );
-        let release = json_of(desk, "hold isacompta 14.20.003 --reason doubt --format json");
+        let release = desk.json("hold isacompta 14.20.003 --reason doubt --format json");
         assert_eq!((&release["on"], &release["version"]), (&json!("release"), &json!("14.20.003")));
         let listed = desk.printed("hold list");
         assert!(
@@ -123,8 +119,8 @@ async fn holds_are_placed_listed_and_lifted_and_a_release_goes_on() {
             resumed.starts_with("isacompta 14.20.003 goes on, by Nadia: mended\n  hold 3 is lifted\n"),
             "{resumed}"
         );
-        assert_eq!(json_of(desk, "hold list --format json").as_array().unwrap().len(), 1);
-        let all = json_of(desk, "hold list --all --format json");
+        assert_eq!(desk.json("hold list --format json").as_array().unwrap().len(), 1);
+        let all = desk.json("hold list --all --format json");
         assert_eq!((&all[0]["lifted_by"], &all[2]["lifted_by"]), (&json!("Paul"), &json!("Nadia")));
     })
     .await;
@@ -153,13 +149,13 @@ async fn requests_are_changed_repeated_and_printed_as_json() {
             "{changed}"
         );
         assert!(desk.printed("request list").contains("superseded by 2"));
-        let listed = json_of(desk, "request list --format json");
+        let listed = desk.json("request list --format json");
         assert_eq!(
             (&listed[0]["by"], &listed[1]["by"]),
             (&json!("staff for cabinet-martin"), &json!("staff Nadia for cabinet-martin"))
         );
-        assert_eq!(json_of(desk, "request list --format json"), json_of(desk, "request list --json"));
-        let cancelled = json_of(desk, "request cancel 2 --format json");
+        assert_eq!(desk.json("request list --format json"), desk.json("request list --json"));
+        let cancelled = desk.json("request cancel 2 --format json");
         assert_eq!((&cancelled["id"], &cancelled["state"]), (&json!(2), &json!("cancelled")));
         let twice =
             "request isacompta 15.00.001 --with isacompta 15.00.001 --before 2026-06-10 --client cabinet-martin";
