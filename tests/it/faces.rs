@@ -77,6 +77,11 @@ async fn the_plan_shows_each_clients_nights_and_what_is_at_risk() {
             "nothing is planned, held or late; --all shows what waits or is up to date\n"
         );
         assert_eq!(desk.printed("plan --all --product word"), "nothing is known of such servers and products\n");
+        // No plan of what does not exist: it would read like good news.
+        desk.refused("plan --client nobody", 1, &["there is no client \"nobody\""]);
+        desk.refused("plan --server nothing-1", 1, &["there is no server \"nothing-1\""]);
+        desk.refused("plan --client rhin --server martin-1", 1, &["there is no server \"martin-1\" of rhin"]);
+        desk.refused("plan --format csv", 2, &["possible values: text, json"]);
         for line in desk.printed("plan --all").lines().chain(desk.printed("plan --all --lang fr").lines()) {
             assert!(line.chars().count() <= 100 && !line.contains('\u{1b}'), "{line}");
         }
@@ -184,6 +189,10 @@ async fn a_client_asks_about_another_instant_for_itself_only() {
         for foreign in ["plan?client=rhin", "plan?server=rhin-1", "explain?server=rhin-1"] {
             site.get(&format!("{API}/{foreign}&{at}"), &martin).await.refused(403);
         }
+        for unknown in ["plan?client=nobody", "plan?server=nothing-1", "plan?client=rhin&server=martin-1"] {
+            site.get(&format!("{API}/{unknown}&{at}"), &staff).await.refused(404);
+        }
+        site.get(&format!("{API}/plan?server=nothing-1&{at}"), &martin).await.refused(404);
         for (bad, said) in [
             ("demain", "at \"demain\" is not an instant"),
             ("2026-04-30T21:30:00+02:00", "is not an instant"),

@@ -240,7 +240,7 @@ fn follow<'a>(facts: &Facts<'a>, draft: &mut Draft<'a>, partner: &'a Release, af
 const OPENINGS_MAX: usize = 14;
 
 /// The slot both go into: one that every member may go into and that is long enough for all of them; rather in time for
-/// all, then rather behind their canaries, then rather early.
+/// all, then rather behind their canaries, then rather the one a client was told of, then rather early.
 fn common_slot<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], i: usize, partner: usize) -> Option<&'a Slot> {
     let plans = [drafts[i].verdict.plan()?, drafts[partner].verdict.plan()?];
     let leaders = [plans[0].leader, plans[1].leader];
@@ -252,6 +252,7 @@ fn common_slot<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], i: usize, partner: u
     let in_time = |slot: &Slot| placed().all(|(_, p)| p.deadline.is_none_or(|d| slot.end <= d));
     let waits = |d: &Draft| d.reasons.contains(&Because::Ring(RingStand::Waits));
     let behind_canaries = |slot: &Slot| placed().all(|(d, p)| !waits(d) || p.slot.start <= slot.start);
+    let promised = |slot: &Slot| releases().any(|r| slots::promised(facts, r) == Some(slot));
     let work = plans[0].work;
     let openings = facts.almanac.openings(work, facts.now).iter().take(OPENINGS_MAX).map(|o| &o.slot);
     // An agreed slot is none of the contract's openings.
@@ -265,7 +266,7 @@ fn common_slot<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], i: usize, partner: u
         .filter(|slot| releases().all(|r| r.published_at() <= slot.start))
         .filter(|slot| agreed(slot) || releases().all(|r| is_announced(facts, work, r, slot)))
         .filter(|slot| agreed(slot) || releases().all(|r| slots::kept(facts, work, r, slot).is_some()))
-        .max_by_key(|slot| (in_time(slot), behind_canaries(slot), std::cmp::Reverse(slot.start)))
+        .max_by_key(|slot| (in_time(slot), behind_canaries(slot), promised(slot), std::cmp::Reverse(slot.start)))
 }
 
 /// Whether a contact hears early enough of a manual update in this slot; of one promised it was told before.

@@ -96,7 +96,17 @@ impl<'a, 'f> Search<'a, 'f> {
         if matches!(because, Because::TooShort(_)) && self.reasons.iter().any(|r| matches!(r, Because::TooShort(_))) {
             return;
         }
+        // A closed month is one reason, not thirty.
+        if matches!(because, Because::Closed(slot) if self.is_said(slot)) {
+            return;
+        }
         self.reasons.push(because);
+    }
+
+    /// Whether the closure that `slot` falls into was said of an earlier slot.
+    fn is_said(&self, slot: &Slot) -> bool {
+        let of = |slot: &Slot| self.facts.closed.covering(*slot, self.facts.server.zone).map(|closure| closure.slot);
+        self.reasons.iter().any(|said| matches!(said, Because::Closed(earlier) if of(earlier) == of(slot)))
     }
 
     /// Why an opening is not admissible.

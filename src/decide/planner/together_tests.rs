@@ -1,7 +1,8 @@
 //! Releases that belong together as tables: companions, requirements, stepping stones, and what may go without them.
 
-use super::tests::{World, manifest};
+use super::tests::{World, deployment, manifest};
 use crate::model::agreement::{Agreed, Agreement};
+use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::fleet::ClosedPeriod;
 use crate::model::manifest::{Companion, Manifest, Requirement, Text};
 use crate::model::version::Change;
@@ -167,4 +168,32 @@ fn what_follows_a_release_that_finds_no_room_is_held_with_it() {
     world.requests.pop();
     world.check("isacompta", "planned 15.00.001 09 08:00-09 16:00");
     world.check("isaged", "planned 3.0.1 11 20:00-11 22:00");
+}
+
+#[test]
+fn a_group_keeps_the_night_it_was_promised() {
+    let mut world = isaged()
+        .publish(with("3.0.1", "isacompta", "14.20.003"), PUBLISHED)
+        .publish(manifest("isacompta", "14.20.003", Change::Minor), PUBLISHED);
+    let night = ("2026-04-30 22:00", "2026-05-01 07:00");
+    world.deployments.push(deployment(&world, "14.20.003", night, DeploymentState::Planned));
+    world.check("isaged", "planned 3.0.1 30 22:00-01 07:00");
+    world.check("isacompta", "planned 14.20.003 30 22:00-01 07:00");
+    let theirs = Deployment {
+        id: 2,
+        product: "isaged".into(),
+        to: "3.0.1".parse().unwrap(),
+        ..deployment(&world, "14.20.003", night, DeploymentState::Planned)
+    };
+    world.deployments.push(theirs);
+    world.check("isaged", "planned 3.0.1 30 22:00-01 07:00");
+    // A promise that would be late is not worth keeping.
+    for deployment in &mut world.deployments {
+        deployment.slot = crate::model::slot::Slot::new(
+            "2026-05-02T20:00:00Z".parse().unwrap(),
+            "2026-05-03T05:00:00Z".parse().unwrap(),
+        )
+        .unwrap();
+    }
+    world.check("isaged", "planned 3.0.1 29 22:00-30 07:00");
 }
