@@ -5,7 +5,7 @@ use crate::world::{manifest, publish, report};
 use crate::{databases, world};
 use noctule::edge::config::Config;
 use noctule::work::Orchestrator;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Tells `story` at a desk in each kind of database: Wednesday 29 April 2026, noon in Paris; martin-srv1 and piton-srv1
 /// run isacompta 14.20.002, of which there is a minor and a major.
