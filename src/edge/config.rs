@@ -94,6 +94,9 @@ pub struct Smtp {
     /// The environment variable that holds the password.
     #[serde(default)]
     pub password_env: Option<String>,
+    /// Certificates (PEM) of an authority of one's own, trusted beside the public ones.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -155,7 +158,7 @@ impl Config {
         config.database_file.iter_mut().for_each(join);
         config.mail.folder.iter_mut().for_each(join);
         if let Some(smtp) = &mut config.mail.smtp {
-            smtp.password_file.iter_mut().for_each(join);
+            smtp.password_file.iter_mut().chain(&mut smtp.ca_file).for_each(join);
         }
         for publisher in &mut config.publishers {
             join(&mut publisher.root);
@@ -194,9 +197,9 @@ impl Config {
             return wrong("`staff.levels` names at most three recipients, one for each level of 6.1.7".to_owned());
         }
         if let Some(smtp) = &self.mail.smtp
-            && smtp.username.is_some() != smtp.password_file.is_some()
+            && smtp.username.is_some() != (smtp.password_file.is_some() || smtp.password_env.is_some())
         {
-            return wrong("[mail.smtp]: `username` and `password_file` go together".to_owned());
+            return wrong("[mail.smtp]: `username` goes together with `password_file` or `password_env`".to_owned());
         }
         for url in self.public_url.iter().chain(self.publishers.iter().map(|p| &p.url)) {
             if !url.parse::<url::Url>().is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {

@@ -47,6 +47,19 @@ fn paths_are_relative_to_the_file() {
 }
 
 #[test]
+fn the_mail_password_comes_from_a_file_or_the_environment() {
+    for (more, file) in
+        [("password_file = \"p\", ca_file = \"ca.pem\"", Some("p")), ("password_env = \"NOCTULE_SMTP_PASSWORD\"", None)]
+    {
+        let smtp = format!("smtp = {{ host = \"m\", username = \"u\", {more} }}");
+        let (folder, config) = read(&GOOD.replace("folder = \"outbox\"", &smtp)).unwrap();
+        let smtp = config.mail.smtp.unwrap();
+        assert_eq!(smtp.password_file, file.map(|name| folder.path().join(name)));
+        assert_eq!(smtp.ca_file, file.map(|_| folder.path().join("ca.pem")));
+    }
+}
+
+#[test]
 fn a_database_with_a_password_is_named_in_a_file() {
     let (folder, config) = read(&GOOD.replace("database = \"sqlite:noctule.db\"", "database_file = \"url\"")).unwrap();
     assert!(config.database_url().unwrap_err().to_string().starts_with("cannot read "));
@@ -70,7 +83,7 @@ fn each_mistake_says_where_and_what_would_do() {
         ("noc@example.net", "noc", "`staff.noc`: \"noc\" is no e-mail address"),
         ("chef@example.net", "chef", "`staff.levels`: \"chef\" is no e-mail address"),
         ("[\"chef", "[\"a@b.fr\", \"chef", "at most three recipients"),
-        ("folder = \"outbox\"", "smtp = { host = \"m\", username = \"u\" }", "go together"),
+        ("folder = \"outbox\"", "smtp = { host = \"m\", username = \"u\" }", "goes together with"),
         ("name = \"agiris\"", "name = \"AGIRIS\"", "a-z, 0-9 and -"),
         ("agiris.json", "none.json", "has no root at none.json"),
         ("[mail]", "tenant = \"a/b\"\n[mail]", "one path segment"),

@@ -1,7 +1,7 @@
 //! The outbox against a mail server that misbehaves: nothing lost, nothing twice, nothing silently dropped.
 
 use super::databases;
-use super::smtp::{Mood, Server};
+use super::smtp::{Mood, PASSWORD, Server, USERNAME};
 use super::world::{commit_fleet, orchestrator, paris};
 use chrono::TimeDelta;
 use noctule::edge::clock::Clock;
@@ -13,23 +13,46 @@ use noctule::model::notice::{Letter, NewNotice, NoticeState};
 use noctule::work::{Orchestrator, alerts, post};
 use std::path::Path;
 
-/// An orchestrator that posts through `server`.
-async fn posting(dir: &Path, database: &str, server: &Server) -> Orchestrator {
-    // Writes the configuration; its mailer goes unused.
-    drop(orchestrator(dir, database, "2026-04-29 17:00").await);
-    let mut config = Config::read(&dir.join("noctule.toml")).expect("the configuration is good");
-    config.mail.folder = None;
-    config.mail.smtp = Some(Smtp {
+/// A relay at `server`, in clear.
+fn relay(server: &Server) -> Smtp {
+    Smtp {
         host: "127.0.0.1".into(),
         port: Some(server.port()),
         security: SmtpSecurity::None,
         username: None,
         password_file: None,
         password_env: None,
-    });
+        ca_file: None,
+    }
+}
+
+/// An orchestrator that posts through `server`.
+async fn posting(dir: &Path, database: &str, server: &Server) -> Orchestrator {
+    posting_by(dir, database, relay(server)).await
+}
+
+async fn posting_by(dir: &Path, database: &str, smtp: Smtp) -> Orchestrator {
+    // Writes the configuration; its mailer goes unused.
+    drop(orchestrator(dir, database, "2026-04-29 17:00").await);
+    let mut config = Config::read(&dir.join("noctule.toml")).expect("the configuration is good");
+    config.mail.folder = None;
+    config.mail.smtp = Some(smtp);
     let o = Orchestrator::open(config, Some(Clock::stepped(paris("2026-04-29 17:00")))).await.expect("it opens");
     commit_fleet(&o).await;
     o
+}
+
+/// The same, encrypted, with a password and an authority to trust, both from files.
+fn secured(dir: &Path, server: &Server, security: SmtpSecurity, password: &str) -> Smtp {
+    std::fs::write(dir.join("password"), format!("{password}\n")).expect("it is written");
+    std::fs::write(dir.join("ca.pem"), &server.authority).expect("it is written");
+    Smtp {
+        security,
+        username: Some(USERNAME.into()),
+        password_file: Some(dir.join("password")),
+        ca_file: Some(dir.join("ca.pem")),
+        ..relay(server)
+    }
 }
 
 fn letter(o: &Orchestrator, key: &str, client: &str) -> NewNotice {
@@ -274,4 +297,59 @@ async fn two_posting_at_once_send_each_letter_once() {
         assert_eq!(server.taken().len(), 12);
     })
     .await;
+}
+
+#[tokio::test]
+async fn letters_go_encrypted_and_under_a_name_after_starttls_and_within_tls() {
+    for security in [SmtpSecurity::Starttls, SmtpSecurity::Tls] {
+        databases::each_url(|url| async move {
+            let dir = tempfile::tempdir().unwrap();
+            let server = Server::securing(security).await;
+            let smtp = secured(dir.path(), &server, security, PASSWORD);
+            let o = posting_by(dir.path(), &url, smtp).await;
+            let key = format!("{security:?}");
+            write(&o, vec![letter(&o, &key, "martin")]).await;
+            assert_eq!(post::run(&o).await.unwrap().sent, 1);
+            assert_eq!(server.taken()[0].to, ["claire@martin.example", "hugo@martin.example"]);
+            let clear = server.in_clear();
+            assert!(clear.iter().all(|line| line.starts_with("EHLO") || line == "STARTTLS"), "{clear:?}");
+            assert_eq!(clear.is_empty(), security == SmtpSecurity::Tls);
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn without_trust_a_name_or_encryption_nothing_is_said_and_nothing_lost() {
+    for (case, spoken, wanted) in [
+        ("no authority vouches", SmtpSecurity::Starttls, SmtpSecurity::Starttls),
+        ("no authority vouches", SmtpSecurity::Tls, SmtpSecurity::Tls),
+        ("wrong password", SmtpSecurity::Starttls, SmtpSecurity::Starttls),
+        ("nothing to encrypt with", SmtpSecurity::None, SmtpSecurity::Starttls),
+    ] {
+        databases::each_url(|url| async move {
+            let dir = tempfile::tempdir().unwrap();
+            let server = Server::securing(spoken).await;
+            let password = if case == "wrong password" { "guess" } else { PASSWORD };
+            let mut smtp = secured(dir.path(), &server, wanted, password);
+            if case != "wrong password" {
+                smtp.ca_file = None;
+            }
+            if spoken == SmtpSecurity::None {
+                // Not even a letter that needs no name.
+                (smtp.username, smtp.password_file) = (None, None);
+            }
+            let o = posting_by(dir.path(), &url, smtp).await;
+            let key = format!("{case} {spoken:?}");
+            write(&o, vec![letter(&o, &key, "martin")]).await;
+            let report = post::run(&o).await.unwrap();
+            assert_eq!((report.sent, report.undelivered), (0, 0), "{key}");
+            let mine = states(&o).await.into_iter().find(|(of, ..)| *of == key).expect("it is kept");
+            assert_eq!(mine.1, "pending", "{key}");
+            assert!(server.taken().is_empty() && server.asked() == 0, "{key}");
+            let clear = server.in_clear();
+            assert!(clear.iter().all(|line| ["EHLO", "STAR", "QUIT"].contains(&&line[..4])), "{key}: {clear:?}");
+        })
+        .await;
+    }
 }

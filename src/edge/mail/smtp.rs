@@ -5,8 +5,9 @@ use super::{MailError, SendError};
 use crate::edge::config::{Smtp, SmtpSecurity};
 use lettre::address::Envelope;
 use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters, TlsParametersBuilder};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::{Error, PoolConfig};
+use lettre::transport::smtp::{Error, PoolConfig, SUBMISSION_PORT, SUBMISSIONS_PORT};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use std::time::Duration;
 
@@ -39,10 +40,16 @@ impl Relay {
     pub(super) fn new(settings: &Smtp, hello: &str) -> Result<Relay, MailError> {
         let host = settings.host.as_str();
         let wrong = |error: Error| MailError::Smtp(format!("host {host:?}: {error}"));
+        let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host);
+        let trusted = || trusted(settings)?.build().map_err(wrong);
         let builder = match settings.security {
-            SmtpSecurity::Starttls => AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(host).map_err(wrong)?,
-            SmtpSecurity::Tls => AsyncSmtpTransport::<Tokio1Executor>::relay(host).map_err(wrong)?,
-            SmtpSecurity::None => AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host),
+            SmtpSecurity::Starttls => builder.port(SUBMISSION_PORT).tls(Tls::Required(trusted()?)),
+            SmtpSecurity::Tls => builder.port(SUBMISSIONS_PORT).tls(Tls::Wrapper(trusted()?)),
+            SmtpSecurity::None if settings.ca_file.is_some() => {
+                let what = "`ca_file` needs encryption: set `security` to \"starttls\" or \"tls\"";
+                return Err(MailError::Smtp(what.to_owned()));
+            }
+            SmtpSecurity::None => builder,
         };
         let mut builder = builder
             .hello_name(ClientId::Domain(hello.to_owned()))
@@ -133,6 +140,18 @@ fn in_one_line(error: &Error) -> String {
             })
             .collect();
     words.join(" ").chars().take(ANSWER_CHARS_MAX).collect()
+}
+
+/// Whom to believe that the server is who it should be: the public authorities, and the operator's own.
+fn trusted(settings: &Smtp) -> Result<TlsParametersBuilder, MailError> {
+    let mut parameters = TlsParameters::builder(settings.host.clone());
+    if let Some(path) = &settings.ca_file {
+        let wrong = |what: String| MailError::Smtp(format!("`ca_file` {}: {what}", path.display()));
+        let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+        let certificate = Certificate::from_pem(&pem).map_err(|error| wrong(error.to_string()))?;
+        parameters = parameters.add_root_certificate(certificate);
+    }
+    Ok(parameters)
 }
 
 /// The password, from a file's first line or an environment variable; never from the settings themselves.

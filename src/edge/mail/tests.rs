@@ -95,6 +95,7 @@ async fn settings_that_cannot_work_say_what_would() {
             username: username.map(str::to_owned),
             password_file: file.map(|name| dir.path().join(name)),
             password_env: None,
+            ca_file: None,
         }),
         ..good.clone()
     };
@@ -113,6 +114,16 @@ async fn settings_that_cannot_work_say_what_would() {
         (smtp(Tls, Some("u"), Some("empty")), "it is empty"),
     ] {
         let found = Mailer::open(&mail).unwrap_err().to_string();
+        assert!(found.contains(error), "{found:?} should say {error:?}");
+    }
+    let with_ca = |security, name: &str| {
+        let mut mail = smtp(security, None, None);
+        mail.smtp.iter_mut().for_each(|smtp| smtp.ca_file = Some(dir.path().join(name)));
+        Mailer::open(&mail).unwrap_err().to_string()
+    };
+    for (found, error) in
+        [(with_ca(Starttls, "missing"), "`ca_file` "), (with_ca(Plain, "password"), "`ca_file` needs encryption")]
+    {
         assert!(found.contains(error), "{found:?} should say {error:?}");
     }
     for mail in [smtp(Plain, None, None), smtp(Starttls, Some("u"), Some("password")), smtp(Tls, None, None)] {
