@@ -27,16 +27,16 @@ pub enum AgentCommandError {
 }
 
 /// Runs the agent until it is told to stop, or for one pass.
-pub async fn run(args: AgentArgs) -> Result<(), AgentCommandError> {
+pub async fn run(args: AgentArgs) -> super::Outcome {
     let config = agent_file::load(&args.config)?;
     let mut agent = Agent::new(config, Clock::System).await?;
     if args.once {
         let pass = agent.run_once().await?;
         for (action, outcome) in &pass.ended {
-            println!("action {action}: {outcome}");
+            super::output::print(&format!("action {action}: {outcome}"))?;
         }
         if pass.staged {
-            println!("a release is downloaded and waits for its slot");
+            super::output::print("a release is downloaded and waits for its slot")?;
         }
         return Ok(());
     }

@@ -60,7 +60,7 @@ async fn apply(path: PathBuf, yes: bool, dry_run: bool, access: &Access) -> Outc
         return Err(format!("{}\n{what}; nothing was changed", findings.errors.join("\n")).into());
     }
     for warning in &findings.warnings {
-        eprintln!("warning: {warning}");
+        output::say(&format!("warning: {warning}"));
     }
     let difference = fleet::compare(&o, &file.fleet).await?;
     if difference.is_empty() {

@@ -85,7 +85,9 @@ async fn deployments(client: &Client, args: &HistoryArgs) -> Outcome {
 
 fn warn_if_cut(rows: usize) {
     if rows >= ROWS_MAX {
-        eprintln!("warning: only the latest {ROWS_MAX} are shown; narrow with --client, --server, --since or --until");
+        output::say(&format!(
+            "warning: only the latest {ROWS_MAX} are shown; narrow with --client, --server, --since or --until"
+        ));
     }
 }
 

@@ -60,7 +60,7 @@ pub fn main() -> ExitCode {
 async fn run(command: Command) -> Outcome {
     match command {
         Command::Serve(args) => serve::run(args).await,
-        Command::Agent(args) => Ok(agent::run(args).await?),
+        Command::Agent(args) => agent::run(args).await,
         Command::Release(args) => Ok(release::run(args, crate::edge::clock::Clock::System).await?),
         Command::Fleet(args) => fleet::run(args).await,
         Command::Enrol(args) => tokens::enrol(args).await,
@@ -96,6 +96,6 @@ fn report(failure: &Failure) -> ExitCode {
         }
         cause = error.source();
     }
-    eprintln!("noctule: {message}");
+    output::say(&format!("noctule: {message}"));
     ExitCode::from(if failure.is::<Usage>() { 2 } else { 1 })
 }

@@ -22,6 +22,11 @@ pub fn print(text: &str) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
+/// Says `text` on standard error. When nobody reads that any more, there is nobody left to tell.
+pub fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// Writes `rows` as pretty JSON.
 pub fn print_json<T: Serialize + ?Sized>(rows: &T) -> Result<(), Failure> {
     print(&serde_json::to_string_pretty(rows)?)

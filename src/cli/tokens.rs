@@ -80,7 +80,7 @@ impl ScopeArgs {
 pub async fn enrol(args: EnrolArgs) -> Outcome {
     let o = args.access.open().await?;
     let code = tokens::issue_enrolment(&o, &args.server, TimeDelta::days(args.days)).await?;
-    eprintln!("one-time code for {}, valid {} days, shown only now:", args.server, args.days);
+    output::say(&format!("one-time code for {}, valid {} days, shown only now:", args.server, args.days));
     output::print(&code)
 }
 
@@ -89,7 +89,7 @@ pub async fn run(args: TokenArgs) -> Outcome {
         TokenCommand::Create { name, scope, access } => {
             let o = access.open().await?;
             let secret = tokens::issue(&o, &name, scope.scope()).await?;
-            eprintln!("token {name:?}, shown only now:");
+            output::say(&format!("token {name:?}, shown only now:"));
             output::print(&secret)
         }
         TokenCommand::Revoke { name, access } => {

@@ -128,6 +128,18 @@ impl Desk {
 }
 
 #[test]
+fn whoever_reads_no_more_changes_no_exit_code() {
+    let desk = Desk::new();
+    desk.write("bad.toml", "name = 1");
+    for (line, code) in [("schedule check bad.toml", 1), ("history --since hier", 2), ("schedule show none.toml", 1)] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let status = desk.command(line).stderr(writer).status().expect("the binary runs");
+        assert_eq!(status.code(), Some(code), "{line}");
+    }
+}
+
+#[test]
 fn a_wrong_command_line_is_a_usage_error() {
     each(|desk| {
         let before = desk.history();

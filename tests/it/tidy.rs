@@ -129,6 +129,14 @@ fn the_import_reader_sees_groups_and_paths() {
     );
 }
 
+/// `println!` and `eprintln!` panic once their reader is gone; `cli::output` does not.
+#[test]
+fn nothing_is_printed_past_the_output() {
+    let prints = |path: &PathBuf| fs::read_to_string(path).expect("source is text").contains("println!(");
+    let found: Vec<PathBuf> = sources(&src()).into_iter().filter(prints).collect();
+    assert!(found.is_empty(), "print with `cli::output` in {found:?}");
+}
+
 #[test]
 fn every_file_fits_in_the_head_and_says_what_it_is() {
     let mut broken = Vec::new();
