@@ -132,7 +132,7 @@ fn planned(n: usize, round: usize, id: i64, manifest: &Manifest, standing: Optio
         deadline: Some(slot.end),
         request: None,
         attempt: 1,
-        reasons: reasons(),
+        reasons: reasons().into(),
         state: DeploymentState::Planned,
     };
     let text = format!("{} {} planned for Wed 29 Apr 22:00 to Thu 30 Apr 07:00", deployment.product, deployment.to);
@@ -143,7 +143,7 @@ fn planned(n: usize, round: usize, id: i64, manifest: &Manifest, standing: Optio
     let value = Standing { server: deployment.server.clone(), outcomes };
     let standing = standing.map_or_else(|| Stored::new(value.clone()), |known| known.with(value.clone()));
     Changes {
-        events: vec![event.about(&deployment).reasons(reasons())],
+        events: vec![event.about(&deployment).reasons(reasons().into())],
         notices: vec![letter("planned", &deployment, manifest, Letter::MinorPlanned)],
         rows: vec![Row::Deployment(Stored::new(deployment)), Row::Standing(standing)],
     }

@@ -26,7 +26,7 @@ fn deployment(id: i64, action: i64, start: &str, end: &str) -> Deployment {
         deadline: None,
         request: None,
         attempt: 1,
-        reasons: Vec::new(),
+        reasons: [].into(),
         state: DeploymentState::Planned,
     }
 }

@@ -10,7 +10,7 @@ use super::calendar::{Region, UnknownRegion};
 use super::checker::{Checker, CheckerError};
 use super::closed::Closed;
 use super::durations::Durations;
-use super::load::{Load, Promised};
+use super::load::{Load, Promise, Staffed};
 use super::planner::{Catalog, Facts, Verdicts};
 use super::rollout::Rollout;
 use super::terms::Terms;
@@ -72,7 +72,9 @@ pub struct World {
     /// Canary servers by product.
     canaries: BTreeMap<String, usize>,
     /// Attended installations by slot, by schedule.
-    staffed: BTreeMap<String, Promised>,
+    staffed: BTreeMap<String, Staffed>,
+    /// What was promised, by place.
+    promises: Vec<Vec<Promise>>,
 }
 
 /// A client with what was made ready for it.
@@ -96,15 +98,6 @@ pub struct Site {
     /// Open ones, and those that did not end well; oldest first.
     pub deployments: Vec<Deployment>,
     pub standing: Standing,
-    promises: Vec<Promise>,
-}
-
-/// What a server was promised, as it weighs on what all share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Promise {
-    pub slot: Slot,
-    pub minutes: u32,
-    pub attended: bool,
 }
 
 impl World {
@@ -127,6 +120,7 @@ impl World {
             rollout: parts.rollout,
             durations: parts.durations,
             staffed: BTreeMap::new(),
+            promises: Vec::new(),
         };
         for client in parts.clients {
             let terms = parts.terms.get(&client.schedule).ok_or_else(|| WorldError::NoSchedule {
@@ -150,7 +144,6 @@ impl World {
                     standing: standings
                         .remove(&machine.id)
                         .unwrap_or_else(|| Standing { server: machine.id.clone(), ..Standing::default() }),
-                    promises: Vec::new(),
                 });
             }
             world.clients.push(Customer {
@@ -165,6 +158,7 @@ impl World {
                 client,
             });
         }
+        world.promises = vec![Vec::new(); world.sites.len()];
         for place in 0..world.sites.len() {
             let promises = world.open_promises(place);
             world.promise(place, promises);
@@ -294,8 +288,7 @@ impl World {
     pub fn with_facts<T>(&self, place: usize, now: DateTime<Utc>, look: impl FnOnce(&Facts) -> T) -> T {
         let site = &self.sites[place];
         let customer = &self.clients[site.customer];
-        let line = self.others_on_the_line(place);
-        let staffed = self.others_with_staff(place);
+        let Range { start, end } = customer.sites;
         let none = Load::none();
         look(&Facts {
             now,
@@ -314,11 +307,9 @@ impl World {
             durations: &self.durations,
             canaries: &self.canaries,
             load: Load {
-                staffed: staffed
-                    .as_ref()
-                    .or_else(|| self.staffed.get(&customer.client.schedule))
-                    .unwrap_or(none.staffed),
-                line: line.as_ref().unwrap_or(none.line),
+                staffed: self.staffed.get(&customer.client.schedule).unwrap_or(none.staffed),
+                own: &self.promises[place],
+                line: [&self.promises[start..place], &self.promises[place + 1..end]],
             },
         })
     }
@@ -336,18 +327,14 @@ impl World {
 
     /// Replaces what the server at `place` was promised.
     pub fn promise(&mut self, place: usize, promises: Vec<Promise>) {
-        let site = &mut self.sites[place];
-        if site.promises == promises {
+        if self.promises[place] == promises {
             return;
         }
-        let before = std::mem::replace(&mut site.promises, promises);
-        let staffed = self.staffed.entry(self.clients[site.customer].client.schedule.clone()).or_default();
-        for promise in before.iter().filter(|p| p.attended) {
-            subtract(staffed, promise.slot);
-        }
-        for promise in site.promises.iter().filter(|p| p.attended) {
-            *staffed.entry(promise.slot).or_default() += 1;
-        }
+        let before = std::mem::replace(&mut self.promises[place], promises);
+        let schedule = &self.clients[self.sites[place].customer].client.schedule;
+        let staffed = self.staffed.entry(schedule.clone()).or_default();
+        before.iter().filter(|p| p.attended).for_each(|p| staffed.remove(p.slot));
+        self.promises[place].iter().filter(|p| p.attended).for_each(|p| staffed.add(p.slot));
     }
 
     fn open_promises(&self, place: usize) -> Vec<Promise> {
@@ -361,43 +348,6 @@ impl World {
                 Some(promise_of(&customer.terms, &self.durations, release, d.slot, d.request.is_some()))
             })
             .collect()
-    }
-
-    /// Minutes the client's other servers take of its line; `None` when it has no other.
-    fn others_on_the_line(&self, place: usize) -> Option<Promised> {
-        let sites = &self.clients[self.sites[place].customer].sites;
-        if sites.len() < 2 {
-            return None;
-        }
-        let mut line = Promised::new();
-        for other in sites.clone().filter(|other| *other != place) {
-            for promise in &self.sites[other].promises {
-                *line.entry(promise.slot).or_default() += promise.minutes;
-            }
-        }
-        Some(line)
-    }
-
-    /// Attended work of everybody else; `None` when this server has none of its own to take out.
-    fn others_with_staff(&self, place: usize) -> Option<Promised> {
-        let site = &self.sites[place];
-        if !site.promises.iter().any(|p| p.attended) {
-            return None;
-        }
-        let mut staffed = self.staffed.get(&self.clients[site.customer].client.schedule)?.clone();
-        for promise in site.promises.iter().filter(|p| p.attended) {
-            subtract(&mut staffed, promise.slot);
-        }
-        Some(staffed)
-    }
-}
-
-fn subtract(promised: &mut Promised, slot: Slot) {
-    if let Some(count) = promised.get_mut(&slot) {
-        *count -= 1;
-        if *count == 0 {
-            promised.remove(&slot);
-        }
     }
 }
 

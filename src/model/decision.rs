@@ -6,6 +6,7 @@ use super::slot::Slot;
 use super::version::Version;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// One step of the reasoning: the rule and what it said here, in French and English.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,9 @@ pub struct Reason {
     pub remedy: Option<Text>,
 }
 
+/// Ordered reasons; shared by the decision, its deployment and the history.
+pub type Reasons = Arc<[Reason]>;
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
     pub client: String,
@@ -27,7 +31,7 @@ pub struct Decision {
     pub product: String,
     pub outcome: Outcome,
     /// Never empty.
-    pub reasons: Vec<Reason>,
+    pub reasons: Reasons,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

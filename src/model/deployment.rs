@@ -1,6 +1,6 @@
 //! A deployment: one release going to one server, one attempt. Its state only moves by the methods here.
 
-use super::decision::Reason;
+use super::decision::Reasons;
 use super::slot::Slot;
 use super::version::{Change, Version};
 use chrono::{DateTime, Utc};
@@ -31,7 +31,7 @@ pub struct Deployment {
     pub request: Option<i64>,
     /// 1 for the first try of this release on this server.
     pub attempt: u32,
-    pub reasons: Vec<Reason>,
+    pub reasons: Reasons,
     pub state: DeploymentState,
 }
 

@@ -1,6 +1,6 @@
 //! One line of history: append-only, chained by hash per client.
 
-use super::decision::Reason;
+use super::decision::Reasons;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +24,8 @@ pub struct NewEvent {
     pub kind: EventKind,
     /// One sentence, English, without personal data.
     pub text: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reasons: Vec<Reason>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub reasons: Reasons,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -84,6 +84,10 @@ pub struct Event {
     pub body: NewEvent,
 }
 
+fn is_empty(reasons: &Reasons) -> bool {
+    reasons.is_empty()
+}
+
 impl NewEvent {
     /// An event of `client` that happened at `at`; the builder methods add what it is about.
     pub fn new(at: DateTime<Utc>, client: &str, kind: EventKind, text: impl Into<String>) -> NewEvent {
@@ -96,7 +100,7 @@ impl NewEvent {
             request: None,
             kind,
             text: text.into(),
-            reasons: Vec::new(),
+            reasons: Reasons::default(),
         }
     }
 
@@ -115,7 +119,7 @@ impl NewEvent {
         self
     }
 
-    pub fn reasons(mut self, reasons: Vec<Reason>) -> NewEvent {
+    pub fn reasons(mut self, reasons: Reasons) -> NewEvent {
         self.reasons = reasons;
         self
     }

@@ -230,7 +230,7 @@ fn write_down(
         new.count.counted_from, new.count.earliest
     );
     let event = NewEvent::new(now, &client.id, EventKind::RequestAccepted, text);
-    changes.events.push(event.product(product).request(id).reasons(new.reasons));
+    changes.events.push(event.product(product).request(id).reasons(new.reasons.into()));
     let site = |(id, slot): &(String, Slot)| Some((client.servers.iter().find(|s| s.id == *id)?, *slot));
     let sites: Vec<_> = new.slots.iter().filter_map(site).collect();
     if let Some(((server, slot), others)) = sites.split_first() {

@@ -32,7 +32,7 @@ async fn observed(o: &Orchestrator, minutes: i64) {
         deadline: None,
         request: None,
         attempt: 1,
-        reasons: Vec::new(),
+        reasons: [].into(),
         state: DeploymentState::Installed { started_at, finished_at: now, observed: None },
     };
     let rows = (1_001..=1_010).map(|id| Row::Deployment(Stored::new(one(id)))).collect();

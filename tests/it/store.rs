@@ -45,7 +45,7 @@ fn deployment(id: i64, server: &str, version: &str) -> Deployment {
         deadline: None,
         request: None,
         attempt: 1,
-        reasons: Vec::new(),
+        reasons: [].into(),
         state: DeploymentState::Planned,
     }
 }

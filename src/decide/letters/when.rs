@@ -48,8 +48,17 @@ pub fn brief_day(language: Language, date: NaiveDate) -> String {
             let day = &DAYS_FR[date.weekday().num_days_from_monday() as usize][..3];
             format!("{day}. {} {}", number(language, date), BRIEF_MONTHS_FR[date.month0() as usize])
         }
-        Language::En => date.format("%a %-d %b").to_string(),
+        Language::En => {
+            let (day, month) =
+                (DAYS_EN[date.weekday().num_days_from_monday() as usize], MONTHS_EN[date.month0() as usize]);
+            format!("{} {} {}", &day[..3], date.day(), &month[..3])
+        }
     }
+}
+
+/// `22:00`, `07:05`: where many times stand close together.
+pub fn clock(time: NaiveTime) -> String {
+    format!("{:02}:{:02}", time.hour(), time.minute())
 }
 
 /// `jeudi 30 avril 2026`, `Thursday 30 April 2026`.

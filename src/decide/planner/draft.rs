@@ -128,9 +128,11 @@ impl<'a> Verdicts<'a> {
         self.0.iter().filter_map(|d| d.reasons.last().map(words::rule))
     }
 
-    /// Whether something else goes together with `placed`.
-    pub fn is_grouped(&self, placed: &Placement) -> bool {
-        self.0.iter().filter(|d| d.verdict.plan().is_some_and(|p| p.leader == placed.leader)).count() > 1
+    /// The product and release that go first among those that go together with `placed`.
+    pub fn first_with(&self, placed: &Placement) -> Option<(&'a str, Option<&'a Arc<Release>>)> {
+        let together = |d: &&Draft<'a>| d.verdict.plan().is_some_and(|p| p.leader == placed.leader);
+        let first = |d: &&Draft<'a>| d.verdict.plan().map(|p| p.position);
+        self.0.iter().filter(together).min_by_key(first).map(|d| (d.product.as_str(), d.release))
     }
 
     /// Releases that are installed and were withdrawn.

@@ -37,13 +37,15 @@ fn is_tied(draft: &Draft) -> bool {
 /// Drafts again for each product whose release is stopped by what it is tied to, and takes an older one that is in
 /// time: a newer release must not cost an older one its deadline. `attempt` drafts and joins, leaving releases aside.
 pub(super) fn fall_back<'a>(
+    facts: &Facts<'a>,
     mut drafts: Vec<Draft<'a>>,
     attempt: impl Fn(&[Barred<'a>]) -> Vec<Draft<'a>>,
 ) -> Vec<Draft<'a>> {
     let mut barred: Vec<Barred<'a>> = Vec::new();
     // Leaving one release aside can stop another product's: at most one round for each draft.
     for _ in 0..drafts.len() {
-        let stopped: Vec<&'a String> = drafts.iter().filter(|d| stop(d).is_some()).map(|d| d.product).collect();
+        let stopped: Vec<&'a String> =
+            drafts.iter().filter(|d| stop(d).is_some() && has_older(facts, d)).map(|d| d.product).collect();
         let better = stopped.into_iter().find_map(|product| {
             let mut with = barred.clone();
             let mut tried = None;
@@ -61,6 +63,17 @@ pub(super) fn fall_back<'a>(
         (barred, drafts) = (with, next);
     }
     drafts
+}
+
+/// Whether there is anything to fall back on.
+fn has_older(facts: &Facts, draft: &Draft) -> bool {
+    let (Some(release), Some(installed)) = (draft.release, facts.state.inventory.get(draft.product)) else {
+        return false;
+    };
+    let all = facts.catalog.get(draft.product).map_or(&[][..], Vec::as_slice);
+    all.iter()
+        .filter(|r| installed < r.version() && r.version() < release.version())
+        .any(|r| r.retracted.is_none() && r.published_at() <= facts.now)
 }
 
 /// A release that is left aside, and what stopped it.

@@ -17,7 +17,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::sync::Arc;
 
 /// Time before a slot from which a missing backup holds the installation, so that staff can still act.
-const BACKUP_LEAD: TimeDelta = TimeDelta::hours(4);
+pub const BACKUP_LEAD: TimeDelta = TimeDelta::hours(4);
 
 /// The next minor of a product; `barred` are left aside.
 pub(super) fn draft<'a>(

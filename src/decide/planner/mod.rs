@@ -28,6 +28,7 @@ pub(in crate::decide) mod tests;
 mod together_tests;
 
 pub use draft::{Placement, Verdict, Verdicts};
+pub use minor::BACKUP_LEAD;
 
 use super::almanac::Almanac;
 use super::calendar::Calendar;
@@ -107,7 +108,7 @@ pub fn weigh<'a>(facts: &Facts<'a>) -> Verdicts<'a> {
         group::join(facts, &mut drafts);
         drafts
     };
-    let mut drafts = group::fall_back(attempt(&[]), attempt);
+    let mut drafts = group::fall_back(facts, attempt(&[]), attempt);
     room::make(facts, &mut drafts);
     group::number(&mut drafts);
     Verdicts(drafts)

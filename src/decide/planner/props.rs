@@ -142,8 +142,8 @@ proptest! {
             let stuck = matches!(decision.outcome, Outcome::Held { .. } | Outcome::Late(_) | Outcome::Waiting);
             let way_out = decision.reasons.iter().any(|reason| reason.remedy.is_some());
             prop_assert!(way_out || !stuck, "no way out: {decision:?}");
-            for reason in decision.reasons {
-                prop_assert!(reason.remedy.is_none_or(|r| !r.fr.is_empty() && r.en.is_some_and(|en| !en.is_empty())));
+            for reason in decision.reasons.iter() {
+                prop_assert!(reason.remedy.as_ref().is_none_or(|r| !r.fr.is_empty() && r.en.as_ref().is_some_and(|en| !en.is_empty())));
             }
         }
     }

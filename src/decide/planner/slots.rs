@@ -4,7 +4,6 @@ use super::because::Because;
 use super::{Facts, reach};
 use crate::decide::almanac::{Opening, Work};
 use crate::decide::calendar::Fold;
-use crate::decide::load;
 use crate::model::agreement::{Agreed, Agreement};
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::hold::{Hold, HoldOn};
@@ -161,16 +160,13 @@ pub(super) fn fits(facts: &Facts, slot: Slot, need: TimeDelta) -> bool {
 
 /// Whether the client's line can carry one more installation of this length beside what its other servers do then.
 fn line_has_room(facts: &Facts, slot: Slot, need: TimeDelta) -> bool {
-    if facts.load.line.is_empty() {
-        return true;
-    }
     let lines = i64::from(facts.terms.schedule.rollout.line_installs_max.max(1));
-    let taken = TimeDelta::minutes(load::overlapping(facts.load.line, slot).into());
-    taken + need <= TimeDelta::minutes((slot.end - slot.start.max(facts.now)).num_minutes() * lines)
+    let taken = facts.load.line_busy(slot);
+    taken.is_zero() || taken + need <= TimeDelta::minutes((slot.end - slot.start.max(facts.now)).num_minutes() * lines)
 }
 
 fn staff_are_free(facts: &Facts, slot: Slot) -> bool {
-    load::overlapping(facts.load.staffed, slot) < facts.terms.schedule.staff.installs_max
+    facts.load.attended(slot) < facts.terms.schedule.staff.installs_max
 }
 
 /// The agreement by which a slot may lie in a closed period: it covers every closed day that the slot touches.

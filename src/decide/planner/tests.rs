@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::decide::calendar::Region;
-use crate::decide::load::Promised;
+use crate::decide::load::{Promise, Staffed};
 use crate::decide::rollout::Progress;
 use crate::model::decision::Plan;
 use crate::model::fleet::{ClosedPeriod, Contact, Language, Ring};
@@ -88,8 +88,9 @@ pub(super) struct World {
     pub agreements: Vec<Agreement>,
     pub holds: Vec<Hold>,
     pub durations: Durations,
-    pub staffed: Promised,
-    pub line: Promised,
+    pub staffed: Staffed,
+    /// What the client's other server was promised.
+    pub line: Vec<Promise>,
 }
 
 impl World {
@@ -123,8 +124,8 @@ impl World {
             agreements: Vec::new(),
             holds: Vec::new(),
             durations: Durations::default(),
-            staffed: Promised::new(),
-            line: Promised::new(),
+            staffed: Staffed::default(),
+            line: Vec::new(),
         }
     }
 
@@ -188,7 +189,7 @@ impl World {
             rollout: &self.rollout,
             durations: &self.durations,
             canaries: &self.canaries,
-            load: Load { staffed: &self.staffed, line: &self.line },
+            load: Load { staffed: &self.staffed, own: &[], line: [&[self.line.clone()], &[]] },
         })
     }
 
@@ -230,7 +231,7 @@ pub(super) fn deployment(world: &World, version: &str, slot: (&str, &str), state
         deadline: None,
         request: None,
         attempt: 1,
-        reasons: Vec::new(),
+        reasons: [].into(),
         state,
     }
 }

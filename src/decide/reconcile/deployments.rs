@@ -1,38 +1,46 @@
 //! Deployments as they should be: inserted, moved, regrouped, given up.
 
 use super::{Ids, Scene, Steps, intends, why};
-use crate::decide::planner::{Verdict, Verdicts};
+use crate::decide::planner::Verdicts;
 use crate::decide::world::Site;
 use crate::model::decision::{Decision, Plan};
 use crate::model::deployment::{BadTransition, Deployment, DeploymentState};
 use crate::model::event::EventKind;
 use crate::model::manifest::Text;
 use crate::model::notice::Letter;
+use crate::model::release::Release;
 use crate::model::slot::Slot;
 use crate::model::version::Change;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Whether each plan has its open deployment, as it should be, and each open deployment its plan.
-///
-/// Groups are looked at more closely than this: their actions are compared when steps are made.
 pub(super) fn agree(verdicts: &Verdicts, site: &Site) -> bool {
+    let known = |product: &str, release: Option<&Arc<Release>>| {
+        let version = release?.version();
+        site.planned().find(|d| d.product == product && d.to == *version)
+    };
     let mut intended = 0;
     for (product, release, verdict) in verdicts.iter() {
-        let (Some(placed), Some(release)) = (verdict.intent(), release) else { continue };
-        let known = site.planned().find(|d| d.product == product && d.to == *release.version());
-        match (verdict, known) {
-            (Verdict::Held(_), known) => intended += usize::from(known.is_some()),
-            (_, None) => return false,
-            (_, Some(known)) => {
-                let same = known.slot == *placed.slot
-                    && known.deadline == placed.deadline
-                    && known.request == placed.request.map(|r| r.id)
-                    && (known.position, known.action) == (0, known.id);
-                if !same || verdicts.is_grouped(placed) {
-                    return false;
-                }
-                intended += 1;
-            }
+        let Some(placed) = verdict.intent() else { continue };
+        let known_as = known(product, release);
+        intended += usize::from(known_as.is_some());
+        if verdict.plan().is_none() {
+            continue;
+        }
+        // The action of a group is the id of its first deployment.
+        let first = match placed.position {
+            0 => known_as,
+            _ => verdicts.first_with(placed).and_then(|(product, release)| known(product, release)),
+        };
+        let (Some(deployment), Some(first)) = (known_as, first) else { return false };
+        let same = deployment.slot == *placed.slot
+            && deployment.deadline == placed.deadline
+            && deployment.request == placed.request.map(|r| r.id)
+            && deployment.position == placed.position
+            && deployment.action == first.id;
+        if !same {
+            return false;
         }
     }
     intended == site.planned().count()

@@ -11,13 +11,14 @@ mod tests;
 
 pub use standing::{HALTED, cause, halted};
 
+use super::letters::when;
 use super::planner::{Facts, Verdicts};
 use super::world::{Customer, Site, World};
 use crate::model::alert::NewAlert;
 use crate::model::decision::{Decision, Outcome, Reason};
 use crate::model::deployment::{BadTransition, Deployment};
 use crate::model::event::{EventKind, NewEvent};
-use crate::model::fleet::Server;
+use crate::model::fleet::{Language, Server};
 use crate::model::manifest::Text;
 use crate::model::notice::{Installation, Letter, NewNotice};
 use crate::model::release::Release;
@@ -123,7 +124,10 @@ impl Scene<'_> {
 
     /// A slot in the site's own time: "Wed 29 Apr 22:00 to Thu 30 Apr 07:00".
     fn when(&self, slot: Slot) -> String {
-        let local = |at: DateTime<Utc>| at.with_timezone(&self.server.zone).format("%a %-d %b %H:%M").to_string();
+        let local = |at: DateTime<Utc>| {
+            let local = at.with_timezone(&self.server.zone).naive_local();
+            format!("{} {}", when::brief_day(Language::En, local.date()), when::clock(local.time()))
+        };
         format!("{} to {}", local(slot.start), local(slot.end))
     }
 

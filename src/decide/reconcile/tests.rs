@@ -49,7 +49,7 @@ impl Story {
             server: "m1".into(),
             product: product.into(),
             outcome,
-            reasons: vec![Reason::new(Rule::MinorNight, "because", "parce que")],
+            reasons: vec![Reason::new(Rule::MinorNight, "because", "parce que")].into(),
         }
     }
 

@@ -58,7 +58,7 @@ fn deployment(id: i64, product: &str) -> Deployment {
         deadline: None,
         request: None,
         attempt: 1,
-        reasons: Vec::new(),
+        reasons: [].into(),
         state: DeploymentState::Running { started_at: at("29T20:05") },
     }
 }

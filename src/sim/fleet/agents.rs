@@ -3,15 +3,15 @@
 
 use super::book::Written;
 use super::chance::About;
-use super::engine::{Play, Task};
+use super::engine::{Held, Play, Task};
 use super::happening::End;
 use super::laws;
 use crate::decide::handout::{self, Asking, Offer};
 use crate::decide::notice;
-use crate::decide::planner::{self, Verdict};
+use crate::decide::planner::BACKUP_LEAD;
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::event::{EventKind, NewEvent};
-use crate::model::rule::Rule;
+use crate::model::slot::Slot;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,13 +21,20 @@ const AGAIN_MINUTES: i64 = 20;
 const LOST_MINUTES: i64 = 60;
 
 impl Play {
-    /// The server's agent will poll when its slots begin; what it is told then is when its own start comes.
-    pub(super) fn expect_polls(&mut self, place: usize) {
+    /// What time will bring the server: its agent polls when its slots begin and is told then when its own start comes;
+    /// its plan is looked at when a slot is near and when it is over.
+    pub(super) fn expect(&mut self, place: usize) {
         let soon = self.now + TimeDelta::seconds(1);
-        let starts: Vec<DateTime<Utc>> = self.world.site(place).planned().map(|d| d.slot.start.max(soon)).collect();
-        for start in starts {
+        let slots: Vec<Slot> = self.world.site(place).planned().map(|d| d.slot).collect();
+        for slot in slots {
+            let (start, near) = (slot.start.max(soon), (slot.start - BACKUP_LEAD).max(soon));
             if self.lives[place].polls.insert(start) {
                 self.at(start, Task::Poll(place));
+            }
+            for look in [near, slot.end.max(soon)] {
+                if look != start && self.lives[place].looks.insert(look) {
+                    self.at(look, Task::Look(place));
+                }
             }
         }
     }
@@ -43,14 +50,14 @@ impl Play {
             self.lives[place].silent_until = None;
         }
         // The planner is asked again before anything leaves.
-        self.plan(place);
+        let held = self.plan(place);
         self.attend(place);
         let open: Vec<Deployment> =
             self.world.site(place).deployments.iter().filter(|d| d.state.is_open()).cloned().collect();
         if open.is_empty() {
             return;
         }
-        let (offer, start) = self.offer(place, &open);
+        let (offer, start) = self.offer(place, &open, &held);
         match offer {
             Offer::Install(action) if !action.is_running() => self.start(place, &action.deployments),
             Offer::Install(_) | Offer::Stop(_) => {}
@@ -84,7 +91,7 @@ impl Play {
     }
 
     /// What the orchestrator offers now, and when the server may next start something.
-    fn offer(&self, place: usize, open: &[Deployment]) -> (Offer, Option<DateTime<Utc>>) {
+    fn offer(&self, place: usize, open: &[Deployment], held: &Held) -> (Offer, Option<DateTime<Utc>>) {
         let (site, customer) = (self.world.site(place), self.world.customer(place));
         let release = |d: &Deployment| self.world.release(&d.product, &d.to);
         let retracted: BTreeSet<i64> =
@@ -96,7 +103,8 @@ impl Play {
                 Some((d.id, u32::try_from(need).unwrap_or(u32::MAX)))
             })
             .collect();
-        let held = self.held(place, open);
+        let is_held = |d: &&Deployment| held.iter().any(|(product, to)| *product == d.product && *to == d.to);
+        let held: BTreeSet<i64> = open.iter().filter(is_held).map(|d| d.id).collect();
         let running_beside = customer
             .sites
             .clone()
@@ -116,20 +124,6 @@ impl Play {
             line_busy: running_beside >= customer.terms.schedule.rollout.line_installs_max as usize,
         };
         (handout::offer(&asking), handout::next_start(&asking))
-    }
-
-    /// Deployments that the planner holds for another reason than the backup, which is looked at again.
-    fn held(&self, place: usize, open: &[Deployment]) -> BTreeSet<i64> {
-        self.world.with_facts(place, self.now, |facts| {
-            let verdicts = planner::weigh(facts);
-            let held: Vec<_> = verdicts
-                .iter()
-                .zip(verdicts.rules())
-                .filter(|((_, _, verdict), rule)| matches!(verdict, Verdict::Held(_)) && *rule != Rule::BackupFirst)
-                .filter_map(|((product, release, _), _)| Some((product, release?.version())))
-                .collect();
-            open.iter().filter(|d| held.iter().any(|(p, v)| *p == d.product && **v == d.to)).map(|d| d.id).collect()
-        })
     }
 
     fn start(&mut self, place: usize, deployments: &[Deployment]) {

@@ -1,7 +1,8 @@
 //! The virtual clock: what is due happens in order, each at its instant.
 //!
-//! Planning runs every few hours, and whenever something happened; before each hand-out the planner is asked again.
-//! Agents poll when their start in the slot has come. Nothing is looked at minute by minute.
+//! Planning runs once a day, whenever something happened, and when time alone changes an answer: near a slot, when its
+//! backup has to be there, and when it is over. Before each hand-out the planner is asked again. Agents poll when their
+//! start in the slot has come. Nothing is looked at minute by minute.
 
 use super::book::{Book, Written};
 use super::chance::{About, Chance, Faults};
@@ -12,7 +13,7 @@ use crate::decide::checker::{Finding, Severity};
 use crate::decide::civil::PROVIDER_ZONE;
 use crate::decide::durations::Durations;
 use crate::decide::inspect;
-use crate::decide::planner::{self, Verdict};
+use crate::decide::planner::{self, Verdict, Verdicts};
 use crate::decide::reconcile::{self, Ids};
 use crate::decide::terms::Terms;
 use crate::decide::world::{Almanacs, Parts, World, WorldError};
@@ -20,6 +21,7 @@ use crate::model::decision::Decision;
 use crate::model::deployment::Deployment;
 use crate::model::fleet::Client;
 use crate::model::report::{Backup, ServerState};
+use crate::model::rule::Rule;
 use crate::model::version::Version;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use std::cmp::Reverse;
@@ -27,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 /// Hours from one planning to the next when nothing happens.
-const PLAN_HOURS: i64 = 4;
+const PLAN_HOURS: i64 = 24;
 /// Site-local minute of the day at which a working day's backup ends: 20:30.
 const BACKUP_MINUTE: i64 = 20 * 60 + 30;
 /// Hours after which a failed backup that is repaired in the night has been.
@@ -56,12 +58,26 @@ pub(super) enum Task {
     Backup(usize),
     Repair(usize),
     Plan,
+    /// Time alone may have changed a server's plan.
+    Look(usize),
     Poll(usize),
     /// An installation ends on the machine: server, action.
     Ends(usize, i64),
     /// Nobody heard of it again.
     GiveUp(usize, i64),
     MailBack,
+}
+
+/// Products and versions that are not handed out, whatever their slot.
+pub(super) type Held = Vec<(String, Version)>;
+
+fn held(verdicts: &Verdicts) -> Held {
+    verdicts
+        .iter()
+        .zip(verdicts.rules())
+        .filter(|((_, _, verdict), rule)| matches!(verdict, Verdict::Held(_)) && *rule != Rule::BackupFirst)
+        .filter_map(|((product, release, _), _)| Some((product.to_owned(), release?.version().clone())))
+        .collect()
 }
 
 /// One server's life beside what the orchestrator knows.
@@ -72,6 +88,8 @@ pub(super) struct Life {
     pub next: Option<End>,
     /// Slots for which its agent already knows when to poll.
     pub polls: BTreeSet<DateTime<Utc>>,
+    /// When its plan will be looked at again.
+    pub looks: BTreeSet<DateTime<Utc>>,
     /// How what runs now will end.
     pub running: BTreeMap<i64, End>,
     /// Nothing is planned, held or late: until something happens, time changes nothing.
@@ -192,8 +210,8 @@ impl Play {
     /// A line of the story, in the time of the server it is about.
     pub(super) fn tell(&mut self, place: Option<usize>, line: impl FnOnce() -> String) {
         let zone = place.map_or(PROVIDER_ZONE, |place| self.world.server(place).zone);
-        let when = self.now.with_timezone(&zone).format("%a %-d %b %H:%M");
         if let Some(log) = &mut self.log {
+            let when = self.now.with_timezone(&zone).format("%a %-d %b %H:%M");
             log.push(format!("{when}  {}", line()));
         }
     }
@@ -205,10 +223,13 @@ impl Play {
                 let concerns = happening.concerns();
                 self.happen(happening);
                 match concerns {
-                    Concerns::Everybody => self.plan_all(),
+                    Concerns::Everybody => self.plan_where(|_, _| true),
+                    Concerns::Users(product) => self.plan_where(|play, place| play.runs(place, &product)),
                     Concerns::Client(client) => {
                         let sites = self.world.client(&client).map(|c| c.sites.clone());
-                        sites.into_iter().flatten().for_each(|place| self.plan(place));
+                        for place in sites.into_iter().flatten() {
+                            self.plan(place);
+                        }
                     }
                     Concerns::Nobody => {}
                 }
@@ -220,14 +241,10 @@ impl Play {
                 self.tell(Some(place), || "backup repaired".to_owned());
                 self.plan(place);
             }
-            Task::Plan => {
-                self.figures.plannings += 1;
-                self.expire_requests();
-                for place in self.world.places() {
-                    if !self.lives[place].quiet {
-                        self.plan(place);
-                    }
-                }
+            Task::Plan => self.plan_where(|play, place| !play.lives[place].quiet),
+            Task::Look(place) => {
+                self.lives[place].looks.remove(&self.now);
+                self.plan(place);
             }
             Task::Poll(place) => self.poll(place),
             Task::Ends(place, action) => self.ends(place, action),
@@ -270,6 +287,10 @@ impl Play {
         let fails = self.lives[place].backups_fail
             || self.chance.happens(self.faults.backup, About::Backup, place as u64, number);
         self.world.site_mut(place).state.backup = Some(Backup { finished_at: self.now, succeeded: !fails });
+        let tomorrow = self.now + TimeDelta::days(1);
+        if self.world.site(place).planned().any(|d| d.slot.start < tomorrow) {
+            self.plan(place);
+        }
         if fails {
             self.tell(Some(place), || "backup failed".to_owned());
             let repaired = self.chance.happens(self.faults.backup_repair, About::BackupRepair, place as u64, number);
@@ -279,29 +300,37 @@ impl Play {
         }
     }
 
-    /// Plans every server, as the planning job does.
-    pub(super) fn plan_all(&mut self) {
+    /// Plans every server that something may have changed for.
+    fn plan_where(&mut self, concerned: impl Fn(&Play, usize) -> bool) {
         self.figures.plannings += 1;
         self.expire_requests();
         for place in self.world.places() {
-            self.plan(place);
+            if concerned(self, place) {
+                self.plan(place);
+            }
         }
     }
 
-    /// Plans one server and writes what differs.
-    pub(super) fn plan(&mut self, place: usize) {
+    fn runs(&self, place: usize, product: &str) -> bool {
+        self.world.site(place).state.inventory.contains_key(product)
+    }
+
+    /// Plans one server and writes what differs. Returns what is held for another reason than the backup, which is
+    /// looked at again when something is handed out.
+    pub(super) fn plan(&mut self, place: usize) -> Held {
         let (world, now) = (&self.world, self.now);
-        let (quiet, promises, decisions) = world.with_facts(place, now, |facts| {
+        let (quiet, held, promises, decisions) = world.with_facts(place, now, |facts| {
             let verdicts = planner::weigh(facts);
             let quiet = verdicts
                 .iter()
                 .all(|(_, _, verdict)| matches!(verdict, Verdict::UpToDate | Verdict::OutOfScope | Verdict::Waiting));
             let differs = !reconcile::agrees(&verdicts, world.site(place));
-            (quiet, World::promises(facts, &verdicts), differs.then(|| verdicts.decisions(facts)))
+            let held = held(&verdicts);
+            (quiet, held, World::promises(facts, &verdicts), differs.then(|| verdicts.decisions(facts)))
         });
         self.world.promise(place, promises);
         self.lives[place].quiet = quiet;
-        let Some(decisions) = decisions else { return };
+        let Some(decisions) = decisions else { return held };
         self.inspect(place, &decisions);
         let n = reconcile::new_deployments(&decisions, self.world.site(place));
         let ids = Ids::from(self.book.allocate(n));
@@ -321,7 +350,8 @@ impl Play {
             }
             Err(error) => self.violate(place, "transition", error.to_string()),
         }
-        self.expect_polls(place);
+        self.expect(place);
+        held
     }
 
     /// Writes an entry and lets the world know.
@@ -329,10 +359,8 @@ impl Play {
         let keys: BTreeSet<&str> = entry.notices.iter().map(|n| n.key.as_str()).collect();
         laws::recorded(&self.book, &entry.deployments, &entry.events, &keys, self.now, &mut self.figures);
         for event in &entry.events {
-            let product = event.product.clone().unwrap_or_default();
-            let server = event.server.clone().unwrap_or_default();
-            let text = event.text.clone();
-            self.tell(Some(place), || format!("{server} {product}: {text}"));
+            let said = |of: &Option<String>| of.clone().unwrap_or_default();
+            self.tell(Some(place), || format!("{} {}: {}", said(&event.server), said(&event.product), event.text));
         }
         for deployment in &entry.deployments {
             self.keep(place, deployment);
@@ -353,6 +381,8 @@ impl Play {
             State::Installed { started_at, finished_at, .. } => {
                 let minutes = u32::try_from((finished_at - started_at).num_minutes() + 1).unwrap_or(u32::MAX);
                 self.observed.push((deployment.product.clone(), deployment.to.clone(), minutes));
+                // What failed before and runs now is the past.
+                all.retain(|d| d.state.is_open() || d.product != deployment.product || d.to > deployment.to);
             }
             State::Cancelled { .. } => {}
         }

@@ -76,6 +76,8 @@ pub enum End {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Concerns {
     Everybody,
+    /// Whoever runs the product.
+    Users(String),
     Client(String),
     Nobody,
 }
@@ -83,12 +85,12 @@ pub enum Concerns {
 impl Happening {
     pub fn concerns(&self) -> Concerns {
         match self {
-            Happening::Published(_)
-            | Happening::Retracted { .. }
-            | Happening::Resumed { .. }
-            | Happening::Restarted
-            | Happening::Held { on: HoldOn::Release { .. }, .. }
-            | Happening::Lifted { on: HoldOn::Release { .. } } => Concerns::Everybody,
+            Happening::Published(release) => Concerns::Users(release.product().to_owned()),
+            Happening::Retracted { product, .. }
+            | Happening::Resumed { product, .. }
+            | Happening::Held { on: HoldOn::Release { product, .. }, .. }
+            | Happening::Lifted { on: HoldOn::Release { product, .. } } => Concerns::Users(product.clone()),
+            Happening::Restarted => Concerns::Everybody,
             Happening::Requested { client, .. }
             | Happening::RequestCancelled { client, .. }
             | Happening::Agreed { client, .. }

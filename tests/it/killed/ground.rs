@@ -189,7 +189,7 @@ impl Ground {
             deadline: None,
             request: None,
             attempt: 1,
-            reasons: Vec::new(),
+            reasons: [].into(),
             state: DeploymentState::Planned,
         };
         let rows = PRODUCTS.iter().enumerate().map(deployment).map(|d| Row::Deployment(Stored::new(d))).collect();

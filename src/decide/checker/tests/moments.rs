@@ -97,7 +97,7 @@ fn a_minor_starts() {
                 PREREQUISITES,
             ),
             ("on another server", |_, g| g[0].server = "other".into(), &["fatal servers-only isacompta"]),
-            ("without a reason", |_, g| g[0].reasons.clear(), NIGHT),
+            ("without a reason", |_, g| g[0].reasons = [].into(), NIGHT),
             (
                 "while another installation runs",
                 |w, g| {

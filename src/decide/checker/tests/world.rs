@@ -57,7 +57,13 @@ pub fn plan(number: &str, slot: Slot, deadline: Option<DateTime<Utc>>, leader: &
 
 pub fn decision(product: &str, outcome: Outcome) -> Decision {
     let reasons = vec![Reason::new(Rule::MinorNight, "why", "pourquoi")];
-    Decision { client: "durand".into(), server: "srv".into(), product: product.into(), outcome, reasons }
+    Decision {
+        client: "durand".into(),
+        server: "srv".into(),
+        product: product.into(),
+        outcome,
+        reasons: reasons.into(),
+    }
 }
 
 /// A deployment of the plan, as it would be committed.
@@ -79,7 +85,7 @@ pub fn deployment(id: i64, product: &str, plan: &Plan, state: DeploymentState) -
         deadline: plan.deadline,
         request: plan.request,
         attempt: 1,
-        reasons: vec![Reason::new(Rule::MinorNight, "why", "pourquoi")],
+        reasons: vec![Reason::new(Rule::MinorNight, "why", "pourquoi")].into(),
         state,
     }
 }

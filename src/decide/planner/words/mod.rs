@@ -268,19 +268,20 @@ impl Teller<'_, '_> {
 
     /// "Wed 29 Apr 22:00", site-local.
     fn at(&self, instant: DateTime<Utc>) -> String {
-        self.facts.calendar().local(instant).format("%a %-d %b %H:%M").to_string()
+        let local = self.facts.calendar().local(instant);
+        format!("{} {}", when::brief_day(Language::En, local.date()), when::clock(local.time()))
     }
 
     /// "mer. 29 avr. à 22:00", site-local.
     fn le(&self, instant: DateTime<Utc>) -> String {
         let local = self.facts.calendar().local(instant);
-        format!("{} à {}", when::brief_day(Language::Fr, local.date()), local.format("%H:%M"))
+        format!("{} à {}", when::brief_day(Language::Fr, local.date()), when::clock(local.time()))
     }
 
     /// "Wed 29 Apr 22:00 to Thu 30 Apr 07:00", "Thu 30 Apr 20:00 to 22:00".
     fn span(&self, slot: &Slot) -> String {
         match self.is_within_a_day(slot) {
-            true => format!("{} to {}", self.at(slot.start), self.facts.calendar().local(slot.end).format("%H:%M")),
+            true => format!("{} to {}", self.at(slot.start), when::clock(self.facts.calendar().local(slot.end).time())),
             false => format!("{} to {}", self.at(slot.start), self.at(slot.end)),
         }
     }
@@ -292,7 +293,7 @@ impl Teller<'_, '_> {
         }
         let (start, end) = (self.facts.calendar().local(slot.start), self.facts.calendar().local(slot.end));
         let day = when::brief_day(Language::Fr, start.date());
-        format!("du {day} de {} à {}", start.format("%H:%M"), end.format("%H:%M"))
+        format!("du {day} de {} à {}", when::clock(start.time()), when::clock(end.time()))
     }
 
     fn is_within_a_day(&self, slot: &Slot) -> bool {

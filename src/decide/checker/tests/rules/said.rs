@@ -7,13 +7,14 @@ use crate::model::decision::{Outcome, Plan};
 use crate::model::deployment::Deployment;
 use crate::model::deployment::DeploymentState;
 use crate::model::release::Retraction;
+use std::sync::Arc;
 
 #[test]
 fn what_is_said() {
     check(&[
-        ("no reason", World::minor, |w| w.decisions[0].reasons.clear(), NIGHT),
-        ("no reason for the client", World::minor, |w| w.decisions[0].reasons[0].fr.clear(), NIGHT),
-        ("no reason for a major", World::major, |w| w.decisions[0].reasons.clear(), REQUEST),
+        ("no reason", World::minor, |w| w.decisions[0].reasons = [].into(), NIGHT),
+        ("no reason for the client", World::minor, |w| Arc::make_mut(&mut w.decisions[0].reasons)[0].fr.clear(), NIGHT),
+        ("no reason for a major", World::major, |w| w.decisions[0].reasons = [].into(), REQUEST),
         (
             "planned and out of scope",
             World::minor,
