@@ -20,6 +20,9 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PRODUCTS: usize = 8;
 const SERVERS: usize = 10_000;
 

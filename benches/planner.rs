@@ -16,6 +16,9 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PRODUCTS: usize = 8;
 const ZONES: [chrono_tz::Tz; 4] =
     [chrono_tz::Europe::Paris, chrono_tz::Europe::Paris, chrono_tz::Indian::Reunion, chrono_tz::America::Martinique];

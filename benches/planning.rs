@@ -28,6 +28,9 @@ use noctule::work::{Orchestrator, planning};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PRODUCTS: [&str; 8] = ["isacompta", "isaged", "isaflux", "isapedi", "isapaye", "eic", "isafact", "isarev"];
 const SERVERS_PER_CLIENT: usize = 3;
 /// One client in so many has canary servers.

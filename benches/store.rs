@@ -33,6 +33,9 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Instant;
 
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PRODUCTS: [&str; 8] = ["isacompta", "isaged", "isaflux", "isapedi", "isapaye", "eic", "isafact", "isarev"];
 const SERVERS_PER_CLIENT: usize = 3;
 
