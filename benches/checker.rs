@@ -77,7 +77,7 @@ fn checking(criterion: &mut Criterion) {
         };
         let reasons = vec![Reason::new(Rule::MinorNight, "why", "pourquoi")];
         let outcome = Outcome::Planned(plan);
-        Decision { client: "c".into(), server: "s".into(), product: product.clone(), outcome, reasons }
+        Decision { client: "c".into(), server: "s".into(), product: product.clone(), outcome, reasons: reasons.into() }
     };
     let decisions: Vec<Decision> = products.iter().map(decide).collect();
     let scene = Scene {
@@ -134,7 +134,7 @@ fn open_deployment(id: i64, slot: Slot) -> Deployment {
         deadline: None,
         request: None,
         attempt: 1,
-        reasons: Vec::new(),
+        reasons: [].into(),
         state: DeploymentState::Planned,
     }
 }
