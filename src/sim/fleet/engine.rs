@@ -26,8 +26,6 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
-/// Hours from one planning to the next when nothing happens.
-const PLAN_HOURS: i64 = 4;
 /// Site-local minute of the day at which a working day's backup ends: 20:30.
 const BACKUP_MINUTE: i64 = 20 * 60 + 30;
 /// Hours after which a failed backup that is repaired in the night has been.
@@ -44,6 +42,8 @@ pub struct Setup {
     pub happenings: Vec<(DateTime<Utc>, Happening)>,
     pub from: NaiveDate,
     pub nights: i64,
+    /// From one planning to the next when nothing happens.
+    pub plan_minutes: i64,
     pub seed: u64,
     pub faults: Faults,
 }
@@ -61,6 +61,9 @@ pub(super) enum Task {
     Ends(usize, i64),
     /// Nobody heard of it again.
     GiveUp(usize, i64),
+    /// The agent missed a check, if it is still silent; it is heard again.
+    Missed(usize),
+    Heard(usize),
     MailBack,
 }
 
@@ -110,7 +113,9 @@ pub fn play(setup: Setup, tell: bool) -> Result<(Figures, Vec<String>), WorldErr
         play.perform(task);
     }
     play.figures.alerts_open = play.book.open_alerts();
-    Ok((play.figures, play.log.unwrap_or_default()))
+    let mut log = play.log.unwrap_or_default();
+    log.append(&mut play.book.told);
+    Ok((play.figures, log))
 }
 
 impl Play {
@@ -143,7 +148,7 @@ impl Play {
         };
         let mut play = Play {
             world: World::new(parts, &mut almanacs, start)?,
-            book: Book::new(),
+            book: Book::new(tell),
             figures,
             now: start,
             lives: vec![Life::default(); servers],
@@ -171,7 +176,7 @@ impl Play {
         let mut at = start;
         while at < until {
             play.at(at, Task::Plan);
-            at += TimeDelta::hours(PLAN_HOURS);
+            at += TimeDelta::minutes(setup.plan_minutes);
         }
         Ok(play)
     }
@@ -191,11 +196,13 @@ impl Play {
 
     /// A line of the story, in the time of the server it is about.
     pub(super) fn tell(&mut self, place: Option<usize>, line: impl FnOnce() -> String) {
+        let Some(log) = &mut self.log else { return };
         let zone = place.map_or(PROVIDER_ZONE, |place| self.world.server(place).zone);
-        let when = self.now.with_timezone(&zone).format("%a %-d %b %H:%M");
-        if let Some(log) = &mut self.log {
-            log.push(format!("{when}  {}", line()));
-        }
+        // Another clock than the provider's is named, or the lines would seem to be out of order.
+        let clock = if zone == PROVIDER_ZONE { "%a %-d %b %H:%M" } else { "%a %-d %b %H:%M (%:z)" };
+        let when = self.now.with_timezone(&zone).format(clock);
+        log.append(&mut self.book.told);
+        log.push(format!("{when}  {}", line()));
     }
 
     fn perform(&mut self, task: Task) {
@@ -216,9 +223,7 @@ impl Play {
             Task::Day(day) => self.day(day),
             Task::Backup(place) => self.backup(place),
             Task::Repair(place) => {
-                self.world.site_mut(place).state.backup = Some(Backup { finished_at: self.now, succeeded: true });
-                self.tell(Some(place), || "backup repaired".to_owned());
-                self.plan(place);
+                self.backed_up(place);
             }
             Task::Plan => {
                 self.figures.plannings += 1;
@@ -232,6 +237,8 @@ impl Play {
             Task::Poll(place) => self.poll(place),
             Task::Ends(place, action) => self.ends(place, action),
             Task::GiveUp(place, action) => self.give_up(place, action),
+            Task::Missed(place) => self.missed(place),
+            Task::Heard(place) => self.heard(place),
             Task::MailBack => {
                 self.book.mail_down = false;
                 self.book.waiting = 0;
@@ -271,12 +278,21 @@ impl Play {
             || self.chance.happens(self.faults.backup, About::Backup, place as u64, number);
         self.world.site_mut(place).state.backup = Some(Backup { finished_at: self.now, succeeded: !fails });
         if fails {
-            self.tell(Some(place), || "backup failed".to_owned());
+            let server = self.world.server(place).id.clone();
+            self.tell(Some(place), || format!("{server}: the backup failed"));
             let repaired = self.chance.happens(self.faults.backup_repair, About::BackupRepair, place as u64, number);
             if repaired && !self.lives[place].backups_fail {
                 self.at(self.now + TimeDelta::hours(REPAIR_HOURS), Task::Repair(place));
             }
         }
+    }
+
+    /// A backup by hand, after one that failed.
+    pub(super) fn backed_up(&mut self, place: usize) {
+        self.world.site_mut(place).state.backup = Some(Backup { finished_at: self.now, succeeded: true });
+        let server = self.world.server(place).id.clone();
+        self.tell(Some(place), || format!("{server}: a backup was made"));
+        self.plan(place);
     }
 
     /// Plans every server, as the planning job does.
@@ -329,10 +345,9 @@ impl Play {
         let keys: BTreeSet<&str> = entry.notices.iter().map(|n| n.key.as_str()).collect();
         laws::recorded(&self.book, &entry.deployments, &entry.events, &keys, self.now, &mut self.figures);
         for event in &entry.events {
-            let product = event.product.clone().unwrap_or_default();
-            let server = event.server.clone().unwrap_or_default();
+            let whose = event.server.clone().unwrap_or_else(|| event.client.clone());
             let text = event.text.clone();
-            self.tell(Some(place), || format!("{server} {product}: {text}"));
+            self.tell(Some(place), || format!("{whose}: {text}"));
         }
         for deployment in &entry.deployments {
             self.keep(place, deployment);

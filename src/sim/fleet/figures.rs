@@ -125,7 +125,9 @@ impl fmt::Display for Figures {
         let counted = |map: &BTreeMap<String, u64>| {
             map.iter().map(|(what, n)| format!("{what} {n}")).collect::<Vec<_>>().join(", ")
         };
-        writeln!(f, "{} servers of {} clients, {} nights from {}", self.servers, self.clients, self.nights, self.from)?;
+        let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let (servers, clients) = (count(self.servers, "server"), count(self.clients, "client"));
+        writeln!(f, "{servers} of {clients}, {} nights from {}", self.nights, self.from)?;
         writeln!(f, "releases published   {}", self.releases)?;
         writeln!(f, "minors in time       {}", self.minor)?;
         writeln!(f, "majors by their date {}", self.major)?;

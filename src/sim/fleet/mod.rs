@@ -6,6 +6,7 @@
 //! checker that watches every plan.
 
 mod agents;
+mod asks;
 mod book;
 mod chance;
 mod ends;
