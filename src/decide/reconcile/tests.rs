@@ -121,7 +121,7 @@ fn a_group_shares_its_first_deployments_action_and_is_taken_apart_without_a_lett
     assert_eq!(story.settle(&[isacompta(20), isaged(20, leader, 1)]), [""; 0]);
     let told = story.settle(&[isacompta(20), isaged(20, "isaged 3.8.1", 0)]);
     assert_eq!(told.len(), 1, "the night stays, so the client hears nothing: {told:?}");
-    assert!(told[0].contains("isaged 3.8.1 stays, regrouped"), "{told:?}");
+    assert!(told[0].contains("isaged 3.8.1 stays on"), "{told:?}");
     assert_eq!(actions(&story), [(1, 1, 0), (2, 2, 0)]);
 }
 
@@ -131,12 +131,12 @@ fn what_is_no_longer_intended_is_given_up_and_says_why() {
     story.settle(&[isacompta(20)]);
     let waits = Story::decision("isacompta", Outcome::Waiting);
     let told = story.settle(std::slice::from_ref(&waits));
-    assert_eq!(told, ["Cancelled: isacompta 14.20.003: because", "letter cancelled/1"]);
+    assert_eq!(told, ["Cancelled: isacompta 14.20.003 given up: because", "letter cancelled/1"]);
     assert!(story.world.site(0).deployments.is_empty());
     // The product has left the server.
     story.settle(&[isacompta(21)]);
     let told = story.settle(&[]);
-    assert_eq!(told[0], "Cancelled: isacompta 14.20.003: the product is no longer on the server");
+    assert_eq!(told[0], "Cancelled: isacompta 14.20.003 given up: the product is no longer on the server");
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_withdrawn_release_is_given_up_with_its_publishers_reason() {
     withdrawn.retracted = Some(Retraction { at: story.now, reason: "faulty".into() });
     story.world.publish(withdrawn);
     let told = story.settle(&[Story::decision("isacompta", Outcome::UpToDate)]);
-    assert_eq!(told[0], "Cancelled: isacompta 14.20.003: withdrawn by its publisher: faulty");
+    assert_eq!(told[0], "Cancelled: isacompta 14.20.003 given up: withdrawn by its publisher: faulty");
     assert_eq!(told.iter().filter(|line| line.starts_with("letter retracted/")).count(), 1, "{told:?}");
 }
 

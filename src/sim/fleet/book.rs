@@ -41,6 +41,8 @@ pub struct Book {
     /// Letters and alerts in words, where the story is told, until whoever tells it takes them.
     pub told: Vec<String>,
     tells: bool,
+    /// When the entry is written, where no line of history goes before what is told of it.
+    bare: Option<DateTime<Utc>>,
     next_id: i64,
     desk: Desk,
 }
@@ -57,6 +59,7 @@ impl Book {
             alerts: BTreeMap::new(),
             told: Vec::new(),
             tells,
+            bare: None,
             next_id: 1,
             desk: Desk {
                 provider: "Infogérance".to_owned(),
@@ -79,6 +82,7 @@ impl Book {
         for deployment in entry.deployments {
             self.deployments.insert(deployment.id, deployment);
         }
+        self.bare = entry.events.is_empty().then_some(now);
         self.events += entry.events.len() as u64;
         for event in &entry.events {
             figures.event(event);
@@ -108,7 +112,8 @@ impl Book {
     /// A line under the one that it follows from.
     fn tell(&mut self, line: impl FnOnce() -> String) {
         if self.tells {
-            self.told.push(format!("    {}", line()));
+            let at = |at: DateTime<Utc>| at.with_timezone(&PROVIDER_ZONE).format("%a %-d %b %H:%M").to_string();
+            self.told.push(format!("{}  {}", self.bare.map_or_else(|| "  ".to_owned(), at), line()));
         }
     }
 

@@ -107,6 +107,9 @@ fn late_because(event: &NewEvent) -> Rule {
                 | Rule::Prerequisites
         )
     };
+    if event.reasons.last().is_some_and(|r| r.rule == Rule::BackupFirst) {
+        return Rule::BackupFirst;
+    }
     event.reasons.iter().map(|r| r.rule).find(|rule| shut(*rule)).unwrap_or(Rule::MinorNight)
 }
 
@@ -134,7 +137,7 @@ impl fmt::Display for Figures {
         writeln!(f, "manual updates       {} installed", self.manual.installed)?;
         writeln!(
             f,
-            "late because of      {}",
+            "said late because of {}",
             if self.late_because.is_empty() { "-".into() } else { counted(&self.late_because) }
         )?;
         writeln!(f, "requests refused     {}", self.requests_refused)?;

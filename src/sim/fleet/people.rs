@@ -154,7 +154,6 @@ impl Play {
             title: format!("{server} is silent (hourly-checks)"),
             text: "its agent was not heard for over an hour".to_owned(),
         };
-        self.tell(Some(place), || format!("{server}: its agent has missed a check"));
         let entry = Written { alerts: vec![alert], ..Written::default() };
         self.book.write(entry, self.now, &mut self.figures);
     }
