@@ -219,9 +219,12 @@ impl Scene<'_> {
         if is_held(value) && core(value) != core(now) {
             over("held", Some(format!("{name} is no longer held ({rule})")));
         }
-        if is_late(value) && !is_late(now) {
-            // What is installed late, or given up, stays late: only a plan in time takes that back.
-            over(LATE, now.starts_with("planned ").then(|| format!("{name} is no longer late: it is planned in time")));
+        // An alert about lateness outlives the installation that may end it. What is installed late, or given up, stays
+        // late: only a plan in time takes that back.
+        let runs = |line: &str| line.starts_with("running ");
+        if (is_late(value) || runs(value)) && !is_late(now) && !runs(now) {
+            let in_time = is_late(value) && now.starts_with("planned ");
+            over(LATE, in_time.then(|| format!("{name} is no longer late: it is planned in time")));
         }
     }
 

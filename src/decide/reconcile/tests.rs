@@ -164,3 +164,70 @@ fn trouble_is_told_when_it_begins_and_taken_back_when_it_ends() {
     let told = story.settle(&[isacompta(20)]);
     assert_eq!(told.last().map(String::as_str), Some("resolved held/m1/isacompta"), "{told:?}");
 }
+
+/// isacompta in the night of `day`, due by the end of the night of the 20th, for these reasons in this order.
+fn due(day: u32, outcome: impl Fn(Plan) -> Outcome, rules: &[Rule]) -> Decision {
+    let placed = plan("14.20.003", night(day), "isacompta 14.20.003", 0);
+    let outcome = outcome(Plan { deadline: Some(night(20).end), ..placed });
+    let reasons = rules.iter().map(|rule| Reason::new(*rule, format!("because of {rule}"), "parce que")).collect();
+    Decision { reasons, ..Story::decision("isacompta", outcome) }
+}
+
+fn held(plan: Plan) -> Outcome {
+    Outcome::Held { plan: Some(plan) }
+}
+
+#[test]
+fn a_missing_backup_is_one_alert_over_the_nights_it_costs_and_late_is_said_beside_it() {
+    let mut story = Story::new();
+    story.settle(&[due(20, Outcome::Planned, &[Rule::MinorNight])]);
+    let told = story.settle(&[due(20, held, &[Rule::MinorNight, Rule::BackupFirst])]);
+    assert_eq!(told, ["Held: isacompta: because of backup-first", "alert held/m1/isacompta"]);
+    let next = due(21, held, &[Rule::MinorNight, Rule::BackupFirst]);
+    let told = story.settle(std::slice::from_ref(&next));
+    assert_eq!(told[0], "Moved: isacompta 14.20.003 moved to Tue 21 Apr 22:00 to Wed 22 Apr 07:00");
+    assert_eq!(told[1], "Late: isacompta: because of minor-night");
+    assert!(told[2].starts_with("letter moved/1/"), "{told:?}");
+    assert_eq!(told[3..], ["alert late/m1/isacompta"], "the hold goes on, so its alert does");
+    assert_eq!(story.settle(&[next]), [""; 0]);
+    let told = story.settle(&[due(21, Outcome::Late, &[Rule::MinorNight])]);
+    let over = "Released: isacompta 14.20.003 is no longer held (backup-first)";
+    assert_eq!(told, [over, "resolved held/m1/isacompta"], "late it stays");
+    let told = story.settle(&[Story::decision("isacompta", Outcome::UpToDate)]);
+    assert!(told.iter().all(|line| !line.starts_with("Released")), "it was late to the end: {told:?}");
+    assert_eq!(told.last().map(String::as_str), Some("resolved late/m1/isacompta"));
+}
+
+#[test]
+fn a_plan_that_is_in_time_again_is_no_longer_late() {
+    let mut story = Story::new();
+    story.settle(&[due(21, Outcome::Late, &[Rule::Hold, Rule::MinorNight])]);
+    let told = story.settle(&[due(20, Outcome::Planned, &[Rule::MinorNight])]);
+    assert!(
+        told.contains(&"Released: isacompta 14.20.003 is no longer late: it is planned in time".into()),
+        "{told:?}"
+    );
+    assert_eq!(told.last().map(String::as_str), Some("resolved late/m1/isacompta"));
+}
+
+#[test]
+fn a_hold_of_staffs_keeps_the_promise_whatever_its_night() {
+    let mut story = Story::new();
+    story.settle(&[due(20, Outcome::Planned, &[Rule::MinorNight])]);
+    let told = story.settle(&[due(21, held, &[Rule::MinorNight, Rule::Hold])]);
+    assert!(told.iter().all(|line| !line.contains("moved")), "{told:?}");
+}
+
+#[test]
+fn a_moved_letter_says_what_spoke_against_the_old_slot() {
+    let mut decision = due(20, Outcome::Planned, &[Rule::MinorNight, Rule::Hold, Rule::BackupFirst, Rule::MinorNight]);
+    assert_eq!(why_moved(&decision).en.as_deref(), Some("because of hold"));
+    decision.reasons.retain(|r| r.rule != Rule::Hold);
+    assert_eq!(
+        why_moved(&decision).en.as_deref(),
+        Some("because of minor-night"),
+        "what settled it, for want of better"
+    );
+    let decision = due(21, held, &[Rule::MaintenanceSlots, Rule::BackupFirst]);
+    assert_eq!(why_moved(&decision).en.as_deref(), Some("because of backup-first"));
+}
