@@ -92,6 +92,11 @@ impl Outcome {
         }
     }
 
+    /// Whether what is intended ends after its deadline, held or not.
+    pub fn is_late(&self) -> bool {
+        self.intent().is_some_and(|plan| plan.deadline.is_some_and(|deadline| plan.slot.end > deadline))
+    }
+
     /// What may be handed out in its slot.
     pub fn plan(&self) -> Option<&Plan> {
         match self {

@@ -138,6 +138,9 @@ fn accompany<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], i: usize, companio
         return hold(&mut drafts[i], Because::CompanionNotOrdered(companion));
     }
     let partner = find(drafts, &companion.product, |r| *r.version() == companion.version);
+    if partner.is_none() && is_withdrawn(facts, companion) {
+        return hold(&mut drafts[i], Because::CompanionMissing(companion));
+    }
     if drafts[i].verdict.plan().is_some() {
         return bind(facts, drafts, i, partner, Because::CompanionMissing(companion), Order::SameSlot);
     }
@@ -153,6 +156,12 @@ fn accompany<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], i: usize, companio
         drafts[partner].verdict = verdict.hold();
     }
     true
+}
+
+/// What was withdrawn does not come: waiting for it would let the deadline pass in silence.
+fn is_withdrawn(facts: &Facts, companion: &Companion) -> bool {
+    let all = facts.catalog.get(&companion.product);
+    all.into_iter().flatten().any(|r| *r.version() == companion.version && r.retracted.is_some())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 /// Time before a slot from which a missing backup holds the installation, so that staff can still act.
 pub const BACKUP_LEAD: TimeDelta = TimeDelta::hours(4);
+/// Days back in which a night is looked for; every schedule has one in a week.
+const NIGHTS_BACK: i64 = 8;
 
 /// The next minor of a product; `barred` are left aside.
 pub(super) fn draft<'a>(
@@ -143,7 +145,13 @@ fn night<'a>(
     reasons.push(Because::Deadline(deadline));
     if let Some((agreement, slot)) = slots::agreed(facts, release) {
         reasons.push(Because::AgreedSlot(agreement));
-        return settle(facts, placement(slot, Work::Night, Some(deadline), None), Because::NightSlot(slot), reasons);
+        return settle(
+            facts,
+            release,
+            placement(slot, Work::Night, Some(deadline), None),
+            Because::NightSlot(slot),
+            reasons,
+        );
     }
     let mut search = Search::new(facts, Work::Night, release.published_at(), release);
     let (in_time, after) = search.by(deadline);
@@ -154,14 +162,20 @@ fn night<'a>(
     let slot = kept.or(if stand == RingStand::Waits { in_time.last() } else { in_time.first() }).copied();
     if let Some(slot) = slot {
         reasons.push(Because::Ring(stand));
-        return settle(facts, placement(slot, Work::Night, Some(deadline), None), Because::NightSlot(slot), reasons);
+        return settle(
+            facts,
+            release,
+            placement(slot, Work::Night, Some(deadline), None),
+            Because::NightSlot(slot),
+            reasons,
+        );
     }
     let Some(slot) = after else {
         reasons.push(Because::NoSlot);
         return Verdict::Held(None);
     };
     let placed = placement(slot, Work::Night, Some(deadline), None);
-    settle(facts, placed, Because::Late(slot, deadline), reasons)
+    settle(facts, release, placed, Because::Late(slot, deadline), reasons)
 }
 
 /// Where this server stands in the rollout: broad servers wait for the canaries, never past the deadline.
@@ -196,7 +210,7 @@ fn manual<'a>(facts: &Facts<'a>, release: &'a Release, reasons: &mut Vec<Because
         reasons.push(Because::NoSlot);
         return Verdict::Held(None);
     };
-    settle(facts, placement(slot, Work::Manual, None, None), Because::MaintenanceSlot(slot), reasons)
+    settle(facts, release, placement(slot, Work::Manual, None, None), Because::MaintenanceSlot(slot), reasons)
 }
 
 pub(super) fn placement<'a>(
@@ -213,13 +227,14 @@ pub(super) fn placement<'a>(
 /// What settles a decision is said last: the slot, or the backup that is missing.
 pub(super) fn settle<'a>(
     facts: &Facts<'a>,
+    release: &'a Release,
     placed: Placement<'a>,
     because: Because<'a>,
     reasons: &mut Vec<Because<'a>>,
 ) -> Verdict<'a> {
     let since = backup_since(facts, &placed);
     let recent = has_backup_since(facts, since);
-    if !recent && is_near(facts, &placed) {
+    if !recent && is_due(facts, release, &placed) {
         reasons.extend([because, Because::BackupMissing(since)]);
         return Verdict::Held(Some(Box::new(placed)));
     }
@@ -233,7 +248,8 @@ impl<'a> Draft<'a> {
     pub(super) fn resettle(&mut self, facts: &Facts<'a>) {
         let Some(placed) = self.verdict.plan().cloned() else { return };
         let since = backup_since(facts, &placed);
-        if is_near(facts, &placed) && !has_backup_since(facts, since) {
+        let Some(release) = self.release else { return };
+        if is_due(facts, release, &placed) && !has_backup_since(facts, since) {
             self.reasons.push(Because::BackupMissing(since));
             self.verdict = Verdict::Held(Some(Box::new(placed)));
             return;
@@ -246,6 +262,20 @@ impl<'a> Draft<'a> {
         self.verdict =
             if late.is_some() { Verdict::Late(Box::new(placed)) } else { Verdict::Planned(Box::new(placed)) };
     }
+}
+
+/// Whether a backup that is missing holds it: its slot is near, or it has cost the release a night already. That it
+/// would have to be there for the night after next is no end of the trouble.
+fn is_due(facts: &Facts, release: &Release, placed: &Placement) -> bool {
+    let failed = || facts.state.backup.as_ref().is_none_or(|b| !b.succeeded);
+    is_near(facts, placed) || placed.work == Work::Night && failed() && has_had_a_night(facts, release)
+}
+
+/// Whether a night has begun since the release was published; of those long past, the last few are looked at.
+fn has_had_a_night(facts: &Facts, release: &Release) -> bool {
+    let since = release.published_at().max(facts.now - TimeDelta::days(NIGHTS_BACK));
+    let nights = facts.terms.minor_window().slots(facts.calendar(), since, facts.now);
+    nights.iter().any(|night| since <= night.start && night.start <= facts.now)
 }
 
 fn is_near(facts: &Facts, placed: &Placement) -> bool {

@@ -362,6 +362,20 @@ fn a_stale_backup_holds_near_the_slot_and_not_before() {
 }
 
 #[test]
+fn a_failed_backup_holds_without_a_break_once_it_has_cost_a_night() {
+    let mut world = World::at("2026-04-29 20:35").minor("14.20.003", "2026-04-29 17:00");
+    world.state.backup = Some(Backup { finished_at: world.now, succeeded: false });
+    for now in ["2026-04-29 20:35", "2026-04-30 06:30", "2026-04-30 12:00", "2026-05-01 06:30", "2026-05-02 12:00"] {
+        world.now = utc(now);
+        world.check("isacompta", "held backup-first");
+    }
+    // The next backup that succeeds ends it.
+    world.state.backup = Some(Backup { finished_at: utc("2026-04-30 11:00"), succeeded: true });
+    world.now = utc("2026-04-30 12:00");
+    world.check("isacompta", "planned 14.20.003 30 22:00-01 07:00");
+}
+
+#[test]
 fn what_is_required_goes_first_in_the_same_slot() {
     let mut paye = manifest("isapaye", "12.4.1", Change::Minor);
     paye.requires = vec![Requirement { product: "isacompta".into(), at_least: "14.20.004".parse().unwrap() }];

@@ -5,6 +5,7 @@ use crate::model::agreement::{Agreed, Agreement};
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::fleet::ClosedPeriod;
 use crate::model::manifest::{Companion, Manifest, Requirement, Text};
+use crate::model::release::Retraction;
 use crate::model::version::Change;
 
 const PUBLISHED: &str = "2026-04-29 17:00";
@@ -40,6 +41,18 @@ fn companions_go_together_or_not_at_all() {
     world.check("isaged", "planned 3.0.1 29 22:00-30 07:00");
     let leaders: Vec<String> = world.plan().iter().filter_map(|d| d.outcome.plan().map(|p| p.leader.clone())).collect();
     assert_eq!(leaders, ["isacompta 14.20.003", "isacompta 14.20.003"]);
+}
+
+#[test]
+fn a_companion_that_was_withdrawn_holds_and_is_told_before_the_deadline() {
+    let mut world = isaged()
+        .publish(with("3.0.1", "isacompta", "14.20.003"), PUBLISHED)
+        .publish(manifest("isacompta", "14.20.003", Change::Minor), PUBLISHED);
+    world.releases[1].retracted = Some(Retraction { at: world.now, reason: "faulty".into() });
+    world.check("isaged", "held prerequisites");
+    // A companion that is still to come is waited for.
+    world.releases.remove(1);
+    world.check("isaged", "waiting prerequisites");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Deployments as they should be: inserted, moved, regrouped, given up.
 
-use super::{Ids, Scene, Steps, intends, why};
-use crate::decide::planner::Verdicts;
+use super::{Ids, Scene, Steps, intends, why, why_moved};
+use crate::decide::planner::{Verdict, Verdicts};
 use crate::decide::world::Site;
 use crate::model::decision::{Decision, Plan};
 use crate::model::deployment::{BadTransition, Deployment, DeploymentState};
@@ -9,6 +9,7 @@ use crate::model::event::EventKind;
 use crate::model::manifest::Text;
 use crate::model::notice::Letter;
 use crate::model::release::Release;
+use crate::model::rule::Rule;
 use crate::model::slot::Slot;
 use crate::model::version::Change;
 use std::collections::BTreeMap;
@@ -21,11 +22,14 @@ pub(super) fn agree(verdicts: &Verdicts, site: &Site) -> bool {
         site.planned().find(|d| d.product == product && d.to == *version)
     };
     let mut intended = 0;
-    for (product, release, verdict) in verdicts.iter() {
+    for ((product, release, verdict), rule) in verdicts.iter().zip(verdicts.rules()) {
         let Some(placed) = verdict.intent() else { continue };
         let known_as = known(product, release);
         intended += usize::from(known_as.is_some());
-        if verdict.plan().is_none() {
+        if let Verdict::Held(_) = verdict {
+            if known_as.is_some_and(|known| follows(site, known, *placed.slot, rule)) {
+                return false;
+            }
             continue;
         }
         // The action of a group is the id of its first deployment.
@@ -46,6 +50,13 @@ pub(super) fn agree(verdicts: &Verdicts, site: &Site) -> bool {
     intended == site.planned().count()
 }
 
+/// Whether a deployment that is held for want of a backup goes to its next slot, because its own has gone by. Any other
+/// hold keeps what was promised: nobody knows when it ends.
+fn follows(site: &Site, known: &Deployment, slot: Slot, rule: Rule) -> bool {
+    let alone = || site.planned().all(|d| d.id == known.id || d.action != known.action);
+    rule == Rule::BackupFirst && known.slot != slot && alone()
+}
+
 impl Scene<'_> {
     pub(super) fn deployments(
         &self,
@@ -56,6 +67,13 @@ impl Scene<'_> {
         for deployment in self.site.planned() {
             if !decisions.iter().any(|d| intends(d, deployment)) {
                 self.cancel(deployment, decisions, steps)?;
+            }
+        }
+        for decision in decisions.iter().filter(|d| d.outcome.plan().is_none()) {
+            let (Some(plan), Some(reason)) = (decision.outcome.intent(), decision.reasons.last()) else { continue };
+            let known = self.site.planned().find(|d| d.product == decision.product && d.to == plan.version);
+            if let Some(known) = known.filter(|known| follows(self.site, known, plan.slot, reason.rule)) {
+                self.keep(known, plan, decision, known.action, steps);
             }
         }
         let mut groups: BTreeMap<(Slot, &str), Vec<(&Plan, &Decision)>> = BTreeMap::new();
@@ -139,15 +157,15 @@ impl Scene<'_> {
             reasons: decision.reasons.clone(),
             ..known.clone()
         };
-        let what = if moved { "moved to" } else { "stays, regrouped, on" };
-        let text = format!("{} {} {what} {}", deployment.product, deployment.to, self.when(plan.slot));
+        let (what, so) = if moved { ("moved to", "") } else { ("stays on", "; what goes with it has changed") };
+        let text = format!("{} {} {what} {}{so}", deployment.product, deployment.to, self.when(plan.slot));
         let event = self.event(EventKind::Moved, text).about(&deployment);
         steps.events.push(event.reasons(decision.reasons.clone()));
         if moved && let Some(release) = self.world.release(&deployment.product, &deployment.to) {
             let letter = Letter::Moved {
                 installation: self.installation(&deployment, release),
                 was: known.slot,
-                why: why(decision),
+                why: why_moved(decision),
             };
             // It may be moved to where it was before: each move is told.
             let key = format!("moved/{}/{}/{}", deployment.id, plan.slot.start.timestamp(), self.now.timestamp());
@@ -169,7 +187,7 @@ impl Scene<'_> {
             (None, None, None) => "the product is no longer on the server".to_owned(),
         };
         let deployment = known.clone().cancel(self.now, text.clone())?;
-        let event = self.event(EventKind::Cancelled, format!("{} {}: {text}", known.product, known.to));
+        let event = self.event(EventKind::Cancelled, format!("{} {} given up: {text}", known.product, known.to));
         steps.events.push(event.about(&deployment));
         match (release, retraction, superseded) {
             (Some(release), Some(_), _) => self.tell_retraction(release, Some(known.id), steps),

@@ -22,6 +22,7 @@ use crate::model::fleet::{Language, Server};
 use crate::model::manifest::Text;
 use crate::model::notice::{Installation, Letter, NewNotice};
 use crate::model::release::Release;
+use crate::model::rule::Rule;
 use crate::model::slot::Slot;
 use crate::model::standing::Standing;
 use chrono::{DateTime, Utc};
@@ -156,11 +157,14 @@ impl Scene<'_> {
         });
     }
 
-    /// A client is told of a withdrawn release once, whether it was planned or runs already.
+    /// A client is told of a withdrawn release once, whether it was planned or runs already; and once more should it
+    /// turn out to run after all.
     fn tell_retraction(&self, release: &Release, deployment: Option<i64>, steps: &mut Steps) {
         let Some(retraction) = &release.retracted else { return };
+        let installed_on = self.world.running(self.customer, release.product(), release.version());
+        let installed = if installed_on.is_empty() { "" } else { "/installed" };
         steps.notices.push(NewNotice {
-            key: format!("retracted/{}/{}", self.client(), release.id()),
+            key: format!("retracted/{}/{}{installed}", self.client(), release.id()),
             at: self.now,
             client: Some(self.client().to_owned()),
             server: Some(self.server.id.clone()),
@@ -169,7 +173,7 @@ impl Scene<'_> {
                 product: release.product().to_owned(),
                 version: release.version().clone(),
                 reason: retraction.reason.clone(),
-                installed_on: self.world.running(self.customer, release.product(), release.version()),
+                installed_on,
             },
         });
     }
@@ -179,6 +183,20 @@ impl Scene<'_> {
 fn why(decision: &Decision) -> Text {
     let last: Option<&Reason> = decision.reasons.last();
     Text { fr: last.map(|r| r.fr.clone()).unwrap_or_default(), en: last.map(|r| r.text.clone()) }
+}
+
+/// Why a slot was left: what speaks against it, where the decision names it.
+fn why_moved(decision: &Decision) -> Text {
+    let against = |r: &&Reason| matches!(r.rule, Rule::Hold | Rule::MaintenanceSlots | Rule::OfficeHours);
+    let reasons: Vec<&Reason> = match decision.outcome.plan() {
+        Some(_) => decision.reasons.iter().filter(against).collect(),
+        None => Vec::new(),
+    };
+    if reasons.is_empty() {
+        return why(decision);
+    }
+    let fr = reasons.iter().map(|r| r.fr.as_str()).collect::<Vec<_>>().join("\n");
+    Text { fr, en: Some(reasons.iter().map(|r| r.text.as_str()).collect::<Vec<_>>().join("\n")) }
 }
 
 fn intends(decision: &Decision, deployment: &Deployment) -> bool {

@@ -3,10 +3,10 @@
 
 use super::{Scene, Steps};
 use crate::decide::notice;
-use crate::decide::planner::Verdicts;
+use crate::decide::planner::{Verdict, Verdicts};
 use crate::decide::world::Site;
 use crate::model::alert::{AlertClass, NewAlert};
-use crate::model::decision::{Decision, Outcome};
+use crate::model::decision::{Decision, Outcome, Reason};
 use crate::model::event::EventKind;
 use crate::model::notice::{Letter, NewNotice};
 use crate::model::rule::Rule;
@@ -16,8 +16,13 @@ use std::collections::BTreeMap;
 
 /// Marks the line of a standing that says that what is installed was withdrawn.
 const WITHDRAWN: &str = "!";
+/// The word of what will not be in time.
+const LATE: &str = "late";
 /// Marks the second decision about a product.
 const SECOND: &str = "#2";
+
+/// Ends the line of what is held and will be late, or is.
+const PAST: &str = " late";
 
 /// Whether the standing already says what was decided.
 pub(super) fn agrees(verdicts: &Verdicts, site: &Site) -> bool {
@@ -28,7 +33,11 @@ pub(super) fn agrees(verdicts: &Verdicts, site: &Site) -> bool {
         last = product;
         let line = if second { said.get(&format!("{product}{SECOND}")) } else { said.get(product) };
         let version = verdict.intent().and(release).map_or("-", |r| r.version().as_str());
-        if line.is_none_or(|line| !says(line, verdict.name(), rule, version)) {
+        let past =
+            matches!(verdict, Verdict::Held(Some(placed)) if placed.deadline.is_some_and(|d| placed.slot.end > d));
+        if line.is_none_or(|line| {
+            (line.strip_suffix(PAST).is_some() != past) || !says(core(line), verdict.name(), rule, version)
+        }) {
             return false;
         }
         lines += 1;
@@ -36,6 +45,20 @@ pub(super) fn agrees(verdicts: &Verdicts, site: &Site) -> bool {
     let withdrawn = verdicts.withdrawn().count();
     lines + withdrawn == said.len()
         && verdicts.withdrawn().all(|r| said.contains_key(&format!("{}{WITHDRAWN}", r.product())))
+}
+
+/// What a line says but for [`PAST`].
+fn core(line: &str) -> &str {
+    line.strip_suffix(PAST).unwrap_or(line)
+}
+
+fn is_held(line: &str) -> bool {
+    line.starts_with("held ")
+}
+
+/// Whether a line says that the deadline passes: what is held can be late as well.
+fn is_late(line: &str) -> bool {
+    line.starts_with("late ") || line.ends_with(PAST)
 }
 
 /// Whether `line` is `outcome rule version`, compared without writing it.
@@ -67,9 +90,15 @@ impl Scene<'_> {
             let rule = decision.reasons.last().map_or("", |r| r.rule.id());
             let second = after.contains_key(&decision.product);
             let key = format!("{}{}", decision.product, if second { SECOND } else { "" });
-            let value = format!("{} {rule} {version}", decision.outcome.name());
-            if before.get(&key) != Some(&value) {
+            let late = decision.outcome.is_late();
+            let past = if late && matches!(decision.outcome, Outcome::Held { .. }) { PAST } else { "" };
+            let value = format!("{} {rule} {version}{past}", decision.outcome.name());
+            let was = before.get(&key).map_or("", String::as_str);
+            if core(was) != core(&value) {
                 self.begin(decision, steps);
+            }
+            if late && !is_late(was) {
+                self.begin_late(decision, steps);
             }
             after.insert(key, value);
         }
@@ -106,21 +135,36 @@ impl Scene<'_> {
     }
 
     fn begin(&self, decision: &Decision, steps: &mut Steps) {
-        let kind = match &decision.outcome {
-            Outcome::Held { .. } => EventKind::Held,
-            Outcome::Late(_) => EventKind::Late,
-            Outcome::Waiting => return self.offer_major(decision, steps),
-            Outcome::UpToDate | Outcome::Planned(_) | Outcome::Running | Outcome::OutOfScope => return,
-        };
-        let Some(reason) = decision.reasons.last() else { return };
+        match &decision.outcome {
+            Outcome::Held { .. } => {
+                if let Some(reason) = decision.reasons.last() {
+                    self.tell_trouble(EventKind::Held, decision, reason, steps);
+                }
+            }
+            Outcome::Waiting => self.offer_major(decision, steps),
+            // What is late has a beginning of its own.
+            Outcome::UpToDate | Outcome::Planned(_) | Outcome::Late(_) | Outcome::Running | Outcome::OutOfScope => {}
+        }
+    }
+
+    /// It will not be in time, whether it is held besides or not: said once.
+    fn begin_late(&self, decision: &Decision, steps: &mut Steps) {
+        let night = decision.reasons.iter().rev().find(|r| r.rule == Rule::MinorNight);
+        let reason = if matches!(decision.outcome, Outcome::Held { .. }) { night } else { None };
+        if let Some(reason) = reason.or(decision.reasons.last()) {
+            self.tell_trouble(EventKind::Late, decision, reason, steps);
+        }
+    }
+
+    fn tell_trouble(&self, kind: EventKind, decision: &Decision, reason: &Reason, steps: &mut Steps) {
         let event = self.event(kind, format!("{}: {}", decision.product, reason.text));
         let event = event.server(&self.server.id).product(&decision.product);
         steps.events.push(event.reasons(decision.reasons.clone()));
-        steps.alerts.push(self.alert(decision, reason.rule));
+        let word = if kind == EventKind::Late { LATE } else { decision.outcome.name() };
+        steps.alerts.push(self.alert(word, decision, reason.rule));
     }
 
-    fn alert(&self, decision: &Decision, rule: Rule) -> NewAlert {
-        let word = decision.outcome.name();
+    fn alert(&self, word: &str, decision: &Decision, rule: Rule) -> NewAlert {
         let text = decision.reasons.iter().map(|r| format!("{}: {}", r.rule, r.text)).collect::<Vec<_>>().join("\n");
         if rule == Rule::Rollout
             && let Some(version) = self.stopped(&decision.product)
@@ -160,13 +204,27 @@ impl Scene<'_> {
     }
 
     fn end(&self, key: &str, value: &str, after: &BTreeMap<String, String>, steps: &mut Steps) {
-        let Some(word) = value.split(' ').next().filter(|word| matches!(*word, "held" | "late")) else { return };
         let product = key.strip_suffix(SECOND).unwrap_or(key);
-        let event = self.event(EventKind::Released, format!("{product}: no longer {value}"));
-        steps.events.push(event.server(&self.server.id).product(product));
-        let still = after.get(key).is_some_and(|v| v.split(' ').next() == Some(word));
-        if !still {
-            steps.resolved.push(cause(word, &self.server.id, product));
+        let now = after.get(key).map_or("", String::as_str);
+        let mut words = core(value).split(' ').skip(1);
+        let (rule, version) = (words.next().unwrap_or_default(), words.next().filter(|v| *v != "-"));
+        let name = version.map_or_else(|| product.to_owned(), |version| format!("{product} {version}"));
+        let mut over = |word: &str, said: Option<String>| {
+            if let Some(text) = said {
+                let event = self.event(EventKind::Released, text);
+                steps.events.push(event.server(&self.server.id).product(product));
+            }
+            steps.resolved.extend((word == LATE || !is_held(now)).then(|| cause(word, &self.server.id, product)));
+        };
+        if is_held(value) && core(value) != core(now) {
+            over("held", Some(format!("{name} is no longer held ({rule})")));
+        }
+        // An alert about lateness outlives the installation that may end it. What is installed late, or given up, stays
+        // late: only a plan in time takes that back.
+        let runs = |line: &str| line.starts_with("running ");
+        if (is_late(value) || runs(value)) && !is_late(now) && !runs(now) {
+            let in_time = is_late(value) && now.starts_with("planned ");
+            over(LATE, in_time.then(|| format!("{name} is no longer late: it is planned in time")));
         }
     }
 

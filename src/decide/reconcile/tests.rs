@@ -121,7 +121,7 @@ fn a_group_shares_its_first_deployments_action_and_is_taken_apart_without_a_lett
     assert_eq!(story.settle(&[isacompta(20), isaged(20, leader, 1)]), [""; 0]);
     let told = story.settle(&[isacompta(20), isaged(20, "isaged 3.8.1", 0)]);
     assert_eq!(told.len(), 1, "the night stays, so the client hears nothing: {told:?}");
-    assert!(told[0].contains("isaged 3.8.1 stays, regrouped"), "{told:?}");
+    assert!(told[0].contains("isaged 3.8.1 stays on"), "{told:?}");
     assert_eq!(actions(&story), [(1, 1, 0), (2, 2, 0)]);
 }
 
@@ -131,12 +131,12 @@ fn what_is_no_longer_intended_is_given_up_and_says_why() {
     story.settle(&[isacompta(20)]);
     let waits = Story::decision("isacompta", Outcome::Waiting);
     let told = story.settle(std::slice::from_ref(&waits));
-    assert_eq!(told, ["Cancelled: isacompta 14.20.003: because", "letter cancelled/1"]);
+    assert_eq!(told, ["Cancelled: isacompta 14.20.003 given up: because", "letter cancelled/1"]);
     assert!(story.world.site(0).deployments.is_empty());
     // The product has left the server.
     story.settle(&[isacompta(21)]);
     let told = story.settle(&[]);
-    assert_eq!(told[0], "Cancelled: isacompta 14.20.003: the product is no longer on the server");
+    assert_eq!(told[0], "Cancelled: isacompta 14.20.003 given up: the product is no longer on the server");
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_withdrawn_release_is_given_up_with_its_publishers_reason() {
     withdrawn.retracted = Some(Retraction { at: story.now, reason: "faulty".into() });
     story.world.publish(withdrawn);
     let told = story.settle(&[Story::decision("isacompta", Outcome::UpToDate)]);
-    assert_eq!(told[0], "Cancelled: isacompta 14.20.003: withdrawn by its publisher: faulty");
+    assert_eq!(told[0], "Cancelled: isacompta 14.20.003 given up: withdrawn by its publisher: faulty");
     assert_eq!(told.iter().filter(|line| line.starts_with("letter retracted/")).count(), 1, "{told:?}");
 }
 
@@ -163,4 +163,71 @@ fn trouble_is_told_when_it_begins_and_taken_back_when_it_ends() {
     assert_eq!(story.world.site(0).deployments.len(), 1, "what is held keeps its promise");
     let told = story.settle(&[isacompta(20)]);
     assert_eq!(told.last().map(String::as_str), Some("resolved held/m1/isacompta"), "{told:?}");
+}
+
+/// isacompta in the night of `day`, due by the end of the night of the 20th, for these reasons in this order.
+fn due(day: u32, outcome: impl Fn(Plan) -> Outcome, rules: &[Rule]) -> Decision {
+    let placed = plan("14.20.003", night(day), "isacompta 14.20.003", 0);
+    let outcome = outcome(Plan { deadline: Some(night(20).end), ..placed });
+    let reasons = rules.iter().map(|rule| Reason::new(*rule, format!("because of {rule}"), "parce que")).collect();
+    Decision { reasons, ..Story::decision("isacompta", outcome) }
+}
+
+fn held(plan: Plan) -> Outcome {
+    Outcome::Held { plan: Some(plan) }
+}
+
+#[test]
+fn a_missing_backup_is_one_alert_over_the_nights_it_costs_and_late_is_said_beside_it() {
+    let mut story = Story::new();
+    story.settle(&[due(20, Outcome::Planned, &[Rule::MinorNight])]);
+    let told = story.settle(&[due(20, held, &[Rule::MinorNight, Rule::BackupFirst])]);
+    assert_eq!(told, ["Held: isacompta: because of backup-first", "alert held/m1/isacompta"]);
+    let next = due(21, held, &[Rule::MinorNight, Rule::BackupFirst]);
+    let told = story.settle(std::slice::from_ref(&next));
+    assert_eq!(told[0], "Moved: isacompta 14.20.003 moved to Tue 21 Apr 22:00 to Wed 22 Apr 07:00");
+    assert_eq!(told[1], "Late: isacompta: because of minor-night");
+    assert!(told[2].starts_with("letter moved/1/"), "{told:?}");
+    assert_eq!(told[3..], ["alert late/m1/isacompta"], "the hold goes on, so its alert does");
+    assert_eq!(story.settle(&[next]), [""; 0]);
+    let told = story.settle(&[due(21, Outcome::Late, &[Rule::MinorNight])]);
+    let over = "Released: isacompta 14.20.003 is no longer held (backup-first)";
+    assert_eq!(told, [over, "resolved held/m1/isacompta"], "late it stays");
+    let told = story.settle(&[Story::decision("isacompta", Outcome::UpToDate)]);
+    assert!(told.iter().all(|line| !line.starts_with("Released")), "it was late to the end: {told:?}");
+    assert_eq!(told.last().map(String::as_str), Some("resolved late/m1/isacompta"));
+}
+
+#[test]
+fn a_plan_that_is_in_time_again_is_no_longer_late() {
+    let mut story = Story::new();
+    story.settle(&[due(21, Outcome::Late, &[Rule::Hold, Rule::MinorNight])]);
+    let told = story.settle(&[due(20, Outcome::Planned, &[Rule::MinorNight])]);
+    assert!(
+        told.contains(&"Released: isacompta 14.20.003 is no longer late: it is planned in time".into()),
+        "{told:?}"
+    );
+    assert_eq!(told.last().map(String::as_str), Some("resolved late/m1/isacompta"));
+}
+
+#[test]
+fn a_hold_of_staffs_keeps_the_promise_whatever_its_night() {
+    let mut story = Story::new();
+    story.settle(&[due(20, Outcome::Planned, &[Rule::MinorNight])]);
+    let told = story.settle(&[due(21, held, &[Rule::MinorNight, Rule::Hold])]);
+    assert!(told.iter().all(|line| !line.contains("moved")), "{told:?}");
+}
+
+#[test]
+fn a_moved_letter_says_what_spoke_against_the_old_slot() {
+    let mut decision = due(20, Outcome::Planned, &[Rule::MinorNight, Rule::Hold, Rule::BackupFirst, Rule::MinorNight]);
+    assert_eq!(why_moved(&decision).en.as_deref(), Some("because of hold"));
+    decision.reasons = decision.reasons.iter().filter(|r| r.rule != Rule::Hold).cloned().collect();
+    assert_eq!(
+        why_moved(&decision).en.as_deref(),
+        Some("because of minor-night"),
+        "what settled it, for want of better"
+    );
+    let decision = due(21, held, &[Rule::MaintenanceSlots, Rule::BackupFirst]);
+    assert_eq!(why_moved(&decision).en.as_deref(), Some("because of backup-first"));
 }

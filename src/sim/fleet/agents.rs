@@ -17,8 +17,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Minutes until an agent that was given nothing in its slot asks again.
 const AGAIN_MINUTES: i64 = 20;
-/// Minutes after the end of a slot at which an installation nobody heard of is given up.
-const LOST_MINUTES: i64 = 60;
 
 impl Play {
     /// What time will bring the server: its agent polls when its slots begin and is told then when its own start comes;
@@ -150,7 +148,10 @@ impl Play {
         let end = self.end_of(place, action);
         self.lives[place].running.insert(action, end);
         match end {
-            End::Lost => self.at(slot_end + TimeDelta::minutes(LOST_MINUTES), Task::GiveUp(place, action)),
+            End::Lost => {
+                let silent = self.world.customer(place).terms.schedule.agents.silent_after_minutes;
+                self.at(slot_end + TimeDelta::minutes(i64::from(silent)), Task::GiveUp(place, action));
+            }
             End::Installed | End::RolledBack | End::Failed => {
                 self.at(now + TimeDelta::minutes(minutes), Task::Ends(place, action));
             }

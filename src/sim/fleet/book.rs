@@ -3,7 +3,7 @@
 use super::figures::Figures;
 use crate::decide::civil::PROVIDER_ZONE;
 use crate::decide::letters::{self, Desk, Reader};
-use crate::model::alert::NewAlert;
+use crate::model::alert::{AlertClass, NewAlert};
 use crate::model::deployment::Deployment;
 use crate::model::event::NewEvent;
 use crate::model::fleet::Language;
@@ -36,13 +36,19 @@ pub struct Book {
     /// Letters that wait for the mail server.
     pub waiting: usize,
     pub mail_down: bool,
-    alerts: BTreeMap<String, DateTime<Utc>>,
+    /// Title of each open alert, by its cause.
+    alerts: BTreeMap<String, String>,
+    /// Letters and alerts in words, where the story is told, until whoever tells it takes them.
+    pub told: Vec<String>,
+    tells: bool,
+    /// When the entry is written, where no line of history goes before what is told of it.
+    bare: Option<DateTime<Utc>>,
     next_id: i64,
     desk: Desk,
 }
 
 impl Book {
-    pub fn new() -> Book {
+    pub fn new(tells: bool) -> Book {
         Book {
             deployments: BTreeMap::new(),
             events: 0,
@@ -51,6 +57,9 @@ impl Book {
             waiting: 0,
             mail_down: false,
             alerts: BTreeMap::new(),
+            told: Vec::new(),
+            tells,
+            bare: None,
             next_id: 1,
             desk: Desk {
                 provider: "Infogérance".to_owned(),
@@ -73,6 +82,7 @@ impl Book {
         for deployment in entry.deployments {
             self.deployments.insert(deployment.id, deployment);
         }
+        self.bare = entry.events.is_empty().then_some(now);
         self.events += entry.events.len() as u64;
         for event in &entry.events {
             figures.event(event);
@@ -81,15 +91,29 @@ impl Book {
             self.post(notice, now, figures);
         }
         for cause in entry.resolved {
-            if self.alerts.remove(&cause).is_some() {
+            if let Some(title) = self.alerts.remove(&cause) {
                 figures.alerts_resolved += 1;
+                self.tell(|| format!("alert over: {title}"));
             }
         }
         for alert in entry.alerts {
             if let Entry::Vacant(place) = self.alerts.entry(alert.cause.clone()) {
                 figures.alert(&alert);
-                place.insert(now);
+                place.insert(alert.title.clone());
+                let team = match alert.class {
+                    AlertClass::Applications => "applications",
+                    AlertClass::Systems => "systems",
+                };
+                self.tell(|| format!("alert to {team}: {}", alert.title));
             }
+        }
+    }
+
+    /// A line under the one that it follows from.
+    fn tell(&mut self, line: impl FnOnce() -> String) {
+        if self.tells {
+            let at = |at: DateTime<Utc>| at.with_timezone(&PROVIDER_ZONE).format("%a %-d %b %H:%M").to_string();
+            self.told.push(format!("{}  {}", self.bare.map_or_else(|| "  ".to_owned(), at), line()));
         }
     }
 
@@ -105,6 +129,7 @@ impl Book {
             figures.violate(now, notice.server.clone(), "minor-content-notice", format!("{kind}: {error}"));
         }
         *figures.letters.entry(kind.to_owned()).or_default() += 1;
+        self.tell(|| format!("letter to {}: {kind}", notice.client.as_deref().unwrap_or("staff")));
         self.letters.insert(notice.key, now);
         if self.mail_down {
             self.waiting += 1;

@@ -28,8 +28,6 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
-/// Hours from one planning to the next when nothing happens.
-const PLAN_HOURS: i64 = 24;
 /// Site-local minute of the day at which a working day's backup ends: 20:30.
 const BACKUP_MINUTE: i64 = 20 * 60 + 30;
 /// Hours after which a failed backup that is repaired in the night has been.
@@ -46,6 +44,8 @@ pub struct Setup {
     pub happenings: Vec<(DateTime<Utc>, Happening)>,
     pub from: NaiveDate,
     pub nights: i64,
+    /// From one planning to the next when nothing happens.
+    pub plan_minutes: i64,
     pub seed: u64,
     pub faults: Faults,
 }
@@ -65,6 +65,9 @@ pub(super) enum Task {
     Ends(usize, i64),
     /// Nobody heard of it again.
     GiveUp(usize, i64),
+    /// The agent missed a check, if it is still silent; it is heard again.
+    Missed(usize),
+    Heard(usize),
     MailBack,
 }
 
@@ -108,8 +111,8 @@ pub(super) struct Play {
     pub request_id: i64,
     /// Servers on which a release failed and does not run: place, product, version.
     pub failed_on: BTreeSet<(usize, String, Version)>,
-    terms: BTreeMap<String, Arc<Terms>>,
-    almanacs: Almanacs,
+    pub terms: BTreeMap<String, Arc<Terms>>,
+    pub almanacs: Almanacs,
     observed: Vec<(String, Version, u32)>,
     queue: BinaryHeap<Reverse<(DateTime<Utc>, u64, Task)>>,
     sequence: u64,
@@ -128,7 +131,9 @@ pub fn play(setup: Setup, tell: bool) -> Result<(Figures, Vec<String>), WorldErr
         play.perform(task);
     }
     play.figures.alerts_open = play.book.open_alerts();
-    Ok((play.figures, play.log.unwrap_or_default()))
+    let mut log = play.log.unwrap_or_default();
+    log.append(&mut play.book.told);
+    Ok((play.figures, log))
 }
 
 impl Play {
@@ -161,7 +166,7 @@ impl Play {
         };
         let mut play = Play {
             world: World::new(parts, &mut almanacs, start)?,
-            book: Book::new(),
+            book: Book::new(tell),
             figures,
             now: start,
             lives: vec![Life::default(); servers],
@@ -189,7 +194,7 @@ impl Play {
         let mut at = start;
         while at < until {
             play.at(at, Task::Plan);
-            at += TimeDelta::hours(PLAN_HOURS);
+            at += TimeDelta::minutes(setup.plan_minutes);
         }
         Ok(play)
     }
@@ -209,11 +214,13 @@ impl Play {
 
     /// A line of the story, in the time of the server it is about.
     pub(super) fn tell(&mut self, place: Option<usize>, line: impl FnOnce() -> String) {
+        let Some(log) = &mut self.log else { return };
         let zone = place.map_or(PROVIDER_ZONE, |place| self.world.server(place).zone);
-        if let Some(log) = &mut self.log {
-            let when = self.now.with_timezone(&zone).format("%a %-d %b %H:%M");
-            log.push(format!("{when}  {}", line()));
-        }
+        // Another clock than the provider's is named, or the lines would seem to be out of order.
+        let clock = if zone == PROVIDER_ZONE { "%a %-d %b %H:%M" } else { "%a %-d %b %H:%M (%:z)" };
+        let when = self.now.with_timezone(&zone).format(clock);
+        log.append(&mut self.book.told);
+        log.push(format!("{when}  {}", line()));
     }
 
     fn perform(&mut self, task: Task) {
@@ -237,9 +244,7 @@ impl Play {
             Task::Day(day) => self.day(day),
             Task::Backup(place) => self.backup(place),
             Task::Repair(place) => {
-                self.world.site_mut(place).state.backup = Some(Backup { finished_at: self.now, succeeded: true });
-                self.tell(Some(place), || "backup repaired".to_owned());
-                self.plan(place);
+                self.backed_up(place);
             }
             Task::Plan => self.plan_where(|play, place| !play.lives[place].quiet),
             Task::Look(place) => {
@@ -249,6 +254,8 @@ impl Play {
             Task::Poll(place) => self.poll(place),
             Task::Ends(place, action) => self.ends(place, action),
             Task::GiveUp(place, action) => self.give_up(place, action),
+            Task::Missed(place) => self.missed(place),
+            Task::Heard(place) => self.heard(place),
             Task::MailBack => {
                 self.book.mail_down = false;
                 self.book.waiting = 0;
@@ -292,12 +299,21 @@ impl Play {
             self.plan(place);
         }
         if fails {
-            self.tell(Some(place), || "backup failed".to_owned());
+            let server = self.world.server(place).id.clone();
+            self.tell(Some(place), || format!("{server}: the backup failed"));
             let repaired = self.chance.happens(self.faults.backup_repair, About::BackupRepair, place as u64, number);
             if repaired && !self.lives[place].backups_fail {
                 self.at(self.now + TimeDelta::hours(REPAIR_HOURS), Task::Repair(place));
             }
         }
+    }
+
+    /// A backup by hand, after one that failed.
+    pub(super) fn backed_up(&mut self, place: usize) {
+        self.world.site_mut(place).state.backup = Some(Backup { finished_at: self.now, succeeded: true });
+        let server = self.world.server(place).id.clone();
+        self.tell(Some(place), || format!("{server}: a backup was made"));
+        self.plan(place);
     }
 
     /// Plans every server that something may have changed for.
@@ -359,8 +375,8 @@ impl Play {
         let keys: BTreeSet<&str> = entry.notices.iter().map(|n| n.key.as_str()).collect();
         laws::recorded(&self.book, &entry.deployments, &entry.events, &keys, self.now, &mut self.figures);
         for event in &entry.events {
-            let said = |of: &Option<String>| of.clone().unwrap_or_default();
-            self.tell(Some(place), || format!("{} {}: {}", said(&event.server), said(&event.product), event.text));
+            let whose = event.server.as_ref().unwrap_or(&event.client);
+            self.tell(Some(place), || format!("{whose}: {}", event.text));
         }
         for deployment in &entry.deployments {
             self.keep(place, deployment);
@@ -414,30 +430,6 @@ impl Play {
     pub(super) fn violate(&mut self, place: usize, rule: &str, text: String) {
         let server = self.world.server(place).id.clone();
         self.figures.violate(self.now, Some(server), rule, text);
-    }
-
-    /// The orchestrator starts again from what is written: nothing else may matter.
-    pub(super) fn restart(&mut self) {
-        let mut parts = Parts { terms: self.terms.clone(), ..Parts::default() };
-        for customer in self.world.customers() {
-            parts.clients.push(customer.client.clone());
-            parts.requests.extend(customer.requests.iter().cloned());
-            parts.agreements.extend(customer.agreements.iter().cloned());
-        }
-        for place in self.world.places() {
-            let (site, server) = (self.world.site(place), self.world.server(place));
-            parts.states.insert(server.id.clone(), site.state.clone());
-            parts.standings.push(site.standing.clone());
-            parts.deployments.extend(site.deployments.iter().cloned());
-        }
-        parts.releases = self.world.catalog().values().flatten().map(|r| (**r).clone()).collect();
-        parts.holds = self.world.holds().to_vec();
-        parts.rollout = self.world.rollout().clone();
-        parts.durations = self.world.durations().clone();
-        match World::new(parts, &mut self.almanacs, self.now) {
-            Ok(world) => self.world = world,
-            Err(error) => self.violate(0, "restart", error.to_string()),
-        }
     }
 }
 

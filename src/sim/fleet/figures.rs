@@ -107,6 +107,9 @@ fn late_because(event: &NewEvent) -> Rule {
                 | Rule::Prerequisites
         )
     };
+    if event.reasons.last().is_some_and(|r| r.rule == Rule::BackupFirst) {
+        return Rule::BackupFirst;
+    }
     event.reasons.iter().map(|r| r.rule).find(|rule| shut(*rule)).unwrap_or(Rule::MinorNight)
 }
 
@@ -125,14 +128,16 @@ impl fmt::Display for Figures {
         let counted = |map: &BTreeMap<String, u64>| {
             map.iter().map(|(what, n)| format!("{what} {n}")).collect::<Vec<_>>().join(", ")
         };
-        writeln!(f, "{} servers of {} clients, {} nights from {}", self.servers, self.clients, self.nights, self.from)?;
+        let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let (servers, clients) = (count(self.servers, "server"), count(self.clients, "client"));
+        writeln!(f, "{servers} of {clients}, {} nights from {}", self.nights, self.from)?;
         writeln!(f, "releases published   {}", self.releases)?;
         writeln!(f, "minors in time       {}", self.minor)?;
         writeln!(f, "majors by their date {}", self.major)?;
         writeln!(f, "manual updates       {} installed", self.manual.installed)?;
         writeln!(
             f,
-            "late because of      {}",
+            "said late because of {}",
             if self.late_because.is_empty() { "-".into() } else { counted(&self.late_because) }
         )?;
         writeln!(f, "requests refused     {}", self.requests_refused)?;

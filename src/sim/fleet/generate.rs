@@ -43,6 +43,9 @@ const SITES: [(Tz, &str); 10] = [
     (chrono_tz::America::Marigot, "FR-978"),
 ];
 
+/// Minutes from one planning to the next: what happens is planned at once anyway.
+const PLAN_MINUTES: i64 = 24 * 60;
+
 /// Draws a fleet of `size` under `terms`, and what happens to it.
 pub fn generate(size: Size, schedule: &str, terms: Arc<Terms>) -> Setup {
     let chance = Chance::new(size.seed);
@@ -71,6 +74,7 @@ pub fn generate(size: Size, schedule: &str, terms: Arc<Terms>) -> Setup {
         happenings,
         from: size.from,
         nights: size.nights,
+        plan_minutes: PLAN_MINUTES,
         seed: size.seed,
         faults: Faults::USUAL,
     }

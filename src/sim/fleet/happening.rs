@@ -48,6 +48,10 @@ pub enum Happening {
         server: String,
         fail: bool,
     },
+    /// A backup is made by hand.
+    BackedUp {
+        server: String,
+    },
     /// The agent is not heard until then.
     Silent {
         server: String,
@@ -98,9 +102,10 @@ impl Happening {
             | Happening::Lifted { on: HoldOn::Server { client, .. } | HoldOn::Client { client } } => {
                 Concerns::Client(client.clone())
             }
-            Happening::BackupsFail { .. } | Happening::Silent { .. } | Happening::NextInstall { .. } => {
-                Concerns::Nobody
-            }
+            Happening::BackupsFail { .. }
+            | Happening::BackedUp { .. }
+            | Happening::Silent { .. }
+            | Happening::NextInstall { .. } => Concerns::Nobody,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! checker that watches every plan.
 
 mod agents;
+mod asks;
 mod book;
 mod chance;
 mod ends;
@@ -16,6 +17,7 @@ mod happening;
 mod laws;
 mod people;
 mod releases;
+mod restart;
 pub mod scenario;
 
 pub use engine::{Setup, play};

@@ -1,10 +1,10 @@
 //! What publishers, clients and staff do when their hour has come.
 
 use super::book::Written;
-use super::engine::Play;
+use super::engine::{Play, Task};
 use super::happening::Happening;
-use crate::decide::notice;
-use crate::decide::planner::major;
+use crate::decide::civil::PROVIDER_ZONE;
+use crate::decide::reconcile;
 use crate::model::agreement::{Agreed, Agreement};
 use crate::model::alert::{AlertClass, NewAlert};
 use crate::model::event::{EventKind, NewEvent, PROVIDER};
@@ -12,7 +12,7 @@ use crate::model::hold::{Hold, Lifted};
 use crate::model::release::{Release, Retraction};
 use crate::model::request::{Request, RequestState};
 use crate::model::version::Version;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 impl Play {
     pub(super) fn happen(&mut self, happening: Happening) {
@@ -48,10 +48,20 @@ impl Play {
                 self.tell(None, || format!("staff resume {product} {version}"));
                 let progress = self.world.rollout_mut().entry(&product, &version);
                 (progress.failed, progress.canaries_failed) = (0, 0);
+                let text = format!("{product} {version} goes on");
+                let event = NewEvent::new(self.now, PROVIDER, EventKind::ReleaseResumed, text).product(&product);
+                let resolved = vec![reconcile::halted(&product, &version)];
+                let entry = Written { events: vec![event], resolved, ..Written::default() };
+                self.book.write(entry, self.now, &mut self.figures);
             }
             Happening::BackupsFail { server, fail } => {
                 if let Some(place) = self.world.place(&server) {
                     self.lives[place].backups_fail = fail;
+                }
+            }
+            Happening::BackedUp { server } => {
+                if let Some(place) = self.world.place(&server) {
+                    self.backed_up(place);
                 }
             }
             Happening::Silent { server, until } => {
@@ -86,77 +96,9 @@ impl Play {
             Release { retracted: Some(Retraction { at: self.now, reason: reason.clone() }), ..Release::clone(release) };
         self.tell(None, || format!("withdrawn: {}: {reason}", release.id()));
         let event = NewEvent::new(self.now, PROVIDER, EventKind::ReleaseRetracted, release.id().to_string());
-        self.book.write(Written { events: vec![event], ..Written::default() }, self.now, &mut self.figures);
+        let resolved = vec![reconcile::halted(product, version)];
+        self.book.write(Written { events: vec![event], resolved, ..Written::default() }, self.now, &mut self.figures);
         self.world.publish(release);
-    }
-
-    /// A client asks for a major: accepted when its notice is kept and every server gets a slot.
-    fn request(&mut self, client: &str, product: &str, version: &Version, before: NaiveDate) {
-        let refused = match self.refusal(client, product, version, before) {
-            Some(why) => why,
-            None => {
-                self.accept(client, product, version, before);
-                return;
-            }
-        };
-        self.figures.requests_refused += 1;
-        self.tell(None, || format!("{client} asks for {product} {version} by {before}: refused, {refused}"));
-        let event = NewEvent::new(self.now, client, EventKind::RequestRefused, refused).product(product);
-        self.book.write(Written { events: vec![event], ..Written::default() }, self.now, &mut self.figures);
-    }
-
-    fn refusal(&self, client: &str, product: &str, version: &Version, before: NaiveDate) -> Option<String> {
-        let customer = self.world.client(client)?;
-        let release = self.world.release(product, version).filter(|r| r.retracted.is_none());
-        let Some(release) = release else { return Some("it is not offered".to_owned()) };
-        let places: Vec<usize> = customer.sites.clone().filter(|p| self.goes_on(*p, release)).collect();
-        let Some(first) = places.first() else { return Some("no server needs it".to_owned()) };
-        let calendar = self.world.site(*first).almanac.calendar();
-        let earliest = notice::count(&customer.terms, calendar, self.now).earliest;
-        let agreed = customer.agreements.iter().any(|a| {
-            matches!(&a.agreed, Agreed::ShortNotice { product: p, version: v, before: b }
-                if p == product && v == version && *b <= before)
-        });
-        if before < earliest && !agreed {
-            return Some(format!("the earliest date is {earliest}"));
-        }
-        let fits = |place: &usize| {
-            self.world.with_facts(*place, self.now, |facts| major::slot_for_request(facts, release, before).0.is_some())
-        };
-        (!places.iter().all(fits)).then(|| "no slot is left before that date".to_owned())
-    }
-
-    /// Whether the release would be a major for the server.
-    fn goes_on(&self, place: usize, release: &Release) -> bool {
-        let installed = self.world.site(place).state.inventory.get(release.product());
-        self.world.customer(place).client.order.iter().any(|p| p == release.product())
-            && installed.is_some_and(|v| v < release.version() && major::needs_request(release, v))
-    }
-
-    fn accept(&mut self, client: &str, product: &str, version: &Version, before: NaiveDate) {
-        self.request_id += 1;
-        let (id, now) = (self.request_id, self.now);
-        self.tell(None, || format!("{client} asks for {product} {version} by {before}: request {id} accepted"));
-        let request = Request {
-            id,
-            client: client.to_owned(),
-            product: product.to_owned(),
-            version: version.clone(),
-            servers: Vec::new(),
-            received_at: now,
-            by: "contact".to_owned(),
-            before,
-            state: RequestState::Accepted,
-        };
-        let Some(customer) = self.world.client_mut(client) else { return };
-        for older in customer.requests.iter_mut().filter(|r| r.product == product && r.state == RequestState::Accepted)
-        {
-            older.state = RequestState::Superseded { at: now, by: id };
-        }
-        customer.requests.push(request);
-        let text = format!("request {id} accepted: {product} {version} by {before}");
-        let event = NewEvent::new(now, client, EventKind::RequestAccepted, text).product(product).request(id);
-        self.book.write(Written { events: vec![event], ..Written::default() }, now, &mut self.figures);
     }
 
     fn cancel_request(&mut self, client: &str, product: &str) {
@@ -173,7 +115,7 @@ impl Play {
 
     fn agree(&mut self, client: &str, agreed: Agreed) {
         let (id, now) = (self.book.allocate(1), self.now);
-        self.tell(None, || format!("{client} agrees: {}", agreed.name()));
+        self.tell(None, || format!("{client} agrees to {}", in_words(&agreed)));
         let Some(customer) = self.world.client_mut(client) else { return };
         customer.agreements.push(Agreement {
             id,
@@ -186,10 +128,22 @@ impl Play {
         self.book.write(Written { events: vec![event], ..Written::default() }, now, &mut self.figures);
     }
 
-    /// An agent that is not heard any more is an alert (`hourly-checks`).
+    /// An agent falls silent: an alert once it has missed a check (`hourly-checks`).
     pub(super) fn silent(&mut self, place: usize) {
-        let (client, server) = (self.world.customer(place).client.id.clone(), self.world.server(place).id.clone());
+        let server = self.world.server(place).id.clone();
         self.tell(Some(place), || format!("{server}: its agent falls silent"));
+        let grace = self.world.customer(place).terms.schedule.agents.silent_after_minutes;
+        self.at(self.now + TimeDelta::minutes(i64::from(grace) + 1), Task::Missed(place));
+        if let Some(until) = self.lives[place].silent_until {
+            self.at(until, Task::Heard(place));
+        }
+    }
+
+    pub(super) fn missed(&mut self, place: usize) {
+        if self.lives[place].silent_until.is_none_or(|until| until <= self.now) {
+            return;
+        }
+        let (client, server) = (self.world.customer(place).client.id.clone(), self.world.server(place).id.clone());
         let alert = NewAlert {
             cause: format!("silent/{server}"),
             class: AlertClass::Systems,
@@ -197,10 +151,20 @@ impl Play {
             server: Some(server.clone()),
             product: None,
             deployment: None,
-            title: format!("{server} is silent"),
+            title: format!("{server} is silent (hourly-checks)"),
             text: "its agent was not heard for over an hour".to_owned(),
         };
-        let entry = Written { alerts: vec![alert], resolved: vec![format!("silent/{server}")], ..Written::default() };
+        let entry = Written { alerts: vec![alert], ..Written::default() };
+        self.book.write(entry, self.now, &mut self.figures);
+    }
+
+    pub(super) fn heard(&mut self, place: usize) {
+        if self.lives[place].silent_until.is_some_and(|until| self.now < until) {
+            return;
+        }
+        let server = self.world.server(place).id.clone();
+        self.tell(Some(place), || format!("{server}: its agent is heard again"));
+        let entry = Written { resolved: vec![format!("silent/{server}")], ..Written::default() };
         self.book.write(entry, self.now, &mut self.figures);
     }
 
@@ -213,9 +177,27 @@ impl Play {
             if let Some(request) = customer.requests.iter_mut().find(|r| r.id == id) {
                 request.state = RequestState::Expired { at: now };
             }
-            self.tell(None, || format!("request {id} of {client} expired"));
+            self.tell(None, || format!("request {id} of {client} has expired: its date has passed"));
             let event = NewEvent::new(now, &client, EventKind::RequestExpired, format!("request {id} expired"));
             self.book.write(Written { events: vec![event.request(id)], ..Written::default() }, now, &mut self.figures);
+        }
+    }
+}
+
+/// What a client agreed to, for the story.
+fn in_words(agreed: &Agreed) -> String {
+    let day = |day: &NaiveDate| day.format("%a %-d %b").to_string();
+    let at = |at: DateTime<Utc>| at.with_timezone(&PROVIDER_ZONE).format("%a %-d %b %H:%M").to_string();
+    match agreed {
+        Agreed::Slot { server, product, slot } => {
+            format!("{product} on {server} from {} to {}", at(slot.start), at(slot.end))
+        }
+        Agreed::ClosedPeriod { server, from, to } => {
+            let on = server.as_ref().map_or_else(String::new, |server| format!(" on {server}"));
+            format!("work{on} in its closed days {} to {}", day(from), day(to))
+        }
+        Agreed::ShortNotice { product, version, before } => {
+            format!("{product} {version} by {} without the full notice", day(before))
         }
     }
 }

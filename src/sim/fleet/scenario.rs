@@ -21,6 +21,9 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Minutes from one planning to the next, as the planning job has it.
+const PLAN_MINUTES: i64 = 5;
+
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     #[error("{0}")]
@@ -95,6 +98,7 @@ struct Happens {
     resumed: Option<Which>,
     backups_fail: Option<String>,
     backups_work: Option<String>,
+    backed_up: Option<String>,
     silent: Option<Silence>,
     next_install: Option<Next>,
     restarted: Option<bool>,
@@ -236,6 +240,7 @@ pub fn read(text: &str, terms: &BTreeMap<String, Arc<Terms>>) -> Result<(String,
         happenings,
         from: file.from,
         nights: file.nights,
+        plan_minutes: PLAN_MINUTES,
         seed: 0,
         faults: Faults::NONE,
     };
@@ -316,6 +321,7 @@ impl Happens {
         said.extend(self.resumed.map(|Which { product, version }| Happening::Resumed { product, version }));
         said.extend(self.backups_fail.map(|server| Happening::BackupsFail { server, fail: true }));
         said.extend(self.backups_work.map(|server| Happening::BackupsFail { server, fail: false }));
+        said.extend(self.backed_up.map(|server| Happening::BackedUp { server }));
         if let Some(Silence { server, until }) = self.silent {
             said.push(Happening::Silent { server, until: instant(&until, "silent.until")? });
         }
