@@ -294,10 +294,6 @@ impl Play {
         let fails = self.lives[place].backups_fail
             || self.chance.happens(self.faults.backup, About::Backup, place as u64, number);
         self.world.site_mut(place).state.backup = Some(Backup { finished_at: self.now, succeeded: !fails });
-        let tomorrow = self.now + TimeDelta::days(1);
-        if self.world.site(place).planned().any(|d| d.slot.start < tomorrow) {
-            self.plan(place);
-        }
         if fails {
             let server = self.world.server(place).id.clone();
             self.tell(Some(place), || format!("{server}: the backup failed"));
@@ -305,6 +301,10 @@ impl Play {
             if repaired && !self.lives[place].backups_fail {
                 self.at(self.now + TimeDelta::hours(REPAIR_HOURS), Task::Repair(place));
             }
+        }
+        let tomorrow = self.now + TimeDelta::days(1);
+        if self.world.site(place).planned().any(|d| d.slot.start < tomorrow) {
+            self.plan(place);
         }
     }
 
