@@ -189,7 +189,7 @@ impl World {
             rollout: &self.rollout,
             durations: &self.durations,
             canaries: &self.canaries,
-            load: Load { staffed: &self.staffed, own: &[], line: [&[self.line.clone()], &[]] },
+            load: Load { staffed: &self.staffed, own: &[], line: [std::slice::from_ref(&self.line), &[]] },
         })
     }
 
