@@ -34,8 +34,8 @@ fn is_tied(draft: &Draft) -> bool {
     draft.release.is_some_and(|r| !r.manifest().requires.is_empty() || !r.manifest().installs_with.is_empty())
 }
 
-/// Drafts again for each product whose release is stopped by what it is tied to, and takes an older one that is in
-/// time: a newer release must not cost an older one its deadline. `attempt` drafts and joins, leaving releases aside.
+/// Drafts again for each product whose release is stopped by what it is tied to, and takes another that is in
+/// time: a newer release must not cost an older one its deadline, nor one that cannot go hold up a newer. `attempt` drafts and joins, leaving releases aside.
 pub(super) fn fall_back<'a>(
     facts: &Facts<'a>,
     mut drafts: Vec<Draft<'a>>,
@@ -45,7 +45,7 @@ pub(super) fn fall_back<'a>(
     // Leaving one release aside can stop another product's: at most one round for each draft.
     for _ in 0..drafts.len() {
         let stopped: Vec<&'a String> =
-            drafts.iter().filter(|d| stop(d).is_some() && has_older(facts, d)).map(|d| d.product).collect();
+            drafts.iter().filter(|d| stop(d).is_some() && has_another(facts, d)).map(|d| d.product).collect();
         let better = stopped.into_iter().find_map(|product| {
             let mut with = barred.clone();
             let mut tried = None;
@@ -65,14 +65,14 @@ pub(super) fn fall_back<'a>(
     drafts
 }
 
-/// Whether there is anything to fall back on.
-fn has_older(facts: &Facts, draft: &Draft) -> bool {
+/// Whether there is anything to fall back on: a newer release too, where an older one was to go before it.
+fn has_another(facts: &Facts, draft: &Draft) -> bool {
     let (Some(release), Some(installed)) = (draft.release, facts.state.inventory.get(draft.product)) else {
         return false;
     };
     let all = facts.catalog.get(draft.product).map_or(&[][..], Vec::as_slice);
     all.iter()
-        .filter(|r| installed < r.version() && r.version() < release.version())
+        .filter(|r| installed < r.version() && r.version() != release.version())
         .any(|r| r.retracted.is_none() && r.published_at() <= facts.now)
 }
 
