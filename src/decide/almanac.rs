@@ -98,6 +98,12 @@ impl Almanac {
         &all[first.min(last)..last]
     }
 
+    /// Whether a night has begun since `since`; of those before its making, the last [`BACK_DAYS`] are known.
+    pub fn night_began(&self, since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        let first = self.night.partition_point(|o| o.slot.start < since);
+        self.night.get(first).is_some_and(|o| o.slot.start <= now)
+    }
+
     /// When a minor published at `published` is late: [`notice::minor_deadline`].
     pub fn minor_deadline(&self, terms: &Terms, published: DateTime<Utc>) -> DateTime<Utc> {
         let day = self.calendar.date(published);

@@ -24,7 +24,7 @@ pub struct NewEvent {
     pub kind: EventKind,
     /// One sentence, English, without personal data.
     pub text: String,
-    #[serde(default, skip_serializing_if = "is_empty")]
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     pub reasons: Reasons,
 }
 
@@ -82,10 +82,6 @@ pub struct Event {
     pub hash: String,
     #[serde(flatten)]
     pub body: NewEvent,
-}
-
-fn is_empty(reasons: &Reasons) -> bool {
-    reasons.is_empty()
 }
 
 impl NewEvent {

@@ -42,8 +42,9 @@ impl Telling {
         let body = &event.body;
         let zone = body.server.as_ref().and_then(|s| self.zones.get(s)).copied().unwrap_or(PROVIDER_ZONE);
         let local = body.at.with_timezone(&zone);
-        let day = local.format("%A %-d %B %Y").to_string();
-        if day != self.last_day && zone == PROVIDER_ZONE {
+        let ours = body.at.with_timezone(&PROVIDER_ZONE);
+        let day = ours.format("%A %-d %B %Y").to_string();
+        if day != self.last_day {
             lines.push(format!("\n{day}"));
             self.last_day = day;
         }
@@ -52,7 +53,11 @@ impl Telling {
             Some(clause) => format!("  [{} {clause}]", reason.rule),
             None => format!("  [{}]", reason.rule),
         });
-        let zone = if zone == PROVIDER_ZONE { "" } else { " (site time)" };
+        let zone = match (zone == PROVIDER_ZONE, local.date_naive() == ours.date_naive()) {
+            (true, _) => String::new(),
+            (false, true) => " (site time)".to_owned(),
+            (false, false) => format!(" (site time, {})", local.format("%A")),
+        };
         lines.push(format!("  {} {:<18} {}{rule}{zone}", local.format("%H:%M"), who, body.text));
     }
 }

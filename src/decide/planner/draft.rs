@@ -61,6 +61,13 @@ impl<'a> Draft<'a> {
     }
 }
 
+impl Placement<'_> {
+    /// Whether it ends after its deadline. A major's is the client's date, which its slot never passes.
+    pub fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| self.slot.end > deadline)
+    }
+}
+
 impl<'a> Verdict<'a> {
     /// What may be handed out in its slot.
     pub fn plan(&self) -> Option<&Placement<'a>> {

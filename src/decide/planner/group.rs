@@ -34,8 +34,9 @@ fn is_tied(draft: &Draft) -> bool {
     draft.release.is_some_and(|r| !r.manifest().requires.is_empty() || !r.manifest().installs_with.is_empty())
 }
 
-/// Drafts again for each product whose release is stopped by what it is tied to, and takes another that is in
-/// time: a newer release must not cost an older one its deadline, nor one that cannot go hold up a newer. `attempt` drafts and joins, leaving releases aside.
+/// Drafts again for each product whose release is stopped by what it is tied to, and takes another that is in time: a
+/// newer release must not cost an older one its deadline, nor one that cannot go hold up a newer. `attempt` drafts and
+/// joins, leaving releases aside.
 pub(super) fn fall_back<'a>(
     facts: &Facts<'a>,
     mut drafts: Vec<Draft<'a>>,

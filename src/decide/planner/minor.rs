@@ -18,8 +18,6 @@ use std::sync::Arc;
 
 /// Time before a slot from which a missing backup holds the installation, so that staff can still act.
 pub const BACKUP_LEAD: TimeDelta = TimeDelta::hours(4);
-/// Days back in which a night is looked for; every schedule has one in a week.
-const NIGHTS_BACK: i64 = 8;
 
 /// The next minor of a product; `barred` are left aside.
 pub(super) fn draft<'a>(
@@ -143,15 +141,10 @@ fn night<'a>(
 ) -> Verdict<'a> {
     let deadline = facts.almanac.minor_deadline(facts.terms, release.published_at());
     reasons.push(Because::Deadline(deadline));
+    let placed = |slot| placement(slot, Work::Night, Some(deadline), None);
     if let Some((agreement, slot)) = slots::agreed(facts, release) {
         reasons.push(Because::AgreedSlot(agreement));
-        return settle(
-            facts,
-            release,
-            placement(slot, Work::Night, Some(deadline), None),
-            Because::NightSlot(slot),
-            reasons,
-        );
+        return settle(facts, release, placed(slot), Because::NightSlot(slot), reasons);
     }
     let mut search = Search::new(facts, Work::Night, release.published_at(), release);
     let (in_time, after) = search.by(deadline);
@@ -162,20 +155,13 @@ fn night<'a>(
     let slot = kept.or(if stand == RingStand::Waits { in_time.last() } else { in_time.first() }).copied();
     if let Some(slot) = slot {
         reasons.push(Because::Ring(stand));
-        return settle(
-            facts,
-            release,
-            placement(slot, Work::Night, Some(deadline), None),
-            Because::NightSlot(slot),
-            reasons,
-        );
+        return settle(facts, release, placed(slot), Because::NightSlot(slot), reasons);
     }
     let Some(slot) = after else {
         reasons.push(Because::NoSlot);
         return Verdict::Held(None);
     };
-    let placed = placement(slot, Work::Night, Some(deadline), None);
-    settle(facts, release, placed, Because::Late(slot, deadline), reasons)
+    settle(facts, release, placed(slot), Because::Late(slot, deadline), reasons)
 }
 
 /// Where this server stands in the rollout: broad servers wait for the canaries, never past the deadline.
@@ -240,7 +226,7 @@ pub(super) fn settle<'a>(
     }
     let backup = if recent { Because::BackupGood(since) } else { Because::BackupNeeded(since) };
     reasons.extend([backup, because]);
-    if is_late(&placed) { Verdict::Late(Box::new(placed)) } else { Verdict::Planned(Box::new(placed)) }
+    if placed.is_late() { Verdict::Late(Box::new(placed)) } else { Verdict::Planned(Box::new(placed)) }
 }
 
 impl<'a> Draft<'a> {
@@ -255,7 +241,7 @@ impl<'a> Draft<'a> {
             return;
         }
         let was_late = matches!(self.verdict, Verdict::Late(_));
-        let late = placed.deadline.filter(|_| is_late(&placed));
+        let late = placed.deadline.filter(|_| placed.is_late());
         if let Some(deadline) = late.filter(|_| !was_late) {
             self.reasons.push(Because::Late(placed.slot, deadline));
         }
@@ -268,14 +254,8 @@ impl<'a> Draft<'a> {
 /// would have to be there for the night after next is no end of the trouble.
 fn is_due(facts: &Facts, release: &Release, placed: &Placement) -> bool {
     let failed = || facts.state.backup.as_ref().is_none_or(|b| !b.succeeded);
-    is_near(facts, placed) || placed.work == Work::Night && failed() && has_had_a_night(facts, release)
-}
-
-/// Whether a night has begun since the release was published; of those long past, the last few are looked at.
-fn has_had_a_night(facts: &Facts, release: &Release) -> bool {
-    let since = release.published_at().max(facts.now - TimeDelta::days(NIGHTS_BACK));
-    let nights = facts.terms.minor_window().slots(facts.calendar(), since, facts.now);
-    nights.iter().any(|night| since <= night.start && night.start <= facts.now)
+    let has_had_a_night = || facts.almanac.night_began(release.published_at(), facts.now);
+    is_near(facts, placed) || placed.work == Work::Night && failed() && has_had_a_night()
 }
 
 fn is_near(facts: &Facts, placed: &Placement) -> bool {
@@ -284,11 +264,6 @@ fn is_near(facts: &Facts, placed: &Placement) -> bool {
 
 fn has_backup_since(facts: &Facts, since: DateTime<Utc>) -> bool {
     facts.state.backup.as_ref().is_some_and(|b| b.succeeded && b.finished_at >= since)
-}
-
-/// A major's deadline is the client's date, which its slot never passes.
-fn is_late(placed: &Placement) -> bool {
-    placed.work == Work::Night && placed.deadline.is_some_and(|d| placed.slot.end > d)
 }
 
 fn backup_since(facts: &Facts, placed: &Placement) -> DateTime<Utc> {

@@ -17,27 +17,27 @@ use std::sync::Arc;
 
 /// Whether each plan has its open deployment, as it should be, and each open deployment its plan.
 pub(super) fn agree(verdicts: &Verdicts, site: &Site) -> bool {
-    let known = |product: &str, release: Option<&Arc<Release>>| {
+    let find = |product: &str, release: Option<&Arc<Release>>| {
         let version = release?.version();
         site.planned().find(|d| d.product == product && d.to == *version)
     };
     let mut intended = 0;
     for ((product, release, verdict), rule) in verdicts.iter().zip(verdicts.rules()) {
         let Some(placed) = verdict.intent() else { continue };
-        let known_as = known(product, release);
-        intended += usize::from(known_as.is_some());
+        let known = find(product, release);
+        intended += usize::from(known.is_some());
         if let Verdict::Held(_) = verdict {
-            if known_as.is_some_and(|known| follows(site, known, *placed.slot, rule)) {
+            if known.is_some_and(|known| follows(site, known, *placed.slot, rule)) {
                 return false;
             }
             continue;
         }
         // The action of a group is the id of its first deployment.
         let first = match placed.position {
-            0 => known_as,
-            _ => verdicts.first_with(placed).and_then(|(product, release)| known(product, release)),
+            0 => known,
+            _ => verdicts.first_with(placed).and_then(|(product, release)| find(product, release)),
         };
-        let (Some(deployment), Some(first)) = (known_as, first) else { return false };
+        let (Some(deployment), Some(first)) = (known, first) else { return false };
         let same = deployment.slot == *placed.slot
             && deployment.deadline == placed.deadline
             && deployment.request == placed.request.map(|r| r.id)

@@ -33,8 +33,7 @@ pub(super) fn agrees(verdicts: &Verdicts, site: &Site) -> bool {
         last = product;
         let line = if second { said.get(&format!("{product}{SECOND}")) } else { said.get(product) };
         let version = verdict.intent().and(release).map_or("-", |r| r.version().as_str());
-        let past =
-            matches!(verdict, Verdict::Held(Some(placed)) if placed.deadline.is_some_and(|d| placed.slot.end > d));
+        let past = matches!(verdict, Verdict::Held(Some(placed)) if placed.is_late());
         if line.is_none_or(|line| {
             (line.strip_suffix(PAST).is_some() != past) || !says(core(line), verdict.name(), rule, version)
         }) {

@@ -1,8 +1,8 @@
 //! The virtual clock: what is due happens in order, each at its instant.
 //!
-//! Planning runs once a day, whenever something happened, and when time alone changes an answer: near a slot, when its
-//! backup has to be there, and when it is over. Before each hand-out the planner is asked again. Agents poll when their
-//! start in the slot has come. Nothing is looked at minute by minute.
+//! Planning runs every so often ([`Setup::plan_minutes`]), whenever something happened, and when time alone changes an
+//! answer: near a slot, when its backup has to be there, and when it is over. Before each hand-out the planner is asked
+//! again. Agents poll when their start in the slot has come.
 
 use super::book::{Book, Written};
 use super::chance::{About, Chance, Faults};
@@ -243,9 +243,7 @@ impl Play {
             }
             Task::Day(day) => self.day(day),
             Task::Backup(place) => self.backup(place),
-            Task::Repair(place) => {
-                self.backed_up(place);
-            }
+            Task::Repair(place) => self.backed_up(place),
             Task::Plan => self.plan_where(|play, place| !play.lives[place].quiet),
             Task::Look(place) => {
                 self.lives[place].looks.remove(&self.now);

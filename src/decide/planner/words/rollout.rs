@@ -17,8 +17,8 @@ impl Teller<'_, '_> {
                 "aucun serveur pilote ne l'utilise : première nuit".into(),
             ),
             RingStand::Settled(n) => (
-                format!("it settled well on {n} canary server(s)"),
-                format!("elle fonctionne sur {n} serveur(s) pilote(s)"),
+                format!("it settled well on {n} canary server{}", s(n)),
+                format!("elle fonctionne sur {n} serveur{0} pilote{0}", s(n)),
             ),
             RingStand::Waits => (
                 "canary servers go first: deadline night".into(),
@@ -30,8 +30,11 @@ impl Teller<'_, '_> {
     pub(super) fn canary_failed(&self, release: &Release, failed: u32) -> Said {
         let it = release.id();
         (
-            format!("{it} failed on {failed} canary server(s); it waits until staff or its publisher settle it"),
-            format!("{it} a échoué sur {failed} serveur(s) pilote(s) ; elle attend une décision"),
+            format!(
+                "{it} failed on {failed} canary server{}; it waits until staff or its publisher settle it",
+                s(failed)
+            ),
+            format!("{it} a échoué sur {failed} serveur{0} pilote{0} ; elle attend une décision", s(failed)),
         )
     }
 
@@ -68,10 +71,16 @@ impl Teller<'_, '_> {
 
     pub(super) fn staff_take_over(&self, release: &Release) -> Said {
         let (most, it) = (self.facts.terms.schedule.retry.attempts_max, release.id());
-        (
-            format!("{most} attempt(s) of {it} are used up: staff take over"),
-            format!("les {most} tentative(s) de {it} sont épuisées : l'équipe prend le relais"),
-        )
+        match most {
+            1 => (
+                format!("the one attempt of {it} is used up: staff take over"),
+                format!("l'unique tentative de {it} est épuisée : l'équipe prend le relais"),
+            ),
+            most => (
+                format!("{most} attempts of {it} are used up: staff take over"),
+                format!("les {most} tentatives de {it} sont épuisées : l'équipe prend le relais"),
+            ),
+        }
     }
 
     pub(super) fn held_by(&self, hold: &Hold) -> Said {
@@ -103,10 +112,15 @@ impl Teller<'_, '_> {
     pub(super) fn staff_busy(&self, slot: &Slot) -> Said {
         let most = self.facts.terms.schedule.staff.installs_max;
         (
-            format!("staff already attend {most} update(s) in {}", self.span(slot)),
-            format!("l'équipe suit déjà {most} mise(s) à jour sur le créneau {}", self.entre(slot)),
+            format!("staff already attend {most} update{} in {}", s(most), self.span(slot)),
+            format!("l'équipe suit déjà {most} mise{} à jour sur le créneau {}", s(most), self.entre(slot)),
         )
     }
+}
+
+/// What a noun ends with when there are so many of it, in both languages.
+fn s(count: u32) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 /// What is held, in French.
