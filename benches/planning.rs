@@ -28,6 +28,7 @@ use noctule::work::{Orchestrator, planning};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+#[cfg(target_os = "linux")]
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

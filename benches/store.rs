@@ -33,6 +33,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Instant;
 
+#[cfg(target_os = "linux")]
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
