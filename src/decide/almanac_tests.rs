@@ -36,6 +36,9 @@ proptest! {
             }
         }
         let published = now - TimeDelta::hours(before);
+        let mut nights = terms.minor_window().slots(&calendar, published, now + TimeDelta::seconds(1)).into_iter();
+        let began = nights.any(|night| published <= night.start && night.start <= now);
+        prop_assert_eq!(almanac.night_began(published, now), began);
         prop_assert_eq!(almanac.minor_deadline(&terms, published), notice::minor_deadline(&terms, &calendar, published));
     }
 

@@ -25,6 +25,7 @@ pub mod requests;
 pub mod retry;
 pub mod rollout;
 pub mod settle;
+pub mod silence;
 pub mod steps;
 pub mod terms;
 pub mod terms_words;

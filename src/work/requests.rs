@@ -6,13 +6,12 @@
 use super::Orchestrator;
 use super::planning::{PlanningError, Selection, World};
 use crate::decide::notice::NoticeCount;
-use crate::decide::requests::{self, Ask, Granted, New};
-use crate::decide::world;
+use crate::decide::requests::{self, Ask, Granted, New, answer};
+use crate::decide::world::{self, Customer};
 use crate::edge::store::{Changes, Row, Sequence, StoreError, Stored};
 use crate::model::agreement::Agreement;
 use crate::model::event::{EventKind, NewEvent};
-use crate::model::fleet::{Client, Server};
-use crate::model::notice::{Consent, Installation, Letter, NewNotice, Standing, Visit};
+use crate::model::notice::Letter;
 use crate::model::request::{NotAccepted, Request, RequestState};
 use crate::model::slot::Slot;
 use crate::model::version::Version;
@@ -96,7 +95,7 @@ pub async fn receive(o: &Orchestrator, demand: Demand) -> Result<Answer, Request
 
 /// Answers demands of one client that are made together: all are accepted, or none is.
 pub async fn receive_together(o: &Orchestrator, demands: Vec<Demand>) -> Result<Answer, RequestError> {
-    answer(o, demands, None).await
+    judge(o, demands, None).await
 }
 
 /// Asks request `id` anew with another date or other servers; the notice counts from now. A refusal leaves the old one
@@ -120,10 +119,10 @@ pub async fn change(
         servers: change.servers.unwrap_or_else(|| old.servers.clone()),
         by,
     };
-    answer(o, vec![demand], Some(old)).await
+    judge(o, vec![demand], Some(old)).await
 }
 
-async fn answer(o: &Orchestrator, demands: Vec<Demand>, replaced: Option<Request>) -> Result<Answer, RequestError> {
+async fn judge(o: &Orchestrator, demands: Vec<Demand>, replaced: Option<Request>) -> Result<Answer, RequestError> {
     let now = o.clock.now();
     let world = World::load(o, &Selection::default(), now).await?;
     let Some(first) = demands.first() else { return Ok(Answer::Accepted(Vec::new())) };
@@ -149,10 +148,12 @@ async fn answer(o: &Orchestrator, demands: Vec<Demand>, replaced: Option<Request
         .collect();
     let by = first.by.clone();
     match requests::judge(&world, customer, &asks, replaced.as_ref().map(|old| old.id), now) {
-        Ok(granted) => accept(o, &world, client, granted, &by, now).await,
+        Ok(granted) => accept(o, &world, customer, granted, &by, now).await,
         Err(refusal) => {
             let before = asks.iter().find(|ask| ask.product == refusal.product).map_or(asks[0].before, |a| a.before);
-            o.store.commit(refused(client, &refusal, before, &by, replaced.as_ref(), now)).await?;
+            let (event, notice) = answer::refused(&client.id, &refusal, before, &by, replaced.as_ref(), now);
+            let changes = Changes { events: vec![event], notices: vec![notice], ..Changes::default() };
+            o.store.commit(changes).await?;
             Ok(Answer::Refused(refusal))
         }
     }
@@ -161,7 +162,7 @@ async fn answer(o: &Orchestrator, demands: Vec<Demand>, replaced: Option<Request
 async fn accept(
     o: &Orchestrator,
     world: &World,
-    client: &Client,
+    customer: &Customer,
     granted: Vec<Granted>,
     by: &str,
     now: DateTime<Utc>,
@@ -184,7 +185,7 @@ async fn accept(
                 is_repeated: true,
             }),
             Granted::New(new) => {
-                accepted.push(write_down(world, client, new, id, by, now, &mut changes)?);
+                accepted.push(write_down(world, customer, new, id, by, now, &mut changes)?);
                 id += 1;
             }
         }
@@ -200,114 +201,30 @@ fn server_slots(slots: Vec<(String, Slot)>) -> Vec<ServerSlot> {
 /// Adds the request, what gives way to it, and what is told of both.
 fn write_down(
     world: &World,
-    client: &Client,
+    customer: &Customer,
     new: New,
     id: i64,
     by: &str,
     now: DateTime<Utc>,
     changes: &mut Changes,
 ) -> Result<Accepted, RequestError> {
-    let request = Request {
-        id,
-        client: client.id.clone(),
-        product: new.ask.product,
-        version: new.ask.version,
-        servers: new.ask.servers,
-        received_at: now,
-        by: by.to_owned(),
-        before: new.ask.before,
-        state: RequestState::Accepted,
-    };
-    for older in world.accepted_requests(&client.id, &request.product).filter(|r| new.supersedes.contains(&r.id)) {
-        let text = format!("request {} for {} by {} gives way to request {id}", older.id, older.version, older.before);
-        let event = NewEvent::new(now, &client.id, EventKind::RequestSuperseded, text);
-        changes.events.push(event.product(&request.product).request(older.id));
-        changes.rows.push(Row::Request(older.with(older.value.clone().supersede(now, id)?)));
+    let written = answer::accepted(world, customer, &new, id, by, now)?;
+    for older in written.superseded {
+        let known = world.accepted_requests(&customer.client.id, &older.product).find(|r| r.id == older.id).cloned();
+        let known = known.expect("what gives way is one of the accepted requests the world was made of");
+        changes.rows.push(Row::Request(known.with(older)));
     }
-    let (product, version, before) = (&request.product, &request.version, request.before);
-    let text = format!(
-        "request {id}: {product} {version} by {before}; counted from {}, earliest admissible {}",
-        new.count.counted_from, new.count.earliest
-    );
-    let event = NewEvent::new(now, &client.id, EventKind::RequestAccepted, text);
-    changes.events.push(event.product(product).request(id).reasons(new.reasons.into()));
-    let site = |(id, slot): &(String, Slot)| Some((client.servers.iter().find(|s| s.id == *id)?, *slot));
-    let sites: Vec<_> = new.slots.iter().filter_map(site).collect();
-    if let Some(((server, slot), others)) = sites.split_first() {
-        let installation = Installation {
-            server: server.id.clone(),
-            zone: server.zone,
-            product: product.clone(),
-            from: world.installed(&server.id, product).cloned(),
-            to: version.clone(),
-            slot: *slot,
-            deadline: None,
-            finished_at: None,
-            manifest: Box::new(new.release.manifest().clone()),
-        };
-        let visit = |(server, slot): &(&Server, Slot)| Visit {
-            server: server.id.clone(),
-            zone: server.zone,
-            from: world.installed(&server.id, product).cloned(),
-            slot: *slot,
-        };
-        let letter = Letter::MajorRequested {
-            request: id,
-            by: by.to_owned(),
-            before,
-            installation,
-            others: others.iter().map(visit).collect(),
-            agreed: new.agreement.as_ref().map(|a| Consent { by: a.by.clone(), at: a.at }),
-            replaces: new.supersedes.clone(),
-        };
-        changes.notices.push(notice(&client.id, format!("request/{id}"), letter, now));
-    }
-    changes.rows.push(Row::Request(Stored::new(request.clone())));
+    changes.events.extend(written.events);
+    changes.notices.extend(written.notice);
+    changes.rows.push(Row::Request(Stored::new(written.request.clone())));
     Ok(Accepted {
-        request,
+        request: written.request,
         slots: server_slots(new.slots),
         count: new.count,
         agreement: new.agreement,
         superseded: new.supersedes,
         is_repeated: false,
     })
-}
-
-fn refused(
-    client: &Client,
-    refusal: &Refusal,
-    before: NaiveDate,
-    by: &str,
-    replaced: Option<&Request>,
-    now: DateTime<Utc>,
-) -> Changes {
-    let Refusal { product, version, .. } = refusal;
-    let why = refusal.why.en.as_deref().unwrap_or(&refusal.why.fr);
-    let stands = replaced.map_or_else(String::new, |old| format!("; request {} by {} stands", old.id, old.before));
-    let text = format!("{product} {version} by {before}: {why}{stands}");
-    let event = NewEvent::new(now, &client.id, EventKind::RequestRefused, text).product(product);
-    let letter = Letter::MajorRefused {
-        product: product.clone(),
-        version: version.clone(),
-        by: by.to_owned(),
-        before,
-        earliest: refusal.earliest,
-        why: refusal.why.clone(),
-        stands: replaced.map(|old| Standing { request: old.id, before: old.before }),
-    };
-    let key = format!("refused/{}/{product}/{version}/{before}/{}", client.id, now.timestamp_millis());
-    Changes {
-        rows: Vec::new(),
-        events: vec![match replaced {
-            Some(old) => event.request(old.id),
-            None => event,
-        }],
-        notices: vec![notice(&client.id, key, letter, now)],
-    }
-}
-
-fn notice(client: &str, key: String, letter: Letter, at: DateTime<Utc>) -> NewNotice {
-    NewNotice { key, at, client: Some(client.to_owned()), server: None, deployment: None, letter }
 }
 
 async fn find(o: &Orchestrator, id: i64, client: Option<&str>) -> Result<Stored<Request>, RequestError> {
@@ -329,7 +246,7 @@ pub async fn cancel(o: &Orchestrator, id: i64, client: Option<&str>, by: &str) -
     };
     let changes = Changes {
         events: vec![event.product(&cancelled.product).request(id)],
-        notices: vec![notice(&cancelled.client, format!("request-cancelled/{id}"), letter, now)],
+        notices: vec![answer::notice(&cancelled.client, format!("request-cancelled/{id}"), letter, now)],
         rows: vec![Row::Request(request.with(cancelled.clone()))],
     };
     o.store.commit(changes).await?;

@@ -4,14 +4,14 @@
 
 use super::settle::{Refusal, Seen};
 use super::{Orchestrator, alerts};
-use crate::decide::{escalation, settle};
+use crate::decide::{escalation, settle, silence};
 use crate::edge::store::{Changes, DeploymentFilter, Row, StoreError, Stored};
-use crate::model::alert::{Alert, AlertClass, AlertState, NewAlert};
+use crate::model::alert::{Alert, AlertState};
 use crate::model::deployment::Deployment;
 use crate::model::event::EventKind;
 use crate::model::fleet::{Client, Server};
 use crate::model::schedule::Schedule;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
@@ -44,7 +44,7 @@ pub async fn run(o: &Orchestrator) -> Result<Report, WatchError> {
     let mut report = Report::default();
     write_down_seen(o).await?;
     let clients = o.store.clients().await?;
-    silence(o, &clients, &mut report).await?;
+    silent(o, &clients, &mut report).await?;
     overdue(o, &clients, &mut report).await?;
     escalate(o, &clients, &mut report).await?;
     Ok(report)
@@ -71,7 +71,7 @@ async fn write_down_seen(o: &Orchestrator) -> Result<(), StoreError> {
 ///
 /// A server whose agent never came is not silent but not yet there. While we were away ourselves nobody could be
 /// heard, so silence counts from our own start at the earliest.
-async fn silence(o: &Orchestrator, clients: &[Stored<Client>], report: &mut Report) -> Result<(), StoreError> {
+async fn silent(o: &Orchestrator, clients: &[Stored<Client>], report: &mut Report) -> Result<(), StoreError> {
     let now = o.clock.now();
     let seen = o.store.last_seen().await?;
     let open = causes(o.store.alerts(false).await?);
@@ -81,12 +81,12 @@ async fn silence(o: &Orchestrator, clients: &[Stored<Client>], report: &mut Repo
     for (client, server) in sites {
         let (Some(last), Some(schedule)) = (seen.get(&server.id), schedule_of(o, client)) else { continue };
         let limit = TimeDelta::minutes(schedule.agents.silent_after_minutes.into());
-        let cause = format!("silent/{}", server.id);
+        let cause = silence::cause(&server.id);
         let mut changes = Changes::default();
         if limit < now - (*last).max(o.opened_at) {
             if !open.contains_key(&cause) {
                 report.silent += 1;
-                alerts::raise(o, &mut changes, silent_alert(client, server, *last, cause)).await?;
+                alerts::raise(o, &mut changes, silence::alert(client, server, *last)).await?;
             }
         } else if open.contains_key(&cause) && now - *last <= limit {
             report.heard += 1;
@@ -95,23 +95,6 @@ async fn silence(o: &Orchestrator, clients: &[Stored<Client>], report: &mut Repo
         commit(o, changes).await?;
     }
     Ok(())
-}
-
-fn silent_alert(client: &Client, server: &Server, last: DateTime<Utc>, cause: String) -> NewAlert {
-    let local = last.with_timezone(&server.zone).format("%Y-%m-%d %H:%M");
-    NewAlert {
-        cause,
-        class: AlertClass::Systems,
-        client: Some(client.id.clone()),
-        server: Some(server.id.clone()),
-        product: None,
-        deployment: None,
-        title: format!("{} is silent (hourly-checks)", server.id),
-        text: format!(
-            "hourly-checks: the agent of {} was last heard on {local} ({}); nothing is installed there until it is heard again",
-            server.id, server.zone
-        ),
-    }
 }
 
 /// Ends installations whose slot is over and whose agent should have been heard since.

@@ -2,8 +2,9 @@
 //!
 //! Pure, over the planner's own world and its own slots: a request is accepted when the planner has a slot for it that
 //! ends by the latest date. Several majors may be asked for together; they are accepted together or not at all. What
-//! an answer changes and who is told of it is the caller's business.
+//! an answer changes and who is told of it is in [`answer`]; writing it is the caller's business.
 
+pub mod answer;
 mod partners;
 mod words;
 

@@ -1,12 +1,8 @@
-//! Clients ask for majors, and are answered as the contract answers: by the judge of the real requests.
+//! Clients ask for majors, and are answered as the contract answers: by the judge of the real requests, in its words.
 
 use super::book::Written;
 use super::engine::Play;
-use crate::decide::requests::{self, Ask, Granted, New, Refusal};
-use crate::model::event::{EventKind, NewEvent};
-use crate::model::notice::{Consent, Installation, Letter, NewNotice, Visit};
-use crate::model::request::{Request, RequestState};
-use crate::model::slot::Slot;
+use crate::decide::requests::{self, Ask, Granted, New, answer};
 use crate::model::version::Version;
 use chrono::NaiveDate;
 
@@ -19,103 +15,46 @@ impl Play {
         let Some(customer) = self.world.client(client) else { return };
         let day = before.format("%a %-d %b");
         match requests::judge(&self.world, customer, std::slice::from_ref(&ask), None, self.now) {
-            Ok(granted) => {
-                for granted in granted {
-                    match granted {
-                        Granted::New(new) => self.accept(client, new),
-                        Granted::Same(same) => {
-                            let id = same.request.id;
-                            self.tell(None, || format!("{client} asks again what request {id} asks"));
-                        }
-                    }
+            Ok(granted) => granted.into_iter().for_each(|granted| match granted {
+                Granted::New(new) => self.accept(client, &new),
+                Granted::Same(same) => {
+                    let id = same.request.id;
+                    self.tell(None, || format!("{client} asks again what request {id} asks"));
                 }
-            }
+            }),
             Err(refusal) => {
-                let why = refusal.why.en.clone().unwrap_or_default();
+                let why = refusal.why.en.as_deref().unwrap_or(&refusal.why.fr);
                 self.tell(None, || format!("{client} asks for {product} {version} by {day}: refused, {why}"));
-                self.refuse(client, ask, refusal);
+                self.figures.requests_refused += 1;
+                let (event, notice) = answer::refused(client, &refusal, before, CONTACT, None, self.now);
+                let entry = Written { events: vec![event], notices: vec![notice], ..Written::default() };
+                self.book.write(entry, self.now, &mut self.figures);
             }
         }
     }
 
-    fn refuse(&mut self, client: &str, ask: Ask, refusal: Refusal) {
-        self.figures.requests_refused += 1;
-        let Ask { product, version, before, .. } = ask;
-        let text = format!("{product} {version} by {before}: {}", refusal.why.en.clone().unwrap_or_default());
-        let event = NewEvent::new(self.now, client, EventKind::RequestRefused, text).product(&product);
-        let key = format!("refused/{client}/{product}/{version}/{before}/{}", self.now.timestamp_millis());
-        let (earliest, why) = (refusal.earliest, refusal.why);
-        let by = CONTACT.to_owned();
-        let letter = Letter::MajorRefused { product, version, by, before, earliest, why, stands: None };
-        let entry =
-            Written { events: vec![event], notices: vec![self.letter(client, key, letter)], ..Written::default() };
-        self.book.write(entry, self.now, &mut self.figures);
-    }
-
-    fn accept(&mut self, client: &str, new: New) {
+    fn accept(&mut self, client: &str, new: &New) {
         self.request_id += 1;
         let (id, now) = (self.request_id, self.now);
-        let Ask { product, version, before, servers } = new.ask.clone();
-        let (day, product_named) = (before.format("%a %-d %b"), product.clone());
-        self.tell(None, || format!("{client} asks for {product_named} {version} by {day}: request {id} accepted"));
-        let text = format!(
-            "request {id}: {product} {version} by {before}; counted from {}, earliest admissible {}",
-            new.count.counted_from, new.count.earliest
-        );
-        let event = NewEvent::new(now, client, EventKind::RequestAccepted, text).product(&product).request(id);
-        let notices = self.acknowledgement(client, id, &new).into_iter().collect();
-        let entry = Written { events: vec![event.reasons(new.reasons.into())], notices, ..Written::default() };
+        let Some(customer) = self.world.client(client) else { return };
+        let written = match answer::accepted(&self.world, customer, new, id, CONTACT, now) {
+            Ok(written) => written,
+            Err(error) => {
+                let text = format!("request {id}: {error}");
+                return self.figures.violate(now, None, "transition", text);
+            }
+        };
+        let (ask, day) = (&new.ask, new.ask.before.format("%a %-d %b"));
+        self.tell(None, || {
+            format!("{client} asks for {} {} by {day}: request {id} accepted", ask.product, ask.version)
+        });
+        let entry =
+            Written { events: written.events, notices: written.notice.into_iter().collect(), ..Written::default() };
         self.book.write(entry, now, &mut self.figures);
         let Some(customer) = self.world.client_mut(client) else { return };
-        for older in customer.requests.iter_mut().filter(|r| new.supersedes.contains(&r.id)) {
-            older.state = RequestState::Superseded { at: now, by: id };
+        for older in written.superseded {
+            customer.requests.iter_mut().filter(|r| r.id == older.id).for_each(|r| *r = older.clone());
         }
-        customer.requests.push(Request {
-            id,
-            client: client.to_owned(),
-            product,
-            version,
-            servers,
-            received_at: now,
-            by: CONTACT.to_owned(),
-            before,
-            state: RequestState::Accepted,
-        });
-    }
-
-    /// The letter that says when it would be done.
-    fn acknowledgement(&self, client: &str, request: i64, new: &New) -> Option<NewNotice> {
-        let visit = |(server, slot): &(String, Slot)| -> Option<Visit> {
-            let place = self.world.place(server)?;
-            let from = self.world.installed(server, &new.ask.product).cloned();
-            Some(Visit { server: server.clone(), zone: self.world.server(place).zone, from, slot: *slot })
-        };
-        let mut visits = new.slots.iter().filter_map(visit);
-        let first = visits.next()?;
-        let installation = Installation {
-            server: first.server,
-            zone: first.zone,
-            product: new.ask.product.clone(),
-            from: first.from,
-            to: new.ask.version.clone(),
-            slot: first.slot,
-            deadline: None,
-            finished_at: None,
-            manifest: Box::new(new.release.manifest().clone()),
-        };
-        let letter = Letter::MajorRequested {
-            request,
-            by: CONTACT.to_owned(),
-            before: new.ask.before,
-            installation,
-            others: visits.collect(),
-            agreed: new.agreement.as_ref().map(|a| Consent { by: a.by.clone(), at: a.at }),
-            replaces: new.supersedes.clone(),
-        };
-        Some(self.letter(client, format!("request/{request}"), letter))
-    }
-
-    fn letter(&self, client: &str, key: String, letter: Letter) -> NewNotice {
-        NewNotice { key, at: self.now, client: Some(client.to_owned()), server: None, deployment: None, letter }
+        customer.requests.push(written.request);
     }
 }

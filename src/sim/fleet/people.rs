@@ -4,9 +4,8 @@ use super::book::Written;
 use super::engine::{Play, Task};
 use super::happening::Happening;
 use crate::decide::civil::PROVIDER_ZONE;
-use crate::decide::reconcile;
+use crate::decide::{reconcile, silence};
 use crate::model::agreement::{Agreed, Agreement};
-use crate::model::alert::{AlertClass, NewAlert};
 use crate::model::event::{EventKind, NewEvent, PROVIDER};
 use crate::model::hold::{Hold, Lifted};
 use crate::model::release::{Release, Retraction};
@@ -143,17 +142,10 @@ impl Play {
         if self.lives[place].silent_until.is_none_or(|until| until <= self.now) {
             return;
         }
-        let (client, server) = (self.world.customer(place).client.id.clone(), self.world.server(place).id.clone());
-        let alert = NewAlert {
-            cause: format!("silent/{server}"),
-            class: AlertClass::Systems,
-            client: Some(client),
-            server: Some(server.clone()),
-            product: None,
-            deployment: None,
-            title: format!("{server} is silent (hourly-checks)"),
-            text: "its agent was not heard for over an hour".to_owned(),
-        };
+        let customer = self.world.customer(place);
+        let missed = i64::from(customer.terms.schedule.agents.silent_after_minutes) + 1;
+        let last = self.now - TimeDelta::minutes(missed);
+        let alert = silence::alert(&customer.client, self.world.server(place), last);
         let entry = Written { alerts: vec![alert], ..Written::default() };
         self.book.write(entry, self.now, &mut self.figures);
     }
@@ -164,7 +156,7 @@ impl Play {
         }
         let server = self.world.server(place).id.clone();
         self.tell(Some(place), || format!("{server}: its agent is heard again"));
-        let entry = Written { resolved: vec![format!("silent/{server}")], ..Written::default() };
+        let entry = Written { resolved: vec![silence::cause(&server)], ..Written::default() };
         self.book.write(entry, self.now, &mut self.figures);
     }
 
