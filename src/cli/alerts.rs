@@ -2,6 +2,7 @@
 
 use super::access::Access;
 use super::api::{AlertRow, Client};
+use super::args::Print;
 use super::{Outcome, output};
 use chrono_tz::Tz;
 use std::fmt::Write as _;
@@ -14,9 +15,8 @@ pub struct AlertsArgs {
     /// Also those that are resolved
     #[arg(long)]
     all: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    print: Print,
     #[command(flatten)]
     access: Access,
 }
@@ -41,7 +41,7 @@ pub async fn run(args: AlertsArgs) -> Outcome {
         return output::print(&format!("alert {id} is taken up by {by}: {}", row.title));
     }
     let rows = Client::connect(&args.access).await?.alerts(args.all).await?;
-    if args.json {
+    if args.print.is_json() {
         return output::print_json(&rows);
     }
     if rows.is_empty() {

@@ -105,6 +105,22 @@ pub enum Shape {
     Json,
 }
 
+/// The option that says how an answer is printed.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Print {
+    #[arg(long, value_enum, default_value_t)]
+    format: Shape,
+    /// The same as --format json
+    #[arg(long, hide = true, conflicts_with = "format")]
+    json: bool,
+}
+
+impl Print {
+    pub fn is_json(self) -> bool {
+        self.json || self.format == Shape::Json
+    }
+}
+
 /// Reads an IANA zone.
 pub fn zone(text: &str) -> Result<Tz, String> {
     if let Ok(zone) = text.parse() {
@@ -162,7 +178,7 @@ mod tests {
             "noctule hold lift 3 --by Nadia",
             "noctule resume isacompta 15 --reason mended --by Nadia",
             "noctule plan --at 2026-05-16T22:00 --lang fr --client c --config noctule.toml",
-            "noctule explain martin-srv1 --at 2026-05-16 --lang en --json --config noctule.toml",
+            "noctule explain martin-srv1 --at 2026-05-16 --lang en --format json --config noctule.toml",
             "noctule explain martin-srv1 isacompta --api http://127.0.0.1:8420 --token-file t",
             "noctule fleet apply fleet.toml --dry-run --config noctule.toml",
             "noctule token create anna --staff --config noctule.toml",

@@ -3,6 +3,7 @@
 
 use super::access::Access;
 use super::api::Client;
+use super::args::Print;
 use super::lang::{self, Lang, Spoken, either};
 use super::{Outcome, output};
 use crate::decide::calendar::Fold;
@@ -26,9 +27,8 @@ pub struct ExplainArgs {
     /// Language of the answer; the locale's unless given
     #[arg(long, value_enum)]
     lang: Option<Lang>,
-    /// Print JSON, which carries both languages
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    print: Print,
     #[command(flatten)]
     access: Access,
 }
@@ -39,7 +39,7 @@ pub async fn run(args: ExplainArgs) -> Outcome {
     let supposed = at.is_some();
     let query = vec![("server", Some(args.server)), ("product", args.product), ("at", at)];
     let explanation = client.explain(&query).await?;
-    if args.json {
+    if args.print.is_json() {
         return output::print_json(&explanation);
     }
     output::print(&text(&explanation, Lang::or_locale(args.lang), supposed))

@@ -2,7 +2,7 @@
 
 use super::access::Access;
 use super::api::{Accepted, Client, Counting, InForce, Refused, RequestRow};
-use super::args::{self, Shape};
+use super::args::{self, Print};
 use super::{Failure, Outcome, Usage, output};
 use axum::http::StatusCode;
 use chrono::NaiveDate;
@@ -57,22 +57,6 @@ enum RequestCommand {
         #[command(flatten)]
         access: Access,
     },
-}
-
-/// How the answer is printed.
-#[derive(Clone, Copy, Debug, clap::Args)]
-struct Print {
-    #[arg(long, value_enum, default_value_t)]
-    format: Shape,
-    /// The same as --format json
-    #[arg(long, hide = true, conflicts_with = "format")]
-    json: bool,
-}
-
-impl Print {
-    fn is_json(self) -> bool {
-        self.json || self.format == Shape::Json
-    }
 }
 
 #[derive(Debug, clap::Args)]

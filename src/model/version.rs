@@ -17,16 +17,23 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Longest version string accepted, in bytes.
 pub const VERSION_BYTES_MAX: usize = 64;
 
 /// A version: its text as published and the key it is ordered by.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+///
+/// A fleet's plan compares and copies versions by the million. So the key is written out once, as text whose order is the
+/// versions' order, and shared by all copies together with the version's own text.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Version {
-    raw: String,
-    key: Vec<Part>,
+    /// The key, then the text as it was published.
+    both: Arc<str>,
+    /// Bytes of the key.
+    key: usize,
+    first_number: u64,
 }
 
 /// One comparable piece of a version. The declaration order is the comparison order: a pre-release
@@ -39,6 +46,33 @@ enum Part {
     Word(String),
     Revision,
     Number(u64),
+}
+
+impl Part {
+    fn number(&self) -> Option<u64> {
+        match self {
+            Part::Number(n) => Some(*n),
+            Part::PreRelease(_) | Part::End | Part::Word(_) | Part::Revision => None,
+        }
+    }
+
+    /// Appends the part so that keys compare as text as their parts do: the sign of what it is first; a word ends before
+    /// any letter, and a number says first how many digits it has.
+    fn write(&self, key: &mut String) {
+        match self {
+            Part::PreRelease(word) => key.extend(["0", word.as_str(), " "]),
+            Part::End => key.push('1'),
+            Part::Word(word) => key.extend(["2", word.as_str(), " "]),
+            Part::Revision => key.push('3'),
+            Part::Number(n) => {
+                let digits = n.to_string();
+                // At most twenty of them.
+                let length = u8::try_from(digits.len()).map_or('~', |length| char::from(b'a' + length));
+                key.extend(['4', length]);
+                key.push_str(&digits);
+            }
+        }
+    }
 }
 
 /// How much a release changes: the manifest says it, the version numbers cross-check it.
@@ -77,18 +111,16 @@ pub enum VersionError {
 impl Version {
     /// The text exactly as the publisher wrote it.
     pub fn as_str(&self) -> &str {
-        &self.raw
+        &self.both[self.key..]
+    }
+
+    fn key(&self) -> &str {
+        &self.both[..self.key]
     }
 
     /// The first number of the version (`14` in `14.20.003`).
     pub fn first_number(&self) -> u64 {
-        self.key
-            .iter()
-            .find_map(|part| match part {
-                Part::Number(n) => Some(*n),
-                _ => None,
-            })
-            .unwrap_or(0)
+        self.first_number
     }
 
     /// What the numbers alone say about going from `from` to `self`, if they say anything.
@@ -103,7 +135,7 @@ impl Version {
 
     /// The version as one path or TUF target segment: `15.30.02/DU3` becomes `15.30.02_DU3`.
     pub fn slug(&self) -> String {
-        self.raw
+        self.as_str()
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' })
             .collect()
@@ -129,7 +161,13 @@ impl FromStr for Version {
         if !raw.contains(|c: char| c.is_ascii_digit()) {
             return Err(VersionError::NoDigit(raw.to_owned()));
         }
-        Ok(Version { key: key_of(raw)?, raw: raw.to_owned() })
+        let parts = key_of(raw)?;
+        let first_number = parts.iter().find_map(Part::number).unwrap_or(0);
+        let mut both = String::with_capacity(raw.len() * 3);
+        parts.iter().for_each(|part| part.write(&mut both));
+        let key = both.len();
+        both.push_str(raw);
+        Ok(Version { both: both.into(), key, first_number })
     }
 }
 
@@ -184,15 +222,21 @@ fn word(run: &str) -> Part {
     }
 }
 
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Version").field(&self.as_str()).finish()
+    }
+}
+
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.raw)
+        f.pad(self.as_str())
     }
 }
 
 impl PartialEq for Version {
     fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
+        self.key() == other.key()
     }
 }
 
@@ -206,7 +250,7 @@ impl PartialOrd for Version {
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.key.cmp(&other.key)
+        self.key().cmp(other.key())
     }
 }
 
@@ -220,7 +264,7 @@ impl TryFrom<String> for Version {
 
 impl From<Version> for String {
     fn from(version: Version) -> String {
-        version.raw
+        version.as_str().to_owned()
     }
 }
 

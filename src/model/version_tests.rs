@@ -88,7 +88,7 @@ proptest! {
     #[test]
     fn the_order_is_total_and_agrees_with_equality(
         a in "[vV]?[0-2]{1,2}([./_+-]?([0-2]|rc|beta|A|SP)){0,5}",
-        b in "[vV]?[0-2]{1,2}([./_+-]?([0-2]|rc|beta|A|SP)){0,5}",
+        b in "[vV]?[0-2]{1,2}([./_+-]?([0-2]|10|99|rc|rcs|beta|A|AB|SP)){0,5}",
         c in "[vV]?[0-2]{1,2}([./_+-]?([0-2]|rc|beta|A|SP)){0,5}",
     ) {
         let (a, b, c) = (version(&a), version(&b), version(&c));
@@ -98,6 +98,7 @@ proptest! {
             prop_assert!(a <= c);
         }
         prop_assert_eq!(&version(a.as_str()), &a);
+        prop_assert_eq!(a.cmp(&b), key_of(a.as_str()).unwrap().cmp(&key_of(b.as_str()).unwrap()), "the key's text orders as its parts do");
     }
 
     #[test]

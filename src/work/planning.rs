@@ -59,8 +59,8 @@ fn weigh(world: &mut World, now: DateTime<Utc>) -> Vec<(usize, Vec<Decision>)> {
     for place in world.places() {
         let (promises, decisions) = (**world).with_facts(place, now, |facts| {
             let verdicts = planner::weigh(facts);
-            let differs = !reconcile::agrees(&verdicts, world.site(place));
-            (crate::decide::world::World::promises(facts, &verdicts), differs.then(|| verdicts.decisions(facts)))
+            let decisions = reconcile::differing(&verdicts, facts, world.site(place));
+            (crate::decide::world::World::promises(facts, &verdicts), decisions)
         });
         world.promise(place, promises);
         differing.extend(decisions.map(|decisions| (place, decisions)));

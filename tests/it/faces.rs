@@ -116,8 +116,8 @@ async fn the_language_is_the_locales_unless_one_is_asked_for_and_json_has_both()
             let text = String::from_utf8(output.stdout).unwrap();
             assert!(output.status.success() && text.contains(said), "{locale} {line}: {text}");
         }
-        let english = desk.json("explain martin-1 --json --lang en");
-        assert_eq!(english, desk.json("explain martin-1 --json --lang fr"));
+        let english = desk.json("explain martin-1 --format json --lang en");
+        assert_eq!(english, desk.json("explain martin-1 --format json --lang fr"));
         let held = english["decisions"].as_array().unwrap().iter().find(|d| d["product"] == "isaged").unwrap();
         let reason = held["reasons"].as_array().unwrap().last().unwrap();
         assert_eq!((&reason["rule"], &reason["clause"]), (&json!("hold"), &Value::Null));
@@ -145,11 +145,11 @@ async fn another_instant_is_on_the_clock_of_the_site_and_changes_nothing() {
             ("2026-04-30T21:30:00-03:00", "2026-05-01T00:30:00Z"),
             ("2026-04-01T08:00", "2026-04-01T06:00:00Z"),
         ] {
-            let told = desk.json(&format!("explain martin-1 --json --at {at}"));
+            let told = desk.json(&format!("explain martin-1 --format json --at {at}"));
             assert_eq!(told["at"], utc, "{at}");
             desk.printed(&format!("plan --at {at}"));
         }
-        let reunion = desk.json("explain martin-2 --json --at 2026-04-30T21:30");
+        let reunion = desk.json("explain martin-2 --format json --at 2026-04-30T21:30");
         assert_eq!(reunion["at"], "2026-04-30T17:30:00Z");
         for command in ["plan", "explain martin-1"] {
             for bad in ["demain", "2026-02-30T22:00", "22:00", "2026-04-30T24:00", "30/04/2026"] {

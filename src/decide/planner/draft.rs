@@ -122,7 +122,16 @@ impl<'a> Verdict<'a> {
 impl<'a> Verdicts<'a> {
     /// Every decision in words.
     pub fn decisions(&self, facts: &Facts<'a>) -> Vec<Decision> {
-        self.0.iter().map(|draft| self.decision(facts, draft)).collect()
+        self.decisions_about(facts, |_| true)
+    }
+
+    /// Every decision, those whose place is `asked` for in all words, the others with the reason that settled them.
+    pub fn decisions_about(&self, facts: &Facts<'a>, asked: impl Fn(usize) -> bool) -> Vec<Decision> {
+        let tell = |(place, draft): (usize, &Draft<'a>)| {
+            let from = if asked(place) { 0 } else { draft.reasons.len().saturating_sub(1) };
+            self.decision(facts, draft, from)
+        };
+        self.0.iter().enumerate().map(tell).collect()
     }
 
     /// What is decided for each product: the product, the release, the verdict.
@@ -159,13 +168,14 @@ impl<'a> Verdicts<'a> {
         size_of::<Verdicts>() + self.0.capacity() * size_of::<Draft>() + self.0.iter().map(of).sum::<usize>()
     }
 
-    fn decision(&self, facts: &Facts<'a>, draft: &Draft<'a>) -> Decision {
+    /// A decision with its reasons from place `from` on.
+    fn decision(&self, facts: &Facts<'a>, draft: &Draft<'a>, from: usize) -> Decision {
         Decision {
             client: facts.client.id.clone(),
             server: facts.server.id.clone(),
             product: draft.product.clone(),
             outcome: self.outcome(draft),
-            reasons: draft.reasons.iter().map(|because| words::tell(facts, draft, because)).collect(),
+            reasons: draft.reasons[from..].iter().map(|because| words::tell(facts, draft, because)).collect(),
         }
     }
 

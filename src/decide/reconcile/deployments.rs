@@ -1,6 +1,6 @@
 //! Deployments as they should be: inserted, moved, regrouped, given up.
 
-use super::{Ids, Scene, Steps, intends, why, why_moved};
+use super::{Ids, Scene, Steps, Weighed, intends, why, why_moved};
 use crate::decide::planner::{Verdict, Verdicts};
 use crate::decide::world::Site;
 use crate::model::decision::{Decision, Plan};
@@ -15,39 +15,38 @@ use crate::model::version::Change;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Whether each plan has its open deployment, as it should be, and each open deployment its plan.
-pub(super) fn agree(verdicts: &Verdicts, site: &Site) -> bool {
-    let find = |product: &str, release: Option<&Arc<Release>>| {
-        let version = release?.version();
-        site.planned().find(|d| d.product == product && d.to == *version)
-    };
-    let mut intended = 0;
-    for ((product, release, verdict), rule) in verdicts.iter().zip(verdicts.rules()) {
-        let Some(placed) = verdict.intent() else { continue };
-        let known = find(product, release);
-        intended += usize::from(known.is_some());
-        if let Verdict::Held(_) = verdict {
-            if known.is_some_and(|known| follows(site, known, *placed.slot, rule)) {
-                return false;
-            }
-            continue;
-        }
-        // The action of a group is the id of its first deployment.
-        let first = match placed.position {
-            0 => known,
-            _ => verdicts.first_with(placed).and_then(|(product, release)| find(product, release)),
-        };
-        let (Some(deployment), Some(first)) = (known, first) else { return false };
-        let same = deployment.slot == *placed.slot
-            && deployment.deadline == placed.deadline
-            && deployment.request == placed.request.map(|r| r.id)
-            && deployment.position == placed.position
-            && deployment.action == first.id;
-        if !same {
-            return false;
-        }
+/// Whether each open deployment has its plan; that each plan has its deployment is [`differs`]'s.
+pub(super) fn are_intended(verdicts: &Verdicts, site: &Site) -> bool {
+    let intended = verdicts
+        .iter()
+        .filter(|(product, release, verdict)| verdict.intent().is_some() && find(site, product, *release).is_some());
+    intended.count() == site.planned().count()
+}
+
+/// Whether a decision still has to be written: its plan has no open deployment, or not as it should be.
+pub(super) fn differs(verdicts: &Verdicts, site: &Site, (product, release, verdict): Weighed, rule: Rule) -> bool {
+    let Some(placed) = verdict.intent() else { return false };
+    let known = find(site, product, release);
+    if let Verdict::Held(_) = verdict {
+        return known.is_some_and(|known| follows(site, known, *placed.slot, rule));
     }
-    intended == site.planned().count()
+    // The action of a group is the id of its first deployment.
+    let first = match placed.position {
+        0 => known,
+        _ => verdicts.first_with(placed).and_then(|(product, release)| find(site, product, release)),
+    };
+    let (Some(deployment), Some(first)) = (known, first) else { return true };
+    let same = deployment.slot == *placed.slot
+        && deployment.deadline == placed.deadline
+        && deployment.request == placed.request.map(|r| r.id)
+        && deployment.position == placed.position
+        && deployment.action == first.id;
+    !same
+}
+
+fn find<'a>(site: &'a Site, product: &str, release: Option<&Arc<Release>>) -> Option<&'a Deployment> {
+    let version = release?.version();
+    site.planned().find(|d| d.product == product && d.to == *version)
 }
 
 /// Whether a deployment that is held for want of a backup goes to its next slot, because its own has gone by. Any other

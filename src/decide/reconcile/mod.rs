@@ -1,8 +1,8 @@
 //! From decisions to steps: what has to be written so that the database says what was decided.
 //!
 //! Pure. Deployments are inserted, moved, regrouped or given up; what begins to be held, late or withdrawn is told
-//! once, when it begins. Where nothing differs there are no steps, and [`agrees`] finds that out before a reason is put
-//! in words.
+//! once, when it begins. Where nothing differs there are no steps, and [`differing`] finds that out before a reason is
+//! put in words.
 
 mod deployments;
 mod standing;
@@ -12,7 +12,7 @@ mod tests;
 pub use standing::{HALTED, cause, halted};
 
 use super::letters::when;
-use super::planner::{Facts, Verdicts};
+use super::planner::{Facts, Verdict, Verdicts};
 use super::world::{Customer, Site, World};
 use crate::model::alert::NewAlert;
 use crate::model::decision::{Decision, Outcome, Reason};
@@ -26,6 +26,7 @@ use crate::model::rule::Rule;
 use crate::model::slot::Slot;
 use crate::model::standing::Standing;
 use chrono::{DateTime, Utc};
+use std::sync::Arc;
 
 /// What is to be written for one server, together or not at all.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -62,9 +63,27 @@ impl Ids {
     }
 }
 
-/// Whether the server's open deployments and standing already say what was decided.
-pub fn agrees(verdicts: &Verdicts, site: &Site) -> bool {
-    deployments::agree(verdicts, site) && standing::agrees(verdicts, site)
+/// One decision before it is put in words: product, release, verdict.
+type Weighed<'v, 'a> = (&'a str, Option<&'a Arc<Release>>, &'v Verdict<'a>);
+
+/// What has to be written for `verdicts`, in words; `None` where the server's open deployments and standing already say
+/// what was decided.
+///
+/// Decisions that are written as they are say only what settled them: nobody reads the rest, and telling is most of the
+/// work.
+pub fn differing<'a>(verdicts: &Verdicts<'a>, facts: &Facts<'a>, site: &Site) -> Option<Vec<Decision>> {
+    let mut last = "";
+    let differing: Vec<bool> = verdicts
+        .iter()
+        .zip(verdicts.rules())
+        .map(|(weighed, rule)| {
+            let second = std::mem::replace(&mut last, weighed.0) == weighed.0;
+            deployments::differs(verdicts, site, weighed, rule) || standing::differs(site, second, weighed, rule)
+        })
+        .collect();
+    let agrees =
+        !differing.contains(&true) && deployments::are_intended(verdicts, site) && standing::has_all(verdicts, site);
+    (!agrees).then(|| verdicts.decisions_about(facts, |place| differing[place]))
 }
 
 /// How many deployments `decisions` add: so many ids are needed.

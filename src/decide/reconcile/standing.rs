@@ -1,7 +1,7 @@
 //! What is held, late, withdrawn or waiting for a request is an event, an alert or a letter when it begins, not each
 //! time: the server's standing remembers what was said.
 
-use super::{Scene, Steps};
+use super::{Scene, Steps, Weighed};
 use crate::decide::notice;
 use crate::decide::planner::{Verdict, Verdicts};
 use crate::decide::world::Site;
@@ -24,26 +24,22 @@ const SECOND: &str = "#2";
 /// Ends the line of what is held and will be late, or is.
 const PAST: &str = " late";
 
-/// Whether the standing already says what was decided.
-pub(super) fn agrees(verdicts: &Verdicts, site: &Site) -> bool {
+/// Whether a line stands for each decision and each withdrawn release, and no other; what they say is [`differs`]'s.
+pub(super) fn has_all(verdicts: &Verdicts, site: &Site) -> bool {
     let said = &site.standing.outcomes;
-    let (mut lines, mut last) = (0, "");
-    for ((product, release, verdict), rule) in verdicts.iter().zip(verdicts.rules()) {
-        let second = product == last;
-        last = product;
-        let line = if second { said.get(&format!("{product}{SECOND}")) } else { said.get(product) };
-        let version = verdict.intent().and(release).map_or("-", |r| r.version().as_str());
-        let past = matches!(verdict, Verdict::Held(Some(placed)) if placed.is_late());
-        if line.is_none_or(|line| {
-            (line.strip_suffix(PAST).is_some() != past) || !says(core(line), verdict.name(), rule, version)
-        }) {
-            return false;
-        }
-        lines += 1;
-    }
-    let withdrawn = verdicts.withdrawn().count();
-    lines + withdrawn == said.len()
+    verdicts.iter().count() + verdicts.withdrawn().count() == said.len()
         && verdicts.withdrawn().all(|r| said.contains_key(&format!("{}{WITHDRAWN}", r.product())))
+}
+
+/// Whether the standing does not say yet what was decided; `second` of what may be two decisions about one product.
+pub(super) fn differs(site: &Site, second: bool, (product, release, verdict): Weighed, rule: Rule) -> bool {
+    let said = &site.standing.outcomes;
+    let line = if second { said.get(&format!("{product}{SECOND}")) } else { said.get(product) };
+    let version = verdict.intent().and(release).map_or("-", |r| r.version().as_str());
+    let past = matches!(verdict, Verdict::Held(Some(placed)) if placed.is_late());
+    line.is_none_or(|line| {
+        line.strip_suffix(PAST).is_some() != past || !says(core(line), verdict.name(), rule, version)
+    })
 }
 
 /// What a line says but for [`PAST`].

@@ -338,9 +338,8 @@ impl Play {
             let quiet = verdicts
                 .iter()
                 .all(|(_, _, verdict)| matches!(verdict, Verdict::UpToDate | Verdict::OutOfScope | Verdict::Waiting));
-            let differs = !reconcile::agrees(&verdicts, world.site(place));
-            let held = held(&verdicts);
-            (quiet, held, World::promises(facts, &verdicts), differs.then(|| verdicts.decisions(facts)))
+            let decisions = reconcile::differing(&verdicts, facts, world.site(place));
+            (quiet, held(&verdicts), World::promises(facts, &verdicts), decisions)
         });
         self.world.promise(place, promises);
         self.lives[place].quiet = quiet;
