@@ -29,6 +29,7 @@ mod together_tests;
 
 pub use draft::{Placement, Verdict, Verdicts};
 pub use minor::BACKUP_LEAD;
+pub use slots::stands;
 
 use super::almanac::Almanac;
 use super::calendar::Calendar;

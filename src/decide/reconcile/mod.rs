@@ -26,6 +26,7 @@ use crate::model::rule::Rule;
 use crate::model::slot::Slot;
 use crate::model::standing::Standing;
 use chrono::{DateTime, Utc};
+use std::sync::Arc;
 
 /// What is to be written for one server, together or not at all.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -65,6 +66,15 @@ impl Ids {
 /// Whether the server's open deployments and standing already say what was decided.
 pub fn agrees(verdicts: &Verdicts, site: &Site) -> bool {
     deployments::agree(verdicts, site) && standing::agrees(verdicts, site)
+}
+
+/// The slots that deployments have once `verdicts` are written down, what runs left aside: the release, its slot, and
+/// whether it was asked for.
+pub fn slots<'v>(
+    verdicts: &'v Verdicts,
+    deployments: &'v [Deployment],
+) -> impl Iterator<Item = (&'v Arc<Release>, Slot, bool)> {
+    deployments::slots(verdicts, deployments)
 }
 
 /// How many deployments `decisions` add: so many ids are needed.
