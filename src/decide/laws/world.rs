@@ -19,7 +19,7 @@ use crate::model::slot::Slot;
 use crate::model::version::{Change, Scheme, Version};
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
 const PLACES: [(Tz, &str); SITES] = [
     (Tz::Europe__Paris, "FR"),
@@ -305,7 +305,7 @@ fn client(i: usize, drawn: &DrawnClient, now: DateTime<Utc>) -> Client {
 }
 
 /// Almanacs for these clients' sites over everything that is drawn, made once for all cases.
-fn almanacs(clients: &[Client]) -> Almanacs {
+fn almanacs(clients: &[Client]) -> MutexGuard<'static, Almanacs> {
     static MADE: LazyLock<Mutex<Almanacs>> = LazyLock::new(Mutex::default);
     let mut made = MADE.lock().unwrap();
     for client in clients {
@@ -315,5 +315,5 @@ fn almanacs(clients: &[Client]) -> Almanacs {
             made.spanning(terms, &client.schedule, (server.zone, region), epoch(), epoch() + TimeDelta::days(470));
         }
     }
-    made.clone()
+    made
 }

@@ -7,6 +7,7 @@
 use super::Facts;
 use super::because::Because;
 use super::draft::{Draft, Verdict};
+use super::group::{self, Barred};
 use super::slots::{self, Search};
 use crate::decide::almanac::Work;
 use crate::model::deployment::{Deployment, DeploymentState};
@@ -55,6 +56,57 @@ pub(super) fn make<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>]) {
         place(facts, drafts, unit, slot);
     }
     keep_order(facts, drafts);
+}
+
+/// Settles again for each product whose release found no room by the deadline of an older one: then the older goes first,
+/// where nothing else is the worse for it. `settle` drafts, joins and makes room, leaving releases aside.
+pub(super) fn give_way<'a>(
+    facts: &Facts<'a>,
+    mut drafts: Vec<Draft<'a>>,
+    settle: impl Fn(&[Barred<'a>]) -> Vec<Draft<'a>>,
+) -> Vec<Draft<'a>> {
+    let mut barred: Vec<Barred<'a>> = Vec::new();
+    for _ in 0..drafts.len() {
+        let crowded: Vec<Barred<'a>> =
+            drafts.iter().filter(|draft| group::has_another(facts, draft)).filter_map(crowded_out).collect();
+        let better = crowded.into_iter().find_map(|aside| {
+            let (mut with, mut next) = (barred.clone(), Some(aside));
+            while let Some(aside) = next {
+                with.push(aside);
+                let settled = settle(&with);
+                let product = aside.release.product();
+                if drafts.iter().all(|was| is_no_worse(was, product, &settled)) {
+                    return Some((with, settled));
+                }
+                next = settled.iter().filter(|d| d.product == product).find_map(crowded_out);
+            }
+            None
+        });
+        let Some((with, settled)) = better else { break };
+        (barred, drafts) = (with, settled);
+    }
+    drafts
+}
+
+/// A minor that was moved, or held, because its slot was full.
+fn crowded_out<'a>(draft: &Draft<'a>) -> Option<Barred<'a>> {
+    let because = *draft.reasons.iter().find(|said| matches!(said, Because::SlotFull(_)))?;
+    let asked = draft.verdict.intent().is_some_and(|placed| placed.request.is_some());
+    draft.release.filter(|_| !asked).map(|release| Barred { release, because })
+}
+
+/// Whether what was planned still is, and what is left aside makes room for an older one that had none.
+fn is_no_worse(was: &Draft, product: &str, settled: &[Draft]) -> bool {
+    let mut now = settled.iter().filter(|d| d.product == was.product);
+    if was.product == product {
+        let end = was.verdict.plan().map(|placed| placed.slot.end);
+        return now.any(|d| {
+            let older = d.release.zip(was.release).is_some_and(|(is, was)| is.version() < was.version());
+            let deadline = d.verdict.plan().and_then(|placed| placed.deadline);
+            older && deadline.is_some_and(|d| end.is_none_or(|end| end > d)) && matches!(d.verdict, Verdict::Planned(_))
+        });
+    }
+    !matches!(was.verdict, Verdict::Planned(_)) || now.any(|d| matches!(d.verdict, Verdict::Planned(_)))
 }
 
 /// The groups that have a slot, the most urgent first.
