@@ -15,6 +15,8 @@ pub mod holidays;
 mod hours_text;
 pub mod hours_words;
 pub mod inspect;
+#[cfg(test)]
+mod laws;
 pub mod letters;
 pub mod load;
 pub mod notice;
@@ -24,6 +26,7 @@ pub mod reminders;
 pub mod requests;
 pub mod retry;
 pub mod rollout;
+pub mod rounds;
 pub mod settle;
 pub mod silence;
 pub mod steps;

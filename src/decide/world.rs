@@ -10,8 +10,9 @@ use super::calendar::{Region, UnknownRegion};
 use super::checker::{Checker, CheckerError};
 use super::closed::Closed;
 use super::durations::Durations;
-use super::load::{Load, Promise, Staffed};
-use super::planner::{Catalog, Facts, Verdicts};
+use super::load::{self, Load, Promise, Staffed, Stir};
+use super::planner::{Catalog, Facts, Verdict, Verdicts};
+use super::reconcile;
 use super::rollout::Rollout;
 use super::terms::Terms;
 use crate::model::agreement::Agreement;
@@ -42,7 +43,7 @@ pub enum WorldError {
 }
 
 /// What a world is made of.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Parts {
     /// In the fleet's order.
     pub clients: Vec<Client>,
@@ -53,7 +54,7 @@ pub struct Parts {
     pub requests: Vec<Request>,
     pub agreements: Vec<Agreement>,
     pub holds: Vec<Hold>,
-    /// Deployments that are open or did not end well, oldest first.
+    /// Deployments that are open or did not end well.
     pub deployments: Vec<Deployment>,
     pub standings: Vec<Standing>,
     pub rollout: Rollout,
@@ -71,10 +72,12 @@ pub struct World {
     durations: Durations,
     /// Canary servers by product.
     canaries: BTreeMap<String, usize>,
-    /// Attended installations by slot, by schedule.
+    /// Attended servers by slot, by schedule.
     staffed: BTreeMap<String, Staffed>,
     /// What was promised, by place.
     promises: Vec<Vec<Promise>>,
+    /// How often the line of each client has changed hands.
+    stirs: Vec<Stir>,
 }
 
 /// A client with what was made ready for it.
@@ -104,7 +107,10 @@ impl World {
     /// Puts the parts in their places, with the almanacs that planning at `now` needs.
     pub fn new(parts: Parts, almanacs: &mut Almanacs, now: DateTime<Utc>) -> Result<World, WorldError> {
         let mut deployments: BTreeMap<String, Vec<Deployment>> = BTreeMap::new();
-        for deployment in parts.deployments {
+        // Facts may arrive in any order; their ids say in which they came about.
+        let mut all = parts.deployments;
+        all.sort_by_key(|d| d.id);
+        for deployment in all {
             deployments.entry(deployment.server.clone()).or_default().push(deployment);
         }
         let mut standings: BTreeMap<String, Standing> =
@@ -116,11 +122,12 @@ impl World {
             sites: Vec::new(),
             places: BTreeMap::new(),
             catalog: catalog(parts.releases),
-            holds: parts.holds.into_iter().filter(|h| h.lifted.is_none()).collect(),
+            holds: by_id(parts.holds.into_iter().filter(|h| h.lifted.is_none()), |h| h.id),
             rollout: parts.rollout,
             durations: parts.durations,
             staffed: BTreeMap::new(),
             promises: Vec::new(),
+            stirs: Vec::new(),
         };
         for client in parts.clients {
             let terms = parts.terms.get(&client.schedule).ok_or_else(|| WorldError::NoSchedule {
@@ -151,14 +158,15 @@ impl World {
                     client: client.id.clone(),
                     problem: problems.first().map(ToString::to_string).unwrap_or_default(),
                 })?,
-                requests: parts.requests.iter().filter(|r| r.client == client.id).cloned().collect(),
-                agreements: parts.agreements.iter().filter(|a| a.client == client.id).cloned().collect(),
+                requests: by_id(parts.requests.iter().filter(|r| r.client == client.id).cloned(), |r| r.id),
+                agreements: by_id(parts.agreements.iter().filter(|a| a.client == client.id).cloned(), |a| a.id),
                 terms: terms.clone(),
                 sites: first..world.sites.len(),
                 client,
             });
         }
         world.promises = vec![Vec::new(); world.sites.len()];
+        world.stirs = vec![Stir::default(); world.clients.len()];
         for place in 0..world.sites.len() {
             let promises = world.open_promises(place);
             world.promise(place, promises);
@@ -314,46 +322,84 @@ impl World {
         })
     }
 
-    /// What `verdicts` promise the server they are about.
+    /// What the server that `verdicts` are about is promised once they are written down: what runs, what is planned, and
+    /// of what is held what was promised before.
     pub fn promises(facts: &Facts, verdicts: &Verdicts) -> Vec<Promise> {
-        verdicts
+        let mut promises: Vec<Promise> = facts
+            .deployments
             .iter()
-            .filter_map(|(_, release, verdict)| {
-                let (placed, release) = (verdict.intent()?, release?);
-                Some(promise_of(facts.terms, facts.durations, release, *placed.slot, placed.request.is_some()))
-            })
-            .collect()
+            .filter(|d| matches!(d.state, DeploymentState::Running { .. }))
+            .filter_map(|d| kept(facts.terms, facts.durations, facts.catalog, d))
+            .collect();
+        promises.extend(
+            reconcile::slots(verdicts, facts.deployments)
+                .map(|(release, slot, requested)| promise_of(facts.terms, facts.durations, release, slot, requested)),
+        );
+        promises
+    }
+
+    /// What the server that `verdicts` are about is to get, even where that is held and nothing is promised yet.
+    pub fn intents(facts: &Facts, verdicts: &Verdicts) -> Vec<Promise> {
+        let intended = |(_, release, verdict): (_, Option<&Arc<Release>>, &Verdict)| {
+            let (placed, release) = (verdict.intent()?, release?);
+            Some(promise_of(facts.terms, facts.durations, release, *placed.slot, placed.request.is_some()))
+        };
+        verdicts.iter().filter_map(intended).collect()
     }
 
     /// Replaces what the server at `place` was promised.
     pub fn promise(&mut self, place: usize, promises: Vec<Promise>) {
+        let mut promises = promises;
+        promises.sort_unstable();
         if self.promises[place] == promises {
             return;
         }
         let before = std::mem::replace(&mut self.promises[place], promises);
-        let schedule = &self.clients[self.sites[place].customer].client.schedule;
-        let staffed = self.staffed.entry(schedule.clone()).or_default();
-        before.iter().filter(|p| p.attended).for_each(|p| staffed.remove(p.slot));
-        self.promises[place].iter().filter(|p| p.attended).for_each(|p| staffed.add(p.slot));
+        let after = &self.promises[place];
+        let customer = self.sites[place].customer;
+        let freed = before.iter().any(|promise| !after.contains(promise));
+        self.stirs[customer].count(freed);
+        let (was, is) = (load::attended_hours(&before), load::attended_hours(after));
+        if was != is {
+            let staffed = self.staffed.entry(self.clients[customer].client.schedule.clone()).or_default();
+            was.into_iter().for_each(|hours| staffed.remove(hours));
+            is.into_iter().for_each(|hours| staffed.add(hours));
+            staffed.stir.count(freed);
+        }
+    }
+
+    /// How often what the server at `place` shares with others has changed.
+    pub fn stir(&self, place: usize) -> Stir {
+        let customer = self.sites[place].customer;
+        let (line, staff) = (self.stirs[customer], self.staffed.get(&self.clients[customer].client.schedule));
+        let staff = staff.map_or(Stir::default(), |staffed| staffed.stir);
+        Stir { changed: line.changed + staff.changed, freed: line.freed + staff.freed }
     }
 
     fn open_promises(&self, place: usize) -> Vec<Promise> {
         let site = &self.sites[place];
-        let customer = &self.clients[site.customer];
-        site.deployments
-            .iter()
-            .filter(|d| d.state.is_open())
-            .filter_map(|d| {
-                let release = self.release(&d.product, &d.to)?;
-                Some(promise_of(&customer.terms, &self.durations, release, d.slot, d.request.is_some()))
-            })
-            .collect()
+        let terms = &self.clients[site.customer].terms;
+        let open = site.deployments.iter().filter(|d| d.state.is_open());
+        open.filter_map(|d| kept(terms, &self.durations, &self.catalog, d)).collect()
     }
+}
+
+/// What an open deployment takes of what all share.
+fn kept(terms: &Terms, durations: &Durations, catalog: &Catalog, deployment: &Deployment) -> Option<Promise> {
+    let all = catalog.get(&deployment.product)?;
+    let place = all.binary_search_by(|r| r.version().cmp(&deployment.to)).ok()?;
+    Some(promise_of(terms, durations, &all[place], deployment.slot, deployment.request.is_some()))
 }
 
 fn promise_of(terms: &Terms, durations: &Durations, release: &Release, slot: Slot, requested: bool) -> Promise {
     let minutes = u32::try_from(durations.need(terms, release).num_minutes()).unwrap_or(u32::MAX);
     Promise { slot, minutes, attended: requested || release.manifest().is_manual() }
+}
+
+fn by_id<T>(all: impl Iterator<Item = T>, id: impl Fn(&T) -> i64) -> Vec<T> {
+    let mut all: Vec<T> = all.collect();
+    all.sort_by_key(id);
+    all
 }
 
 fn catalog(releases: Vec<Release>) -> Catalog {

@@ -9,8 +9,8 @@ mod write;
 pub use world::{Selection, World};
 
 use super::{Orchestrator, alerts};
-use crate::decide::planner;
 use crate::decide::reconcile;
+use crate::decide::rounds;
 use crate::decide::world::WorldError;
 use crate::edge::store::{Changes, Row, StoreError, Stored};
 use crate::model::alert::{AlertClass, NewAlert};
@@ -55,17 +55,11 @@ pub async fn run(o: &Orchestrator) -> Result<Report, PlanningError> {
 ///
 /// What is decided for one server is promised before the next is looked at: what they share is never promised twice.
 fn weigh(world: &mut World, now: DateTime<Utc>) -> Vec<(usize, Vec<Decision>)> {
-    let mut differing = Vec::new();
-    for place in world.places() {
-        let (promises, decisions) = (**world).with_facts(place, now, |facts| {
-            let verdicts = planner::weigh(facts);
-            let decisions = reconcile::differing(&verdicts, facts, world.site(place));
-            (crate::decide::world::World::promises(facts, &verdicts), decisions)
-        });
-        world.promise(place, promises);
-        differing.extend(decisions.map(|decisions| (place, decisions)));
-    }
-    differing
+    let places = world.places();
+    let decided = rounds::plan(world, places, now, |world, place, facts, verdicts| {
+        reconcile::differing(verdicts, facts, world.site(place))
+    });
+    decided.into_iter().filter_map(|(place, decisions)| Some((place, decisions?))).collect()
 }
 
 /// What would be decided at `at` (now when `None`), for the servers of `selection`. Changes nothing.
@@ -76,17 +70,9 @@ pub async fn preview(
 ) -> Result<Vec<Decision>, PlanningError> {
     let now = at.unwrap_or_else(|| o.clock.now());
     let mut world = World::load(o, selection, now).await?;
-    let mut decisions = Vec::new();
     let selected: Vec<usize> = world.selected().collect();
-    for place in selected {
-        let (promises, decided) = (*world).with_facts(place, now, |facts| {
-            let verdicts = planner::weigh(facts);
-            (crate::decide::world::World::promises(facts, &verdicts), verdicts.decisions(facts))
-        });
-        world.promise(place, promises);
-        decisions.extend(decided);
-    }
-    Ok(decisions)
+    let decided = rounds::plan(&mut world, selected, now, |_, _, facts, verdicts| verdicts.decisions(facts));
+    Ok(decided.into_iter().flat_map(|(_, decisions)| decisions).collect())
 }
 
 /// An accepted request whose date has passed without its installation is over, and staff are told.

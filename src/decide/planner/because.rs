@@ -104,6 +104,42 @@ pub(super) enum RingStand {
     Waits,
 }
 
+impl<'a> Because<'a> {
+    /// Whether it says that something goes into `slot`.
+    pub(super) fn is_slot(&self, slot: &Slot) -> bool {
+        match self {
+            Because::NightSlot(said)
+            | Because::MaintenanceSlot(said)
+            | Because::MajorSlot(said, _)
+            | Because::Late(said, _) => *said == slot,
+            _ => false,
+        }
+    }
+
+    /// The same of another slot.
+    pub(super) fn in_slot(self, slot: &'a Slot) -> Because<'a> {
+        match self {
+            Because::NightSlot(_) => Because::NightSlot(slot),
+            Because::MaintenanceSlot(_) => Because::MaintenanceSlot(slot),
+            Because::MajorSlot(..) => Because::MajorSlot(slot, None),
+            Because::Late(_, deadline) => Because::Late(slot, deadline),
+            other => other,
+        }
+    }
+
+    /// Whether it may have to do with what other servers take of what all share.
+    pub(super) fn is_of_others(&self) -> bool {
+        matches!(
+            self,
+            Because::StaffBusy(_)
+                | Because::LineBusy(_)
+                | Because::SlotFull(_)
+                | Because::Together(..)
+                | Because::GroupDoesNotFit(_)
+        )
+    }
+}
+
 impl From<Progress> for Tally {
     fn from(progress: Progress) -> Tally {
         Tally { failed: progress.failed, tried: progress.tried() }

@@ -1,7 +1,7 @@
 //! Decisions in the making, and what [`super::weigh`] returns: compact, borrowed, without a word yet.
 
 use super::because::Because;
-use super::{Facts, words};
+use super::{Facts, slots, words};
 use crate::decide::almanac::Work;
 use crate::model::decision::{Decision, Outcome, Plan};
 use crate::model::release::Release;
@@ -149,6 +149,16 @@ impl<'a> Verdicts<'a> {
         let together = |d: &&Draft<'a>| d.verdict.plan().is_some_and(|p| p.leader == placed.leader);
         let first = |d: &&Draft<'a>| d.verdict.plan().map(|p| p.position);
         self.0.iter().filter(together).min_by_key(first).map(|d| (d.product.as_str(), d.release))
+    }
+
+    /// Whether others may have kept something from where it would have gone: that was said, or it moved.
+    pub fn gave_way(&self, facts: &Facts<'a>) -> bool {
+        self.0.iter().any(|draft| {
+            draft.reasons.iter().any(Because::is_of_others)
+                || draft.release.zip(draft.verdict.intent()).is_some_and(|(release, placed)| {
+                    slots::promised(facts, release).is_some_and(|promised| promised != placed.slot)
+                })
+        })
     }
 
     /// Releases that are installed and were withdrawn.

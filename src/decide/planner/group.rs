@@ -67,7 +67,7 @@ pub(super) fn fall_back<'a>(
 }
 
 /// Whether there is anything to fall back on: a newer release too, where an older one was to go before it.
-fn has_another(facts: &Facts, draft: &Draft) -> bool {
+pub(super) fn has_another(facts: &Facts, draft: &Draft) -> bool {
     let (Some(release), Some(installed)) = (draft.release, facts.state.inventory.get(draft.product)) else {
         return false;
     };

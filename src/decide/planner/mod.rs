@@ -29,6 +29,7 @@ mod together_tests;
 
 pub use draft::{Placement, Verdict, Verdicts};
 pub use minor::BACKUP_LEAD;
+pub use slots::stands;
 
 use super::almanac::Almanac;
 use super::calendar::Calendar;
@@ -108,8 +109,13 @@ pub fn weigh<'a>(facts: &Facts<'a>) -> Verdicts<'a> {
         group::join(facts, &mut drafts);
         drafts
     };
-    let mut drafts = group::fall_back(facts, attempt(&[]), attempt);
-    room::make(facts, &mut drafts);
+    let settle = |aside: &[Barred<'a>]| {
+        let with = |more: &[Barred<'a>]| attempt(&[aside, more].concat());
+        let mut drafts = group::fall_back(facts, with(&[]), with);
+        room::make(facts, &mut drafts);
+        drafts
+    };
+    let mut drafts = room::give_way(facts, settle(&[]), settle);
     group::number(&mut drafts);
     Verdicts(drafts)
 }

@@ -1,4 +1,5 @@
-//! Room: one server installs one thing at a time, so what is planned into one slot must fit into it together.
+//! Room: one server installs one thing at a time, so what is planned into one slot must fit into it together, and the
+//! client's line must carry all of it.
 //!
 //! Where it does not, whole groups move to other slots of theirs: a search over the few there are finds a way to meet
 //! every deadline whenever there is one. What still finds no room is late, or held where nothing is left at all.
@@ -6,6 +7,7 @@
 use super::Facts;
 use super::because::Because;
 use super::draft::{Draft, Verdict};
+use super::group::{self, Barred};
 use super::slots::{self, Search};
 use crate::decide::almanac::Work;
 use crate::model::deployment::{Deployment, DeploymentState};
@@ -15,8 +17,12 @@ use std::collections::BTreeMap;
 
 /// Most steps of the search. Eight groups with three slots each need under seven thousand.
 const STEPS_MAX: usize = 20_000;
+/// Most orders tried of what is done in slots that overlap.
+const ORDERS_MAX: usize = 5_000;
 /// Most slots looked at for one group.
 const CHOICES_MAX: usize = 12;
+/// Most of them past its deadline.
+const LATE_MAX: usize = 4;
 
 /// What goes into one slot together.
 struct Unit<'a> {
@@ -24,16 +30,24 @@ struct Unit<'a> {
     need: TimeDelta,
     slot: &'a Slot,
     deadline: DateTime<Utc>,
+    /// Whether the client agreed to its slot, which is none of the contract's.
+    agreed: bool,
+}
+
+impl Unit<'_> {
+    fn is_agreed(&self, slot: &Slot) -> bool {
+        self.agreed && slot == self.slot
+    }
 }
 
 pub(super) fn make<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>]) {
-    let taken = Used::running(facts);
-    if drafts.iter().filter(|d| d.verdict.plan().is_some()).count() + taken.0.len() < 2 {
+    let taken = Used::before(facts, drafts);
+    if drafts.iter().filter(|d| d.verdict.plan().is_some()).count() + taken.len() < 2 {
         return;
     }
     let units = units(facts, drafts);
     let mut used = taken.clone();
-    if units.iter().all(|unit| used.take(facts, unit.slot, unit.need)) {
+    if units.iter().all(|unit| used.take(facts, unit.slot, unit)) {
         return;
     }
     let choices: Vec<Vec<&'a Slot>> = units.iter().map(|unit| choices(facts, drafts, unit)).collect();
@@ -42,6 +56,57 @@ pub(super) fn make<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>]) {
         place(facts, drafts, unit, slot);
     }
     keep_order(facts, drafts);
+}
+
+/// Settles again for each product whose release found no room by the deadline of an older one: then the older goes first,
+/// where nothing else is the worse for it. `settle` drafts, joins and makes room, leaving releases aside.
+pub(super) fn give_way<'a>(
+    facts: &Facts<'a>,
+    mut drafts: Vec<Draft<'a>>,
+    settle: impl Fn(&[Barred<'a>]) -> Vec<Draft<'a>>,
+) -> Vec<Draft<'a>> {
+    let mut barred: Vec<Barred<'a>> = Vec::new();
+    for _ in 0..drafts.len() {
+        let crowded: Vec<Barred<'a>> =
+            drafts.iter().filter(|draft| group::has_another(facts, draft)).filter_map(crowded_out).collect();
+        let better = crowded.into_iter().find_map(|aside| {
+            let (mut with, mut next) = (barred.clone(), Some(aside));
+            while let Some(aside) = next {
+                with.push(aside);
+                let settled = settle(&with);
+                let product = aside.release.product();
+                if drafts.iter().all(|was| is_no_worse(was, product, &settled)) {
+                    return Some((with, settled));
+                }
+                next = settled.iter().filter(|d| d.product == product).find_map(crowded_out);
+            }
+            None
+        });
+        let Some((with, settled)) = better else { break };
+        (barred, drafts) = (with, settled);
+    }
+    drafts
+}
+
+/// A minor that was moved, or held, because its slot was full.
+fn crowded_out<'a>(draft: &Draft<'a>) -> Option<Barred<'a>> {
+    let because = *draft.reasons.iter().find(|said| matches!(said, Because::SlotFull(_)))?;
+    let asked = draft.verdict.intent().is_some_and(|placed| placed.request.is_some());
+    draft.release.filter(|_| !asked).map(|release| Barred { release, because })
+}
+
+/// Whether what was planned still is, and what is left aside makes room for an older one that had none.
+fn is_no_worse(was: &Draft, product: &str, settled: &[Draft]) -> bool {
+    let mut now = settled.iter().filter(|d| d.product == was.product);
+    if was.product == product {
+        let end = was.verdict.plan().map(|placed| placed.slot.end);
+        return now.any(|d| {
+            let older = d.release.zip(was.release).is_some_and(|(is, was)| is.version() < was.version());
+            let deadline = d.verdict.plan().and_then(|placed| placed.deadline);
+            older && deadline.is_some_and(|d| end.is_none_or(|end| end > d)) && matches!(d.verdict, Verdict::Planned(_))
+        });
+    }
+    !matches!(was.verdict, Verdict::Planned(_)) || now.any(|d| matches!(d.verdict, Verdict::Planned(_)))
 }
 
 /// The groups that have a slot, the most urgent first.
@@ -54,6 +119,7 @@ fn units<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>]) -> Vec<Unit<'a>> {
             need: TimeDelta::zero(),
             slot: placed.slot,
             deadline: DateTime::<Utc>::MAX_UTC,
+            agreed: slots::opening_of(facts, placed.work, placed.slot).is_none(),
         });
         unit.members.push(i);
         unit.need += facts.durations.need(facts.terms, release);
@@ -65,32 +131,90 @@ fn units<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>]) -> Vec<Unit<'a>> {
 }
 
 /// Time taken by slot.
-#[derive(Clone, Default)]
-struct Used<'a>(Vec<(&'a Slot, TimeDelta)>);
+#[derive(Clone)]
+struct Used {
+    planned: Vec<(Slot, TimeDelta)>,
+    /// What runs here now takes its time, whoever comes next; when it is done at the latest.
+    running: Vec<(Slot, TimeDelta)>,
+    free_from: DateTime<Utc>,
+    /// What is held keeps its place on the line: it may go any time.
+    held: Vec<(Slot, TimeDelta)>,
+}
 
-impl<'a> Used<'a> {
-    /// What runs here now takes its time, whoever comes next.
-    fn running(facts: &Facts<'a>) -> Used<'a> {
-        let running = facts.deployments.iter().filter(|d| matches!(d.state, DeploymentState::Running { .. }));
+impl Used {
+    fn before<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>]) -> Used {
+        let need = |release| facts.durations.need(facts.terms, release);
         let release = |d: &Deployment| facts.catalog.get(&d.product)?.iter().find(|r| *r.version() == d.to);
-        Used(running.filter_map(|d| Some((&d.slot, facts.durations.need(facts.terms, release(d)?)))).collect())
+        let running = facts.deployments.iter().filter(|d| matches!(d.state, DeploymentState::Running { .. }));
+        let running: Vec<(Slot, TimeDelta)> = running.filter_map(|d| Some((d.slot, need(release(d)?)))).collect();
+        let held = drafts.iter().filter(|d| matches!(d.verdict, Verdict::Held(Some(_))));
+        let held = held.filter_map(|d| Some((*slots::promised(facts, d.release?)?, need(d.release?)))).collect();
+        let time: TimeDelta = running.iter().map(|(_, time)| *time).sum();
+        let end = running.iter().map(|(slot, _)| slot.end).max();
+        let free_from = end.map_or(facts.now, |end| end.min(facts.now + time).max(facts.now));
+        Used { planned: Vec::new(), running, free_from, held }
     }
 
-    /// Takes `need` of `slot` if it fits beside what overlaps it.
-    fn take(&mut self, facts: &Facts, slot: &'a Slot, need: TimeDelta) -> bool {
-        let taken: TimeDelta = self.0.iter().filter(|(other, _)| other.overlaps(slot)).map(|(_, t)| *t).sum();
-        let fits = slots::fits(facts, *slot, taken + need);
-        if fits {
-            self.0.push((slot, need));
+    fn len(&self) -> usize {
+        self.planned.len() + self.running.len() + self.held.len()
+    }
+
+    /// Takes a slot for a group if there is room beside what overlaps it.
+    fn take(&mut self, facts: &Facts, slot: &Slot, unit: &Unit) -> bool {
+        self.planned.push((*slot, unit.need));
+        let fits = in_turn(&self.planned, self.free_from) && (unit.is_agreed(slot) || self.is_carried(facts, *slot));
+        if !fits {
+            self.planned.pop();
         }
         fits
     }
+
+    /// Whether the client's line carries what is done in the slots that overlap `slot`.
+    fn is_carried(&self, facts: &Facts, slot: Slot) -> bool {
+        let own = || self.planned.iter().chain(&self.running).chain(&self.held).copied();
+        if facts.load.line.iter().all(|others| others.iter().all(Vec::is_empty)) {
+            return true;
+        }
+        let own: Vec<(Slot, TimeDelta)> = own().collect();
+        let mut slots: Vec<Slot> = own.iter().map(|(other, _)| *other).filter(|other| other.overlaps(&slot)).collect();
+        slots.dedup();
+        slots.into_iter().all(|slot| slots::line_carries(facts, &own, slot))
+    }
+}
+
+/// Whether all can be done one after the other from `from` on, each inside its slot.
+fn in_turn(all: &[(Slot, TimeDelta)], from: DateTime<Utc>) -> bool {
+    let Some(((slot, need), rest)) = all.split_first() else { return true };
+    let starts = slot.start.max(from);
+    if rest.iter().all(|(other, _)| other == slot) {
+        return starts + rest.iter().map(|(_, need)| *need).sum::<TimeDelta>() + *need <= slot.end;
+    }
+    let mut left = all.to_vec();
+    // Those that end first go first; others are tried where that does not do.
+    left.sort_by_key(|(slot, need)| (slot.end, *need));
+    can_finish(&left, from, &mut 0)
+}
+
+fn can_finish(left: &[(Slot, TimeDelta)], from: DateTime<Utc>, steps: &mut usize) -> bool {
+    if left.is_empty() {
+        return true;
+    }
+    (0..left.len()).any(|next| {
+        *steps += 1;
+        let (slot, need) = left[next];
+        let done = slot.start.max(from) + need;
+        *steps <= ORDERS_MAX && done <= slot.end && {
+            let rest: Vec<(Slot, TimeDelta)> =
+                left.iter().enumerate().filter(|(i, _)| *i != next).map(|(_, one)| *one).collect();
+            can_finish(&rest, done, steps)
+        }
+    })
 }
 
 /// The slots a group may go into: its own first, those in time for all its members, then the first that is not.
 fn choices<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], unit: &Unit<'a>) -> Vec<&'a Slot> {
     let mut common: Option<Vec<&'a Slot>> = None;
-    let mut later: Option<&'a Slot> = None;
+    let mut later: Vec<&'a Slot> = Vec::new();
     for member in &unit.members {
         let (Some(placed), Some(release)) = (drafts[*member].verdict.plan(), drafts[*member].release) else { continue };
         let from = if placed.work == Work::Major { facts.now } else { release.published_at() };
@@ -100,33 +224,30 @@ fn choices<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], unit: &Unit<'a>) -> Vec<
         };
         let mut search = Search::new(facts, placed.work, announced, release);
         let horizon = facts.now + TimeDelta::days(crate::decide::almanac::SEARCH_DAYS);
-        let (in_time, after) = search.by(placed.deadline.unwrap_or(horizon));
-        later = later.max(after);
+        let (in_time, _) = search.by(placed.deadline.unwrap_or(horizon));
         common = Some(match common {
             Some(slots) => slots.into_iter().filter(|slot| in_time.contains(slot)).collect(),
             None => in_time,
         });
-        if placed.work != Work::Night {
-            later = None;
-        } else if after.is_none() {
-            let mut beyond = Search::new(facts, Work::Night, placed.deadline.unwrap_or(horizon), release);
-            later = later.max(beyond.first());
+        if placed.work == Work::Night {
+            let mut beyond = Search::new(facts, Work::Night, from, release);
+            let mut place = 0;
+            let late = std::iter::from_fn(|| beyond.next_after(&mut place).map(|opening| &opening.slot));
+            let late: Vec<&'a Slot> =
+                late.filter(|slot| placed.deadline.is_some_and(|d| slot.end > d)).take(LATE_MAX).collect();
+            later =
+                if later.is_empty() { late } else { later.into_iter().filter(|slot| late.contains(slot)).collect() };
         }
     }
     let mut choices = vec![unit.slot];
     let slots = common.unwrap_or_default();
-    let rest = slots.into_iter().chain(later).filter(|slot| *slot != unit.slot);
-    choices.extend(rest.filter(|slot| slots::fits(facts, **slot, unit.need)).take(CHOICES_MAX));
+    let rest = slots.into_iter().take(CHOICES_MAX).chain(later).filter(|slot| *slot != unit.slot);
+    choices.extend(rest.filter(|slot| slots::fits(facts, **slot, unit.need)).take(CHOICES_MAX + LATE_MAX));
     choices
 }
 
 /// A slot for each group, `None` where no room is left. In time for all if that can be, preferring earlier choices.
-fn assign<'a>(
-    facts: &Facts<'a>,
-    units: &[Unit<'a>],
-    choices: &[Vec<&'a Slot>],
-    taken: &Used<'a>,
-) -> Vec<Option<&'a Slot>> {
+fn assign<'a>(facts: &Facts<'a>, units: &[Unit<'a>], choices: &[Vec<&'a Slot>], taken: &Used) -> Vec<Option<&'a Slot>> {
     let in_time: Vec<Vec<&'a Slot>> = units
         .iter()
         .zip(choices)
@@ -139,11 +260,7 @@ fn assign<'a>(
     }
     // Not all can be in time: the most urgent first, each where it finds room.
     let mut used = taken.clone();
-    units
-        .iter()
-        .zip(choices)
-        .map(|(unit, all)| all.iter().copied().find(|slot| used.take(facts, slot, unit.need)))
-        .collect()
+    units.iter().zip(choices).map(|(unit, all)| all.iter().copied().find(|slot| used.take(facts, slot, unit))).collect()
 }
 
 /// Depth first over the choices of each group in turn.
@@ -151,7 +268,7 @@ fn search<'a>(
     facts: &Facts<'a>,
     units: &[Unit<'a>],
     choices: &[Vec<&'a Slot>],
-    used: &Used<'a>,
+    used: &Used,
     chosen: &mut Vec<&'a Slot>,
     steps: &mut usize,
 ) -> bool {
@@ -163,7 +280,7 @@ fn search<'a>(
             return false;
         }
         let mut with = used.clone();
-        if with.take(facts, slot, unit.need) {
+        if with.take(facts, slot, unit) {
             chosen.push(slot);
             if search(facts, units, choices, &with, chosen, steps) {
                 return true;
@@ -180,8 +297,10 @@ fn place<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], unit: &Unit<'a>, slot:
         match slot {
             Some(slot) if slot == unit.slot => {}
             Some(slot) => {
-                draft.reasons.push(Because::SlotFull(unit.slot));
-                draft.reasons.push(Because::Spilled(slot));
+                let settled = draft.reasons.pop_if(|said| said.is_slot(unit.slot));
+                draft.reasons.extend([Because::SlotFull(unit.slot), Because::Spilled(slot)]);
+                // What settles it is said last: as it will be when it is planned again, promised already.
+                draft.reasons.extend(settled.map(|said| said.in_slot(slot)));
                 if let Some(placed) = draft.verdict.plan_mut() {
                     placed.slot = slot;
                 }

@@ -4,6 +4,7 @@ use super::because::Because;
 use super::{Facts, reach};
 use crate::decide::almanac::{Opening, Work};
 use crate::decide::calendar::Fold;
+use crate::decide::load::Promise;
 use crate::model::agreement::{Agreed, Agreement};
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::hold::{Hold, HoldOn};
@@ -127,9 +128,10 @@ impl<'a, 'f> Search<'a, 'f> {
             }
         }
         match self.work {
-            Work::Night if !line_has_room(facts, *slot, self.need) => Some(Because::LineBusy(slot)),
             Work::Manual | Work::Major if !staff_are_free(facts, *slot) => Some(Because::StaffBusy(slot)),
-            Work::Night | Work::Manual | Work::Major => None,
+            Work::Night | Work::Manual | Work::Major => {
+                (!line_carries(facts, &[(*slot, self.need)], *slot)).then_some(Because::LineBusy(slot))
+            }
         }
     }
 }
@@ -158,11 +160,16 @@ pub(super) fn fits(facts: &Facts, slot: Slot, need: TimeDelta) -> bool {
     slot.end - slot.start.max(facts.now) >= need
 }
 
-/// Whether the client's line can carry one more installation of this length beside what its other servers do then.
-fn line_has_room(facts: &Facts, slot: Slot, need: TimeDelta) -> bool {
-    let lines = i64::from(facts.terms.schedule.rollout.line_installs_max.max(1));
-    let taken = facts.load.line_busy(slot);
-    taken.is_zero() || taken + need <= TimeDelta::minutes((slot.end - slot.start.max(facts.now)).num_minutes() * lines)
+/// Whether the client's line carries what this server is to do in `slot` beside what its other servers do then.
+pub(super) fn line_carries(facts: &Facts, own: &[(Slot, TimeDelta)], slot: Slot) -> bool {
+    let lines = facts.terms.schedule.rollout.line_installs_max.max(1);
+    facts.load.line_carries(own, slot, lines, facts.now)
+}
+
+/// Whether staff and the client's line still have room for what this server is to get.
+pub fn stands(facts: &Facts, intents: &[Promise]) -> bool {
+    let own: Vec<(Slot, TimeDelta)> = intents.iter().map(|p| (p.slot, TimeDelta::minutes(p.minutes.into()))).collect();
+    intents.iter().all(|p| (!p.attended || staff_are_free(facts, p.slot)) && line_carries(facts, &own, p.slot))
 }
 
 fn staff_are_free(facts: &Facts, slot: Slot) -> bool {

@@ -28,7 +28,7 @@ pub(super) fn differs(verdicts: &Verdicts, site: &Site, (product, release, verdi
     let Some(placed) = verdict.intent() else { return false };
     let known = find(site, product, release);
     if let Verdict::Held(_) = verdict {
-        return known.is_some_and(|known| follows(site, known, *placed.slot, rule));
+        return known.is_some_and(|known| follows(&site.deployments, known, *placed.slot, rule));
     }
     // The action of a group is the id of its first deployment.
     let first = match placed.position {
@@ -51,9 +51,35 @@ fn find<'a>(site: &'a Site, product: &str, release: Option<&Arc<Release>>) -> Op
 
 /// Whether a deployment that is held for want of a backup goes to its next slot, because its own has gone by. Any other
 /// hold keeps what was promised: nobody knows when it ends.
-fn follows(site: &Site, known: &Deployment, slot: Slot, rule: Rule) -> bool {
-    let alone = || site.planned().all(|d| d.id == known.id || d.action != known.action);
+fn follows(deployments: &[Deployment], known: &Deployment, slot: Slot, rule: Rule) -> bool {
+    let mut others = deployments.iter().filter(|d| d.state == DeploymentState::Planned && d.id != known.id);
+    let mut alone = || others.all(|d| d.action != known.action);
     rule == Rule::BackupFirst && known.slot != slot && alone()
+}
+
+/// The slots that deployments have once `verdicts` are written down, running ones left aside: the release, its slot, and
+/// whether it was asked for.
+pub(super) fn slots<'v>(
+    verdicts: &'v Verdicts,
+    deployments: &'v [Deployment],
+) -> impl Iterator<Item = (&'v Arc<Release>, Slot, bool)> {
+    verdicts.iter().zip(verdicts.rules()).filter_map(|((product, release, verdict), rule)| {
+        let (placed, release) = (verdict.intent()?, release?);
+        let slot = match verdict {
+            Verdict::Held(_) => {
+                let mut planned = deployments.iter().filter(|d| d.state == DeploymentState::Planned);
+                let known = planned.find(|d| d.product == product && d.to == *release.version())?;
+                if follows(deployments, known, *placed.slot, rule) { *placed.slot } else { known.slot }
+            }
+            Verdict::Planned(_)
+            | Verdict::Late(_)
+            | Verdict::UpToDate
+            | Verdict::Running
+            | Verdict::Waiting
+            | Verdict::OutOfScope => *placed.slot,
+        };
+        Some((release, slot, placed.request.is_some()))
+    })
 }
 
 impl Scene<'_> {
@@ -71,7 +97,7 @@ impl Scene<'_> {
         for decision in decisions.iter().filter(|d| d.outcome.plan().is_none()) {
             let (Some(plan), Some(reason)) = (decision.outcome.intent(), decision.reasons.last()) else { continue };
             let known = self.site.planned().find(|d| d.product == decision.product && d.to == plan.version);
-            if let Some(known) = known.filter(|known| follows(self.site, known, plan.slot, reason.rule)) {
+            if let Some(known) = known.filter(|known| follows(&self.site.deployments, known, plan.slot, reason.rule)) {
                 self.keep(known, plan, decision, known.action, steps);
             }
         }

@@ -86,6 +86,15 @@ pub fn differing<'a>(verdicts: &Verdicts<'a>, facts: &Facts<'a>, site: &Site) ->
     (!agrees).then(|| verdicts.decisions_about(facts, |place| differing[place]))
 }
 
+/// The slots that deployments have once `verdicts` are written down, what runs left aside: the release, its slot, and
+/// whether it was asked for.
+pub fn slots<'v>(
+    verdicts: &'v Verdicts,
+    deployments: &'v [Deployment],
+) -> impl Iterator<Item = (&'v Arc<Release>, Slot, bool)> {
+    deployments::slots(verdicts, deployments)
+}
+
 /// How many deployments `decisions` add: so many ids are needed.
 pub fn new_deployments(decisions: &[Decision], site: &Site) -> u32 {
     let is_new = |decision: &&Decision| {

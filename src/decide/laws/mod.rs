@@ -1,0 +1,13 @@
+//! The planner's laws over whole worlds: several clients and servers, planned the way the planning job plans them, with
+//! what was planned written down and time going by.
+//!
+//! [`draw`] draws a world, [`world`] makes it of the nouns, [`pass`] plans it and writes down what follows. The laws are
+//! tests beside them; what they once found stands in `found` with its smallest case.
+
+mod contract;
+mod draw;
+mod limits;
+mod order;
+mod pass;
+mod twice;
+mod world;
