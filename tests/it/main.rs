@@ -15,6 +15,7 @@ mod feed;
 mod foreign_client;
 mod golden;
 mod holidays;
+mod hostile;
 #[cfg(target_os = "linux")]
 mod killed;
 mod line;
