@@ -13,6 +13,7 @@ mod durations;
 mod faces;
 mod feed;
 mod foreign_client;
+mod fuzzed;
 mod golden;
 mod holidays;
 mod hostile;
