@@ -61,7 +61,10 @@ async fn run(command: Command) -> Outcome {
     match command {
         Command::Serve(args) => serve::run(args).await,
         Command::Agent(args) => agent::run(args).await,
-        Command::Release(args) => Ok(release::run(args, crate::edge::clock::Clock::System).await?),
+        Command::Release(args) => match release::run(args, crate::edge::clock::Clock::System).await {
+            Err(release::ReleaseError::Usage(text)) => Err(Usage(text).into()),
+            done => Ok(done?),
+        },
         Command::Fleet(args) => fleet::run(args).await,
         Command::Enrol(args) => tokens::enrol(args).await,
         Command::Token(args) => tokens::run(args).await,

@@ -1,7 +1,9 @@
 //! `noctule release`: everything a publisher needs to sign releases and keep their repository.
 
+mod check;
+
+use super::args::Shape;
 use crate::edge::clock::Clock;
-use crate::edge::manifest_file;
 use crate::edge::publish::{self, InitOptions, PublishError, Rotation};
 use crate::model::version::Version;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -34,10 +36,15 @@ enum ReleaseCommand {
         #[arg(long, value_name = "N", default_value_t = 1)]
         root_threshold: u32,
     },
-    /// Check manifests without publishing them; all problems at once.
+    /// Check manifests, and a package as agents will, without publishing them; all problems at once.
     Check {
         #[arg(required = true, value_name = "MANIFEST")]
         manifests: Vec<PathBuf>,
+        /// The file that the one manifest names as its package
+        #[arg(long, value_name = "FILE")]
+        package: Option<PathBuf>,
+        #[arg(long, value_enum, default_value_t)]
+        format: Shape,
     },
     /// Sign and publish a release. Its date of publication is now.
     Publish {
@@ -71,9 +78,12 @@ enum ReleaseCommand {
 pub enum ReleaseError {
     #[error(transparent)]
     Publish(#[from] PublishError),
-    /// Problems of several manifests, one per line.
+    /// What is wrong with manifests and a package, one problem per line.
     #[error("{0}")]
-    Manifests(String),
+    Unsound(String),
+    /// The command line asks for what makes no sense.
+    #[error("{0}")]
+    Usage(String),
     #[error("cannot write the answer: {0}")]
     Output(#[from] std::io::Error),
 }
@@ -92,7 +102,7 @@ pub async fn run(args: ReleaseArgs, clock: Clock) -> Result<(), ReleaseError> {
                  run daily        noctule release resign {dir}"
             )
         }
-        ReleaseCommand::Check { manifests } => check(&manifests).map_err(ReleaseError::Manifests)?,
+        ReleaseCommand::Check { manifests, package, format } => check::run(&manifests, package.as_deref(), format)?,
         ReleaseCommand::Publish { dir, manifest, package } => {
             let signed = publish::publish(&dir, &manifest, &package, now).await?;
             let m = &signed.manifest;
@@ -129,20 +139,12 @@ pub async fn run(args: ReleaseArgs, clock: Clock) -> Result<(), ReleaseError> {
             std::iter::once("signed a fresh timestamp".to_owned()).chain(warnings).collect::<Vec<_>>().join("\n")
         }
     };
-    writeln!(std::io::stdout(), "{said}")?;
-    Ok(())
+    Ok(say(&said)?)
 }
 
-/// What is good, or everything that is wrong.
-fn check(manifests: &[PathBuf]) -> Result<String, String> {
-    let (mut good, mut wrong) = (Vec::new(), Vec::new());
-    for path in manifests {
-        match manifest_file::read(path) {
-            Ok(m) => good.push(format!("{}: {} {} is good", path.display(), m.product, m.version)),
-            Err(error) => wrong.push(error.to_string()),
-        }
-    }
-    if wrong.is_empty() { Ok(good.join("\n")) } else { Err(wrong.join("\n")) }
+/// Writes an answer to standard output.
+fn say(text: &str) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{text}")
 }
 
 fn warn(role: &str, at: DateTime<Utc>) -> String {

@@ -4,6 +4,7 @@
 //! [`problems`] is the same check without a file, for manifests that come signed from elsewhere. Whether the packages
 //! and the other products exist is not known here.
 
+use super::host::archive;
 use super::toml_errors::{self, TomlError};
 use crate::model::manifest::{Installer, Manifest, Text, Urgency, target_name};
 use crate::model::version::{Change, Scheme};
@@ -43,13 +44,17 @@ pub enum ManifestError {
 
 /// Reads and checks one manifest.
 pub fn read(path: &Path) -> Result<Manifest, ManifestError> {
-    let text = toml_errors::read_text(path)?;
-    let manifest: Manifest = toml_errors::parse(path, &text)?;
+    parse(path, &toml_errors::read_text(path)?)
+}
+
+/// Checks the text of a manifest; `path` is what its problems are said of.
+pub fn parse(path: &Path, text: &str) -> Result<Manifest, ManifestError> {
+    let manifest: Manifest = toml_errors::parse(path, text)?;
     let found = problems(&manifest);
     if found.is_empty() {
         return Ok(manifest);
     }
-    let shown = |p: Problem| format!("{}:{}: `{}`: {}", path.display(), line_of(&text, &p.place), p.place, p.what);
+    let shown = |p: Problem| format!("{}:{}: `{}`: {}", path.display(), line_of(text, &p.place), p.place, p.what);
     Err(ManifestError::Problems(found.into_iter().map(shown).collect()))
 }
 
@@ -159,6 +164,16 @@ fn check_installation(m: &Manifest, found: &mut Found) {
         "this is the name of the signed manifest; name the package differently",
     );
     found.unless(m.package.unpacked_mib_max > 0, "package.unpacked_mib_max", "must be at least 1");
+    found.unless(
+        m.package.entries.is_none_or(|entries| (1..=archive::ENTRIES_MAX).contains(&entries)),
+        "package.entries",
+        format!("give 1 to {}, or leave it out: publishing counts them", archive::ENTRIES_MAX),
+    );
+    found.unless(
+        m.package.unpacked_bytes.is_none_or(|bytes| bytes <= m.package.unpacked_mib_max.saturating_mul(1 << 20)),
+        "package.unpacked_bytes",
+        "is more than package.unpacked_mib_max allows; leave it out: publishing counts them",
+    );
     match &m.installer {
         Installer::Zip {} => {}
         Installer::Msi { arguments } | Installer::Exe { arguments } => {

@@ -108,6 +108,12 @@ pub struct Package {
     /// Most bytes the package may unpack to, in MiB.
     #[serde(default = "default_unpacked_mib")]
     pub unpacked_mib_max: u64,
+    /// How many entries the package has, folders included. Publishing counts them; agents refuse more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entries: Option<u64>,
+    /// How many bytes the package unpacks to. Publishing counts them; agents refuse more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unpacked_bytes: Option<u64>,
 }
 
 fn default_unpacked_mib() -> u64 {

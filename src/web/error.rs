@@ -219,10 +219,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             let hint = format!("a body has at most {} bytes", super::BODY_BYTES_MAX);
             ApiError::new(rejection.status(), rejection.body_text(), hint)
         })?;
-        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(text).map(Json).map_err(|error| {
-            let hint = format!("mend line {}, column {} of the body", error.line(), error.column());
-            ApiError::bad_request(format!("the body cannot be read as JSON: {error}"), hint)
-        })
+        read_json(&bytes).map(Json)
     }
+}
+
+/// Reads a body; an empty one says nothing.
+pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let text: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
+    serde_json::from_slice(text).map_err(|error| {
+        let hint = format!("mend line {}, column {} of the body", error.line(), error.column());
+        ApiError::bad_request(format!("the body cannot be read as JSON: {error}"), hint)
+    })
 }

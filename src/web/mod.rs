@@ -9,6 +9,7 @@ mod error;
 mod identity;
 mod serve;
 
+pub use ddi::bodies;
 pub use identity::{Identity, OPERATOR};
 pub use serve::{ListenError, check_listen, serve, serve_tls};
 

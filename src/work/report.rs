@@ -85,7 +85,8 @@ pub async fn receive(
     Ok(after)
 }
 
-fn merged(
+/// A server's state once its report is taken in, or what is wrong with the report.
+pub fn merged(
     before: &ServerState,
     mode: Mode,
     data: BTreeMap<String, String>,

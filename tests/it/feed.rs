@@ -1,6 +1,7 @@
 //! Publishers and what follows them: publish, serve as files, refresh, take in; and everything that has to be refused.
 
 use super::databases;
+use super::hostile::writer::{raw, zip_of};
 use super::world::{orchestrator, paris};
 use axum::Router;
 use axum::extract::{Request, State};
@@ -173,6 +174,8 @@ async fn what_is_published_is_taken_in_with_its_package_and_costs_two_requests_a
             let package = std::fs::read(w.o.packages.path(&release.signed.sha256)).expect("it is mirrored");
             assert_eq!(package.len() as u64, release.signed.size);
             assert_eq!((release.sha1.len(), release.md5.len()), (40, 32));
+            let (figures, line) = (&release.signed.manifest.package, release.version().as_str().len() as u64 + 1);
+            assert_eq!((figures.entries, figures.unpacked_bytes), (Some(1), Some(line)), "counted by publishing");
         }
         let doubted = w.events(EventKind::ReleasePublished).await;
         assert!(doubted[1].contains("its number says major, so it is treated as major"), "{doubted:?}");
@@ -540,10 +543,17 @@ async fn a_publisher_is_told_what_cannot_be_published() {
         std::fs::write(&manifest, manifest_text("isaged", "3.8.1", "isaged.zip", "")).expect("it writes");
         zip_with(&package, "3.8.0");
         let publish = publish::publish(&w.home(), &manifest, &package, w.now()).await.map(|_| ());
-        assert!(said(publish).contains("VERSION says \"3.8.0\", the manifest says 3.8.1"));
+        assert!(said(publish).contains("entry \"VERSION\" says version \"3.8.0\", the manifest says 3.8.1"));
         std::fs::write(&package, b"not a zip").expect("it writes");
         let publish = publish::publish(&w.home(), &manifest, &package, w.now()).await.map(|_| ());
-        assert!(said(publish).contains("is no zip"));
+        assert!(said(publish).contains("it is no zip"));
+        let repository = || std::fs::read(w.home().join("repository/metadata/timestamp.json")).expect("it reads");
+        let before = repository();
+        std::fs::write(&package, zip_of(&[raw("VERSION"), raw("../evil"), raw("aux.txt")])).expect("it writes");
+        let publish = said(publish::publish(&w.home(), &manifest, &package, w.now()).await.map(|_| ()));
+        assert!(publish.contains("p.zip would be refused by every agent\n  entry \"../evil\" has a name"), "{publish}");
+        assert!(publish.contains("\n  entry \"aux.txt\" has the name of a device"), "{publish}");
+        assert_eq!(repository(), before, "nothing was signed");
         std::fs::write(&manifest, "product = 3").expect("it writes");
         let publish = publish::publish(&w.home(), &manifest, &package, w.now()).await.map(|_| ());
         assert!(said(publish).contains("m.toml:1:"));

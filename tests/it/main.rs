@@ -13,8 +13,10 @@ mod durations;
 mod faces;
 mod feed;
 mod foreign_client;
+mod fuzzed;
 mod golden;
 mod holidays;
+mod hostile;
 #[cfg(target_os = "linux")]
 mod killed;
 mod line;

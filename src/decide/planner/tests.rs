@@ -40,7 +40,12 @@ pub(in crate::decide) fn manifest(product: &str, version: &str, change: Change) 
         requires: Vec::new(),
         installs_with: Vec::new(),
         platform: Platform::default(),
-        package: Package { file: format!("{product}-{version}.zip"), unpacked_mib_max: 10 },
+        package: Package {
+            file: format!("{product}-{version}.zip"),
+            unpacked_mib_max: 10,
+            entries: None,
+            unpacked_bytes: None,
+        },
         installer: Installer::Zip {},
         preserve: Vec::new(),
         services: Vec::new(),

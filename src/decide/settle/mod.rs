@@ -10,7 +10,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-pub use report::{Execution, Feedback, Finished};
+pub use report::{Execution, Feedback, Finished, Said};
 
 use crate::decide::handout::INVENTORY;
 use crate::model::alert::{AlertClass, NewAlert};
@@ -23,7 +23,6 @@ use crate::model::report::ServerState;
 use crate::model::request::Request;
 use crate::model::version::Version;
 use chrono::{DateTime, TimeDelta, Utc};
-use report::Said;
 use std::collections::BTreeMap;
 
 /// What a report answers.

@@ -36,7 +36,7 @@ pub struct Feedback {
 
 /// The details of a report, read.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Said {
+pub struct Said {
     pub result: Option<String>,
     pub why: Option<String>,
     pub step: Option<String>,

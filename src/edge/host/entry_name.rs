@@ -4,7 +4,9 @@
 //! The rules are those of the strictest system (Windows), applied everywhere, so that a package
 //! behaves the same on every server.
 
+use serde::Serialize;
 use std::collections::BTreeMap;
+use unicode_normalization::UnicodeNormalization;
 
 /// Longest name of one entry, in bytes.
 pub const NAME_BYTES_MAX: usize = 1024;
@@ -13,28 +15,31 @@ pub const COMPONENT_BYTES_MAX: usize = 240;
 /// Deepest nesting of folders.
 pub const DEPTH_MAX: usize = 48;
 
-/// Why a name was refused.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+/// Why a name was refused, and what would be right.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum NameError {
-    #[error("is empty")]
+    #[error("has a name, or a part of one, that is empty; give each part a name")]
     Empty,
-    #[error("is not UTF-8")]
+    #[error("has a name that is not UTF-8; rename it, with the UTF-8 mark (flag bit 11) beyond ASCII")]
     NotUtf8,
-    #[error("is longer than {NAME_BYTES_MAX} bytes, or one part of it than {COMPONENT_BYTES_MAX}")]
+    #[error("has a name of more than {NAME_BYTES_MAX} bytes, or a part of more than {COMPONENT_BYTES_MAX}; shorten it")]
     TooLong,
-    #[error("is nested deeper than {DEPTH_MAX} folders")]
+    #[error("is nested deeper than {DEPTH_MAX} folders; flatten it")]
     TooDeep,
-    #[error("is absolute")]
+    #[error("has an absolute name; write it from the top of the package")]
     Absolute,
-    #[error("climbs out of its folder")]
+    #[error("has a name that climbs out of its folder; write it without . and ..")]
     Climbs,
-    #[error("holds the character {0:?}, which not every system can store")]
+    #[error("has {0:?} in its name, which not every system can store or show; rename it")]
     Character(char),
-    #[error("ends a part with a dot or a space")]
+    #[error("has a name or folder that ends with a dot or a space, which Windows drops; rename it")]
     TrailingDotOrSpace,
-    #[error("is the name of a device ({0})")]
+    #[error("has the name of a device ({0}) on Windows; rename it")]
     Device(String),
-    #[error("is the same file as {0:?} on a system that ignores case")]
+    #[error("has a name like the short names of Windows ({0}), which can mean another file; rename it")]
+    ShortName(String),
+    #[error("is the same file as {0:?} where case and composition of letters do not count; rename one")]
     Duplicate(String),
 }
 
@@ -82,9 +87,29 @@ impl Names {
     }
 }
 
+/// What names that may be one file have in common: canonical caseless matching (Unicode 3.13, D145), a little wider.
 fn fold(path: &str) -> String {
+    if path.is_ascii() {
+        return path.to_ascii_lowercase();
+    }
     // Upper first: a few letters (ß, ſ) only meet their twin that way.
-    path.to_uppercase().to_lowercase()
+    path.nfd().collect::<String>().to_uppercase().to_lowercase().nfd().collect()
+}
+
+/// Letters that show nothing or turn the order of what follows: two names that look the same are not.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{ffff}')
+        || matches!(c, '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Whether Windows may have made this name as the short one of another file: `LONGNA~1.TXT`.
+fn is_short_name(part: &str) -> bool {
+    let (stem, extension) = part.split_once('.').unwrap_or((part, ""));
+    let numbered = stem.rsplit_once('~').is_some_and(|(head, number)| {
+        !head.is_empty() && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+    });
+    numbered && stem.chars().count() <= 8 && extension.chars().count() <= 3
 }
 
 /// Checks one relative name with `/` between its parts.
@@ -99,9 +124,7 @@ pub fn check(name: &str) -> Result<(), NameError> {
         return Err(NameError::Absolute);
     }
     // The colon covers drive letters and alternate data streams, the backslash UNC paths.
-    if let Some(bad) =
-        name.chars().find(|c| c.is_control() || matches!(c, '\\' | ':' | '<' | '>' | '"' | '|' | '?' | '*'))
-    {
+    if let Some(bad) = name.chars().find(|&c| c.is_control() || is_invisible(c) || r#"\:<>"|?*"#.contains(c)) {
         return Err(NameError::Character(bad));
     }
     if name.split('/').count() > DEPTH_MAX {
@@ -130,7 +153,10 @@ fn check_component(part: &str) -> Result<(), NameError> {
     let device = matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$" | "CLOCK$")
         || numbered("COM")
         || numbered("LPT");
-    if device { Err(NameError::Device(stem)) } else { Ok(()) }
+    if device {
+        return Err(NameError::Device(stem));
+    }
+    if is_short_name(part) { Err(NameError::ShortName(part.to_owned())) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -139,7 +165,19 @@ mod tests {
 
     #[test]
     fn good_names_pass_and_bad_names_say_why() {
-        for good in ["a", "bin/app.exe", "données/é.txt", "com/x", "console", "COM10", ".hidden", "a b/c"] {
+        for good in [
+            "a",
+            "bin/app.exe",
+            "données/é.txt",
+            "com/x",
+            "console",
+            "COM10",
+            ".hidden",
+            "a b/c",
+            "~$a.doc",
+            "a~b",
+            "verylong~1",
+        ] {
             assert_eq!(check(good), Ok(()), "{good}");
         }
         for (bad, why) in [
@@ -163,6 +201,13 @@ mod tests {
             ("aux .txt", NameError::Device("AUX".into())),
             ("lpt1.tar.gz", NameError::Device("LPT1".into())),
             ("COM¹", NameError::Device("COM¹".into())),
+            ("lpt³.log", NameError::Device("LPT³".into())),
+            ("conin$", NameError::Device("CONIN$".into())),
+            ("CLOCK$.x", NameError::Device("CLOCK$".into())),
+            ("PROGRA~1/x", NameError::ShortName("PROGRA~1".into())),
+            ("GIT~12.TXT", NameError::ShortName("GIT~12.TXT".into())),
+            ("gnp.\u{202e}exe", NameError::Character('\u{202e}')),
+            ("a\u{200d}", NameError::Character('\u{200d}')),
         ] {
             assert_eq!(check(bad), Err(why), "{bad:?}");
         }
@@ -186,6 +231,9 @@ mod tests {
         assert_eq!(refused(&[("a/b", File), ("a", File)]), Some(NameError::Duplicate("a".into())));
         assert_eq!(refused(&[("a/b", File), ("A/c", File)]), Some(NameError::Duplicate("a".into())));
         assert_eq!(refused(&[("É", File), ("é", File)]), Some(NameError::Duplicate("É".into())));
+        assert_eq!(refused(&[("é", File), ("e\u{301}", File)]), Some(NameError::Duplicate("é".into())));
+        assert_eq!(refused(&[("straße", File), ("STRASSE", File)]), Some(NameError::Duplicate("straße".into())));
+        assert_eq!(refused(&[("Å", File), ("\u{212b}", File)]), Some(NameError::Duplicate("Å".into())));
         assert_eq!(Names::default().accept(b"\xff", File), Err(NameError::NotUtf8));
     }
 }

@@ -3,6 +3,7 @@
 //! Everything here either changes nothing or can be put back; what is about to be changed is first
 //! written to the [`journal`]. Nothing here decides what to do next: that is `decide::steps`.
 
+pub mod archive;
 pub mod command;
 pub mod disk;
 pub mod entry_name;

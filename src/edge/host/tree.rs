@@ -5,6 +5,7 @@
 //! then renamed); the folder the pointer names is never written to nor removed; the pointer holds the
 //! old slug or the new one at every instant. Old versions stay until [`Tree::prune`].
 
+use super::archive::Limits;
 use super::entry_name;
 use super::unpack::{self, UnpackError};
 use crate::model::version::Version;
@@ -42,8 +43,8 @@ pub struct Tree {
 pub struct NewVersion<'a> {
     pub slug: &'a str,
     pub package: &'a File,
-    /// Most bytes that may come out of the package.
-    pub bytes_max: u64,
+    /// What the package may hold.
+    pub limits: Limits,
     /// Globs of the customer's own files, copied from the old version.
     pub preserve: &'a [String],
     pub old: Option<&'a str>,
@@ -82,7 +83,7 @@ impl Tree {
         let partial = versions.join(format!(".{}.partial", new.slug));
         remove(&partial)?;
         remove(&target)?;
-        unpack::unpack(new.package, &partial, new.bytes_max)?;
+        unpack::unpack(new.package, &partial, new.limits)?;
         if let Some(old) = new.old {
             copy_matching(&self.version_dir(old), &partial, &patterns)?;
         }

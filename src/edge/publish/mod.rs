@@ -18,6 +18,9 @@ mod package;
 mod repository;
 mod sign;
 
+pub use package::{Figures, check_package};
+
+use super::host::archive::Verdicts;
 use super::manifest_file::{self, ManifestError};
 use crate::model::manifest::{SignedManifest, target_name};
 use crate::model::release::Retraction;
@@ -79,6 +82,9 @@ pub enum PublishError {
     PackageName(String),
     #[error("package {}: {what}", path.display())]
     Package { path: PathBuf, what: String },
+    /// One line per verdict.
+    #[error("{} would be refused by every agent{}", path.display(), told(verdicts))]
+    Refused { path: PathBuf, verdicts: Verdicts },
     #[error("{what} is not published here; published: {known}")]
     NotPublished { what: String, known: String },
     #[error("{product} {version} was already retracted")]
@@ -97,6 +103,15 @@ impl From<tough::error::Error> for PublishError {
     fn from(error: tough::error::Error) -> PublishError {
         PublishError::Sign(Box::new(error))
     }
+}
+
+/// Each verdict on a line of its own.
+fn told(verdicts: &Verdicts) -> String {
+    let mut text: String = verdicts.list().iter().map(|verdict| format!("\n  {verdict}")).collect();
+    if verdicts.more() > 0 {
+        text.push_str(&format!("\n  and {} more", verdicts.more()));
+    }
+    text
 }
 
 /// How a repository begins.
@@ -236,8 +251,11 @@ pub async fn publish(
     package: &Path,
     now: DateTime<Utc>,
 ) -> Result<SignedManifest, PublishError> {
-    let manifest = manifest_file::read(manifest)?;
-    package::check(package, &manifest)?;
+    let mut manifest = manifest_file::read(manifest)?;
+    if let Some(figures) = check_package(package, &manifest)? {
+        manifest.package.entries = Some(figures.entries);
+        manifest.package.unpacked_bytes = Some(figures.unpacked_bytes);
+    }
     let mut repository = Repository::open(dir)?;
     let (product, version) = (manifest.product.clone(), manifest.version.clone());
     for (name, known_product, known) in published(&repository.targets) {

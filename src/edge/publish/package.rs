@@ -1,36 +1,64 @@
-//! A look into a package before it is signed: a release whose own version file disagrees with its manifest would be
-//! rolled back on every server.
+//! A look into a package before it is signed: what an agent would refuse in the night is refused here, and a release
+//! whose own version file disagrees with its manifest would be rolled back on every server.
 
 use super::PublishError;
+use crate::edge::host::archive::{self, InspectError, Inspected, Limits, Refusal, Verdicts};
 use crate::model::manifest::{Installer, Manifest};
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 /// Most bytes read of a version file.
-const VERSION_BYTES_MAX: u64 = 4096;
+const VERSION_BYTES_MAX: usize = 4096;
 
-/// Refuses a package that is empty, or a zip that does not bring the version it is published as.
-pub(super) fn check(path: &Path, manifest: &Manifest) -> Result<(), PublishError> {
-    let wrong = |what: String| PublishError::Package { path: path.to_owned(), what };
+/// What a package holds, as its signed manifest says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// Entries, folders included.
+    pub entries: u64,
+    /// What they unpack to, in bytes.
+    pub unpacked_bytes: u64,
+}
+
+/// Judges a package as agents do, and whether it brings the version it is published as. Nothing is known of what an
+/// installer program holds: no figures.
+///
+/// # Errors
+/// [`PublishError::Refused`] with everything that speaks against it, or why it cannot be read.
+pub fn check_package(path: &Path, manifest: &Manifest) -> Result<Option<Figures>, PublishError> {
     let io = |source| PublishError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
     let metadata = file.metadata().map_err(io)?;
     if !metadata.is_file() || metadata.len() == 0 {
-        return Err(wrong("is empty or no file".to_owned()));
+        return Err(PublishError::Package { path: path.to_owned(), what: "is empty or no file".to_owned() });
     }
     match manifest.installer {
-        Installer::Msi { .. } | Installer::Exe { .. } => return Ok(()),
+        Installer::Msi { .. } | Installer::Exe { .. } => return Ok(None),
         Installer::Zip {} => {}
     }
-    let mut archive = zip::ZipArchive::new(file).map_err(|error| wrong(format!("is no zip: {error}")))?;
-    let name = &manifest.detect.version_file;
-    let entry = archive.by_name(name).map_err(|_| wrong(format!("lacks {name}, which tells the installed version")))?;
-    let mut text = String::new();
-    entry.take(VERSION_BYTES_MAX).read_to_string(&mut text).map_err(|error| wrong(format!("{name}: {error}")))?;
-    let said = text.lines().next().unwrap_or_default().trim();
-    if said.parse().as_ref() != Ok(&manifest.version) {
-        return Err(wrong(format!("{name} says {said:?}, the manifest says {}", manifest.version)));
-    }
-    Ok(())
+    let refused = |verdicts| PublishError::Refused { path: path.to_owned(), verdicts };
+    let inspected = match archive::inspect(&file, Limits::of(&manifest.package)) {
+        Ok(inspected) => inspected,
+        Err(InspectError::Read(source)) => return Err(io(source)),
+        Err(InspectError::Refused(verdicts)) => return Err(refused(verdicts)),
+    };
+    let why = match version_line(&file, &inspected, manifest).map_err(io)? {
+        None => Refusal::NoVersion,
+        Some(said) if said.parse().as_ref() == Ok(&manifest.version) => {
+            return Ok(Some(Figures { entries: inspected.entries.len() as u64, unpacked_bytes: inspected.bytes }));
+        }
+        Some(said) => Refusal::OtherVersion { said, manifest: manifest.version.to_string() },
+    };
+    Err(refused(Verdicts::of_entry(&manifest.detect.version_file, why)))
+}
+
+/// First line of the file that tells the installed version, if the package has it.
+fn version_line(file: &File, inspected: &Inspected, manifest: &Manifest) -> std::io::Result<Option<String>> {
+    let Some(entry) = inspected.entry(&manifest.detect.version_file) else { return Ok(None) };
+    let mut text = Vec::new();
+    let copied = Inspected::copy(file, entry, |piece| {
+        text.extend_from_slice(&piece[..piece.len().min(VERSION_BYTES_MAX - text.len())]);
+        Ok(())
+    });
+    copied.map_err(std::io::Error::other)?;
+    Ok(Some(String::from_utf8_lossy(&text).lines().next().unwrap_or_default().trim().to_owned()))
 }

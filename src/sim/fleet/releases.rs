@@ -39,7 +39,12 @@ pub fn manifest(product: &str, version: &Version, change: Change, minutes: u32) 
         requires: Vec::new(),
         installs_with: Vec::new(),
         platform: Platform::default(),
-        package: Package { file: format!("{product}-{}.zip", version.slug()), unpacked_mib_max: 512 },
+        package: Package {
+            file: format!("{product}-{}.zip", version.slug()),
+            unpacked_mib_max: 512,
+            entries: None,
+            unpacked_bytes: None,
+        },
         installer: Installer::Zip {},
         preserve: Vec::new(),
         services: Vec::new(),

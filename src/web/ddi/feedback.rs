@@ -37,7 +37,7 @@ struct Outcome {
     finished: Option<String>,
 }
 
-fn read(body: Body) -> Result<Feedback, ApiError> {
+pub(super) fn read(body: Body) -> Result<Feedback, ApiError> {
     let missing = |what: &str| {
         let hint = "send {\"status\":{\"execution\":\"closed\",\"result\":{\"finished\":\"success\"},\"details\":[]}}";
         ApiError::bad_request(format!("the report has no {what}"), hint)
@@ -68,9 +68,11 @@ fn read(body: Body) -> Result<Feedback, ApiError> {
         }
     };
     let details = match status.details {
-        Value::Array(lines) => lines.into_iter().take(DETAILS_MAX).map(super::plain).collect(),
+        Value::Array(lines) => lines.into_iter().take(DETAILS_MAX).map(super::bodies::plain).collect(),
         Value::Null => Vec::new(),
-        line @ (Value::String(_) | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => vec![super::plain(line)],
+        line @ (Value::String(_) | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
+            vec![super::bodies::plain(line)]
+        }
     };
     Ok(Feedback { execution, finished, details })
 }

@@ -5,6 +5,7 @@
 
 mod actions;
 mod artifacts;
+pub mod bodies;
 mod controller;
 mod feedback;
 mod range;
@@ -19,6 +20,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
+use bodies::ConfigData;
 use controller::Controller;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -110,46 +112,16 @@ fn polled(controller: &Controller, check_in: &CheckIn) -> Value {
     json!({ "config": { "polling": { "sleep": sleep } }, "_links": links })
 }
 
-/// Body of `PUT configData`. Older clients send further fields (`id`, `time`, `status`).
-#[derive(Deserialize)]
-struct ConfigData {
-    #[serde(default)]
-    mode: Option<String>,
-    #[serde(default)]
-    data: Option<BTreeMap<String, Value>>,
-}
-
 async fn config_data(
     State(app): State<Arc<App>>,
     controller: Controller,
     Json(body): Json<ConfigData>,
 ) -> Result<StatusCode, ApiError> {
-    let mode = match body.mode.as_deref().map(str::to_ascii_lowercase).as_deref() {
-        None | Some("" | "merge") => Mode::Merge,
-        Some("replace") => Mode::Replace,
-        Some("remove") => Mode::Remove,
-        Some(other) => {
-            let error = format!("mode {other:?} is not known");
-            return Err(ApiError::bad_request(error, "write merge, replace or remove, or leave it out"));
-        }
-    };
-    let data = body.data.ok_or_else(|| {
-        ApiError::bad_request("the report has no \"data\"", "send {\"mode\":\"merge\",\"data\":{\"key\":\"value\"}}")
-    })?;
-    let data = data.into_iter().map(|(key, value)| (key, plain(value))).collect();
+    let (mode, data) = body.read()?;
     report::receive(&app.o, &controller.server, mode, data).await?;
     app.o.heard_from(&controller.server, app.o.clock.now());
     app.presence.forget(&controller.server);
     Ok(StatusCode::OK)
-}
-
-/// An attribute's value as text; clients send numbers and truth values too.
-fn plain(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        Value::Null => String::new(),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
-    }
 }
 
 /// Body of `PUT installedBase`: somebody at the site installed it.

@@ -7,7 +7,7 @@
 //! in the journal or on the disk.
 
 mod identity;
-mod order;
+pub mod order;
 mod perform;
 mod report;
 pub mod source;

@@ -7,8 +7,9 @@ use super::source::SourceError;
 use super::staging::forget;
 use super::{Agent, AgentError};
 use crate::decide::steps::{Installation, Line, Step};
+use crate::edge::host::archive::{self, Limits};
 use crate::edge::host::tree::{self, NewVersion, Tree};
-use crate::edge::host::{disk, probes, unpack};
+use crate::edge::host::{disk, probes};
 use crate::model::manifest::{Installer, Manifest, SignedManifest};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -97,7 +98,10 @@ impl Agent {
             check_versions(manifest, &installed)?;
             installed.insert(manifest.product.clone(), manifest.version.clone());
             let package = self.proven(signed).await?;
-            let unpacked = unpack::inspect(&package, bytes_max(manifest)).map_err(fail)?;
+            let limits = Limits::of(&manifest.package);
+            let inspected = tokio::task::spawn_blocking(move || archive::inspect(&package, limits));
+            let refused = |error| Trouble::Fail(format!("{} is refused: {error}", manifest.package.file));
+            let unpacked = inspected.await.map_err(fail)?.map_err(refused)?.bytes;
             need = need.saturating_add(unpacked.max(manifest.platform.min_free_disk_mib << 20));
         }
         self.check_backup(state).await?;
@@ -251,10 +255,6 @@ fn old_slug(state: &Installation, signed: &SignedManifest) -> Option<String> {
     state.old.get(&signed.manifest.product).cloned().flatten()
 }
 
-fn bytes_max(manifest: &Manifest) -> u64 {
-    manifest.package.unpacked_mib_max.saturating_mul(1 << 20)
-}
-
 fn lay_down(tree: &Tree, signed: &SignedManifest, package: &File, old: Option<&str>) -> Result<(), Trouble> {
     let manifest = &signed.manifest;
     // After an interruption the pointer may already name what is about to be laid down again.
@@ -262,7 +262,8 @@ fn lay_down(tree: &Tree, signed: &SignedManifest, package: &File, old: Option<&s
         tree.switch_to(old).map_err(fail)?;
     }
     let slug = manifest.version.slug();
-    let new = NewVersion { slug: &slug, package, bytes_max: bytes_max(manifest), preserve: &manifest.preserve, old };
+    let new =
+        NewVersion { slug: &slug, package, limits: Limits::of(&manifest.package), preserve: &manifest.preserve, old };
     tree.lay_down(&new).map_err(|e| Trouble::Fail(format!("{}: {e}", manifest.product)))
 }
 

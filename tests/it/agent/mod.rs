@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
-mod hostile_zip;
 mod world;
 
 use noctule::decide::steps::Outcome;
