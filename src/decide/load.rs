@@ -53,14 +53,19 @@ impl Staffed {
         }
     }
 
-    /// The most of them at any one time in `slot`, beside those of one server.
-    fn peak(&self, slot: Slot, own: &[Slot]) -> u32 {
+    /// Those that overlap `slot`, and how many of each.
+    fn overlapping(&self, slot: Slot) -> impl Iterator<Item = (Slot, u32)> {
         // Slots are ordered by their start.
         let at = |start| Slot { start, end: start };
         let near = self.count.range(at(slot.start - self.longest)..at(slot.end));
-        let overlapping: Vec<(Slot, u32)> = near
-            .filter(|(other, _)| other.overlaps(&slot))
-            .map(|(other, n)| (*other, n.saturating_sub(u32::from(own.contains(other)))))
+        near.filter(move |(other, _)| other.overlaps(&slot)).map(|(other, n)| (*other, *n))
+    }
+
+    /// The most of them at any one time in `slot`, beside those of one server.
+    fn peak(&self, slot: Slot, own: &[Slot]) -> u32 {
+        let overlapping: Vec<(Slot, u32)> = self
+            .overlapping(slot)
+            .map(|(other, n)| (other, n.saturating_sub(u32::from(own.contains(&other)))))
             .collect();
         let at_once = |at| overlapping.iter().filter(|(other, _)| other.contains(at)).map(|(_, n)| n).sum();
         // Most are there when one of them begins.
@@ -94,9 +99,11 @@ pub struct Load<'a> {
 }
 
 impl Load<'_> {
-    /// The most other servers that are attended at any one time in `slot`.
-    pub fn attended(&self, slot: Slot) -> u32 {
-        self.staffed.peak(slot, &attended_hours(self.own))
+    /// Whether fewer than `max` other servers are attended at any one time in `slot`.
+    pub fn has_staff(&self, slot: Slot, max: u32) -> bool {
+        // Mostly there are so few in all that nobody has to ask who is there when.
+        self.staffed.overlapping(slot).map(|(_, n)| n).sum::<u32>() < max
+            || self.staffed.peak(slot, &attended_hours(self.own)) < max
     }
 
     /// Whether the client's line carries what this server is to do (`own`: slots, and the time each takes) in `slot`
@@ -178,8 +185,9 @@ mod tests {
         staffed.add(slot(0, 60));
         staffed.add(slot(0, 90));
         let load = Load { staffed: &staffed, own: &own, line: [&[], &[]] };
-        assert_eq!(load.attended(slot(0, 60)), 1);
-        assert_eq!(load.attended(slot(60, 90)), 0);
+        assert!(!load.has_staff(slot(0, 60), 1));
+        assert!(load.has_staff(slot(0, 60), 2));
+        assert!(load.has_staff(slot(60, 90), 1));
     }
 
     /// Whether two lines carry `own` minutes of `slot(0, 540)` beside others' promises there.

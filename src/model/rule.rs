@@ -37,12 +37,14 @@ pub enum Rule {
     Retracted,
     /// Canaries first; a release that fails too often halts by itself.
     Rollout,
-    /// A person of the provider or the client put it on hold, or the site is closed.
+    /// A person of the provider put it on hold.
     Hold,
+    /// The client is closed: payroll runs, the tax season. It moves the work, not the date it is due.
+    ClosedPeriod,
 }
 
 impl Rule {
-    pub const ALL: [Rule; 23] = [
+    pub const ALL: [Rule; 24] = [
         Rule::MinorNight,
         Rule::ManualSlots,
         Rule::MinorContentNotice,
@@ -66,6 +68,7 @@ impl Rule {
         Rule::Retracted,
         Rule::Rollout,
         Rule::Hold,
+        Rule::ClosedPeriod,
     ];
 
     /// The stable id, as printed: `minor-night`.
@@ -94,6 +97,7 @@ impl Rule {
             Rule::Retracted => "retracted",
             Rule::Rollout => "rollout",
             Rule::Hold => "hold",
+            Rule::ClosedPeriod => "closed-period",
         }
     }
 
@@ -114,7 +118,12 @@ impl Rule {
             Rule::HourlyChecks | Rule::ThreeAttempts => Some("6.2.4"),
             Rule::Gti2h => Some("6.1.6"),
             Rule::Escalation => Some("6.1.7"),
-            Rule::SignedRelease | Rule::Prerequisites | Rule::Retracted | Rule::Rollout | Rule::Hold => None,
+            Rule::SignedRelease
+            | Rule::Prerequisites
+            | Rule::Retracted
+            | Rule::Rollout
+            | Rule::Hold
+            | Rule::ClosedPeriod => None,
         }
     }
 }

@@ -24,10 +24,10 @@ impl Checker {
                         "{} falls in a closed period of the client, {period}: nothing was agreed for {day}",
                         self.say_slot(item.slot)
                     );
-                    findings.fatal(Rule::Hold, item.product, text);
+                    findings.fatal(Rule::ClosedPeriod, item.product, text);
                 }
                 // What cannot be read cannot be kept: staff look, and the intake of fleets should have refused it.
-                Err(why) => findings.warn(Rule::Hold, item.product, format!("{period} cannot be read: {why}")),
+                Err(why) => findings.warn(Rule::ClosedPeriod, item.product, format!("{period} cannot be read: {why}")),
             }
         }
     }

@@ -51,6 +51,7 @@ use because::Because;
 use chrono::{DateTime, Utc};
 use draft::Draft;
 use group::Barred;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -101,11 +102,13 @@ pub fn weigh<'a>(facts: &Facts<'a>) -> Verdicts<'a> {
         let silent = |product| Draft::settled(product, Verdict::Waiting, Because::Silent);
         return Verdicts(facts.client.order.iter().map(silent).collect());
     }
+    // Most of what is tried anew was drafted before: only a product that leaves something aside is drafted again.
+    let bare = OnceCell::new();
     let attempt = |barred: &[Barred<'a>]| {
-        let mut drafts = Vec::with_capacity(facts.state.inventory.len());
-        for (product, installed) in &facts.state.inventory {
-            draft(facts, product, installed, barred, &mut drafts);
-        }
+        let mut drafts = match barred {
+            [] => draft_all(facts),
+            _ => redraft(facts, bare.get_or_init(|| draft_all(facts)), barred),
+        };
         group::join(facts, &mut drafts);
         drafts
     };
@@ -118,6 +121,30 @@ pub fn weigh<'a>(facts: &Facts<'a>) -> Verdicts<'a> {
     let mut drafts = room::give_way(facts, settle(&[]), settle);
     group::number(&mut drafts);
     Verdicts(drafts)
+}
+
+/// Every product on its own.
+fn draft_all<'a>(facts: &Facts<'a>) -> Vec<Draft<'a>> {
+    let mut drafts = Vec::with_capacity(facts.state.inventory.len());
+    for (product, installed) in &facts.state.inventory {
+        draft(facts, product, installed, &[], &mut drafts);
+    }
+    drafts
+}
+
+/// The same, with releases left aside.
+fn redraft<'a>(facts: &Facts<'a>, bare: &[Draft<'a>], barred: &[Barred<'a>]) -> Vec<Draft<'a>> {
+    let mut drafts = Vec::with_capacity(bare.len() + 1);
+    for known in bare.chunk_by(|one, next| one.product == next.product) {
+        let product = known[0].product;
+        match facts.state.inventory.get(product) {
+            Some(installed) if barred.iter().any(|b| b.release.product() == product) => {
+                draft(facts, product, installed, barred, &mut drafts);
+            }
+            Some(_) | None => drafts.extend_from_slice(known),
+        }
+    }
+    drafts
 }
 
 fn draft<'a>(

@@ -173,7 +173,7 @@ pub fn stands(facts: &Facts, intents: &[Promise]) -> bool {
 }
 
 fn staff_are_free(facts: &Facts, slot: Slot) -> bool {
-    facts.load.attended(slot) < facts.terms.schedule.staff.installs_max
+    facts.load.has_staff(slot, facts.terms.schedule.staff.installs_max)
 }
 
 /// The agreement by which a slot may lie in a closed period: it covers every closed day that the slot touches.

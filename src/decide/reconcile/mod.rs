@@ -72,13 +72,14 @@ type Weighed<'v, 'a> = (&'a str, Option<&'a Arc<Release>>, &'v Verdict<'a>);
 /// Decisions that are written as they are say only what settled them: nobody reads the rest, and telling is most of the
 /// work.
 pub fn differing<'a>(verdicts: &Verdicts<'a>, facts: &Facts<'a>, site: &Site) -> Option<Vec<Decision>> {
-    let mut last = "";
+    let mut said = standing::Reading::of(site);
     let differing: Vec<bool> = verdicts
         .iter()
         .zip(verdicts.rules())
         .map(|(weighed, rule)| {
-            let second = std::mem::replace(&mut last, weighed.0) == weighed.0;
-            deployments::differs(verdicts, site, weighed, rule) || standing::differs(site, second, weighed, rule)
+            // Read in any case: the reading goes along.
+            let said_else = standing::differs(&mut said, weighed, rule);
+            said_else || deployments::differs(verdicts, site, weighed, rule)
         })
         .collect();
     let agrees =
@@ -215,7 +216,8 @@ fn why(decision: &Decision) -> Text {
 
 /// Why a slot was left: what speaks against it, where the decision names it.
 fn why_moved(decision: &Decision) -> Text {
-    let against = |r: &&Reason| matches!(r.rule, Rule::Hold | Rule::MaintenanceSlots | Rule::OfficeHours);
+    let against =
+        |r: &&Reason| matches!(r.rule, Rule::Hold | Rule::ClosedPeriod | Rule::MaintenanceSlots | Rule::OfficeHours);
     let reasons: Vec<&Reason> = match decision.outcome.plan() {
         Some(_) => decision.reasons.iter().filter(against).collect(),
         None => Vec::new(),

@@ -12,7 +12,7 @@ use crate::model::notice::{Letter, NewNotice};
 use crate::model::rule::Rule;
 use crate::model::standing::Standing;
 use crate::model::version::Version;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 
 /// Marks the line of a standing that says that what is installed was withdrawn.
 const WITHDRAWN: &str = "!";
@@ -31,10 +31,35 @@ pub(super) fn has_all(verdicts: &Verdicts, site: &Site) -> bool {
         && verdicts.withdrawn().all(|r| said.contains_key(&format!("{}{WITHDRAWN}", r.product())))
 }
 
-/// Whether the standing does not say yet what was decided; `second` of what may be two decisions about one product.
-pub(super) fn differs(site: &Site, second: bool, (product, release, verdict): Weighed, rule: Rule) -> bool {
-    let said = &site.standing.outcomes;
-    let line = if second { said.get(&format!("{product}{SECOND}")) } else { said.get(product) };
+/// What the standing says, read along with the decisions: both are in the order of the products.
+pub(super) struct Reading<'a> {
+    all: &'a BTreeMap<String, String>,
+    rest: btree_map::Iter<'a, String, String>,
+    last: &'a str,
+}
+
+impl<'a> Reading<'a> {
+    pub fn of(site: &'a Site) -> Reading<'a> {
+        let all = &site.standing.outcomes;
+        Reading { all, rest: all.iter(), last: "" }
+    }
+
+    /// The line about `product`; asked again, that about its second decision.
+    fn line(&mut self, product: &'a str) -> Option<&'a String> {
+        let second = std::mem::replace(&mut self.last, product) == product;
+        let is_it = |key: &str| if second { key.strip_suffix(SECOND) == Some(product) } else { key == product };
+        match self.rest.by_ref().find(|(key, _)| !key.ends_with(WITHDRAWN)) {
+            Some((key, line)) if is_it(key) => Some(line),
+            // Out of step, it is looked up.
+            Some(_) | None if second => self.all.get(&format!("{product}{SECOND}")),
+            Some(_) | None => self.all.get(product),
+        }
+    }
+}
+
+/// Whether the standing does not say yet what was decided.
+pub(super) fn differs<'a>(said: &mut Reading<'a>, (product, release, verdict): Weighed<'_, 'a>, rule: Rule) -> bool {
+    let line = said.line(product);
     let version = verdict.intent().and(release).map_or("-", |r| r.version().as_str());
     let past = matches!(verdict, Verdict::Held(Some(placed)) if placed.is_late());
     line.is_none_or(|line| {

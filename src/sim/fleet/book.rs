@@ -79,7 +79,11 @@ impl Book {
 
     /// Writes an entry. Notices whose key is there already are left as they are, alerts with an open cause too.
     pub fn write(&mut self, entry: Written, now: DateTime<Utc>, figures: &mut Figures) {
-        for deployment in entry.deployments {
+        for mut deployment in entry.deployments {
+            // Of what is over nobody asks why: a year's reasons in words would fill the memory.
+            if !deployment.state.is_open() {
+                deployment.reasons = [].into();
+            }
             self.deployments.insert(deployment.id, deployment);
         }
         self.bare = entry.events.is_empty().then_some(now);

@@ -100,6 +100,7 @@ fn late_because(event: &NewEvent) -> Rule {
         matches!(
             rule,
             Rule::Hold
+                | Rule::ClosedPeriod
                 | Rule::Rollout
                 | Rule::HealthAfter
                 | Rule::MaintenanceSlots

@@ -59,7 +59,8 @@ pub(super) fn rule(because: &Because) -> Rule {
         Because::FailedBefore(_) => Rule::HealthAfter,
         Because::StaffTakeOver(_) => Rule::Gti2h,
         Because::CanaryFailed(..) | Because::Halted(..) | Because::Ring(_) | Because::LineBusy(_) => Rule::Rollout,
-        Because::HeldBy(_) | Because::HeldUntil(_) | Because::Closed(_) | Because::AgreedClosed(_) => Rule::Hold,
+        Because::HeldBy(_) | Because::HeldUntil(_) => Rule::Hold,
+        Because::Closed(_) | Because::AgreedClosed(_) => Rule::ClosedPeriod,
         Because::Manual => Rule::ManualSlots,
         Because::NoSlotBefore(_) | Because::AgreedNotice(_) => Rule::MajorNotice,
         Because::MaintenanceSlot(_)

@@ -21,6 +21,7 @@ pub const NOTICE: &[&str] = &["fatal major-notice isacompta"];
 pub const PREREQUISITES: &[&str] = &["fatal prerequisites isacompta"];
 pub const PREREQUISITES_OF_PAYROLL: &[&str] = &["fatal prerequisites isapaye"];
 pub const HOLD: &[&str] = &["fatal hold isacompta"];
+pub const CLOSED: &[&str] = &["fatal closed-period isacompta"];
 pub const ROLLOUT: &[&str] = &["fatal rollout isacompta"];
 pub const RETRY: &[&str] = &["fatal three-attempts isacompta"];
 pub const BACKUP: &[&str] = &["fatal backup-first isacompta"];

@@ -1,6 +1,6 @@
 //! Holds, closed periods, rings, failures, backups.
 
-use super::{BACKUP, HOLD, NONE, RETRY, ROLLOUT, check, day, minute};
+use super::{BACKUP, CLOSED, HOLD, NONE, RETRY, ROLLOUT, check, day, minute};
 use crate::decide::checker::Spread;
 use crate::decide::checker::tests::world::{World, at, slot, version};
 use crate::model::agreement::Agreed;
@@ -59,15 +59,15 @@ fn holds_and_closed_periods() {
             },
             NONE,
         ),
-        ("closed that day", World::minor, |w| closed(w, "2026-04-29", "2026-04-29"), HOLD),
-        ("closed the morning after", World::minor, |w| closed(w, "2026-04-30", "2026-05-10"), HOLD),
+        ("closed that day", World::minor, |w| closed(w, "2026-04-29", "2026-04-29"), CLOSED),
+        ("closed the morning after", World::minor, |w| closed(w, "2026-04-30", "2026-05-10"), CLOSED),
         ("closed until the day before", World::minor, |w| closed(w, "2026-04-20", "2026-04-28"), NONE),
         ("closed from the day after", World::minor, |w| closed(w, "2026-05-01", "2026-05-10"), NONE),
         (
             "closed at a time of that night",
             World::minor,
             |w| closed_as(w, times("2026-04-30T06:59", "2026-04-30T08:00")),
-            HOLD,
+            CLOSED,
         ),
         (
             "closed after that night",
@@ -85,9 +85,14 @@ fn holds_and_closed_periods() {
             "closed between instants of that night",
             World::minor,
             |w| closed_as(w, times("2026-04-29T20:00:00Z", "2026-04-29T20:01:00Z")),
-            HOLD,
+            CLOSED,
         ),
-        ("closed at month's end", World::minor, |w| w.client.closed.push(ClosedPeriod::hours("Apr 30", "bilan")), HOLD),
+        (
+            "closed at month's end",
+            World::minor,
+            |w| w.client.closed.push(ClosedPeriod::hours("Apr 30", "bilan")),
+            CLOSED,
+        ),
         ("closed the next", World::minor, |w| w.client.closed.push(ClosedPeriod::hours("May 01-31", "bilan")), NONE),
         (
             "closed on public holidays",
@@ -96,7 +101,7 @@ fn holds_and_closed_periods() {
                 w.client.closed.push(ClosedPeriod::hours("PH", "férié"));
                 w.plan().slot = slot("2026-04-30T20:00", "2026-05-01T05:00");
             },
-            HOLD,
+            CLOSED,
         ),
         (
             "closed by hours and agreed",
@@ -111,7 +116,7 @@ fn holds_and_closed_periods() {
             "closed by what nobody can read",
             World::minor,
             |w| w.client.closed.push(ClosedPeriod::hours("quand il fait beau", "x")),
-            &["warning hold isacompta"],
+            &["warning closed-period isacompta"],
         ),
         (
             "closed and agreed",
@@ -129,7 +134,7 @@ fn holds_and_closed_periods() {
                 closed(w, "2026-04-20", "2026-05-10");
                 w.agree("2026-04-29T09:00", reopened(Some("srv"), "2026-04-29", "2026-04-29"));
             },
-            HOLD,
+            CLOSED,
         ),
         (
             "closed and agreed for another server",
@@ -138,7 +143,7 @@ fn holds_and_closed_periods() {
                 closed(w, "2026-04-20", "2026-05-10");
                 w.agree("2026-04-29T09:00", reopened(Some("other"), "2026-04-20", "2026-05-10"));
             },
-            HOLD,
+            CLOSED,
         ),
     ]);
 }
