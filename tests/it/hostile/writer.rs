@@ -34,6 +34,7 @@ pub struct Local {
     pub name: Option<Vec<u8>>,
     pub method: Option<u16>,
     pub flags: Option<u16>,
+    pub date: Option<u16>,
     pub crc: Option<u32>,
     pub packed: Option<u32>,
     pub size: Option<u32>,
@@ -184,7 +185,13 @@ impl Raw {
         let name = self.local.name.as_ref().unwrap_or(&self.name);
         let extra = self.local.extra.as_ref().unwrap_or(&self.extra);
         out.extend(b"PK\x03\x04");
-        let fields = [20, self.local.flags.unwrap_or(self.flags), self.local.method.unwrap_or(self.method), 0, 0x21];
+        let fields = [
+            20,
+            self.local.flags.unwrap_or(self.flags),
+            self.local.method.unwrap_or(self.method),
+            0,
+            self.local.date.unwrap_or(0x21),
+        ];
         out.extend(fields.iter().flat_map(|field: &u16| field.to_le_bytes()));
         out.extend(self.local.crc.unwrap_or(self.crc).to_le_bytes());
         out.extend(self.local.packed.unwrap_or(self.packed()).to_le_bytes());
