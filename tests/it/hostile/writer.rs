@@ -67,6 +67,7 @@ pub struct End64 {
     pub directory: Option<u64>,
     pub record_bytes: Option<u64>,
     pub locator: Option<u64>,
+    pub locator_disks: Option<u32>,
     pub no_record: bool,
     pub disks: u32,
 }
@@ -236,6 +237,6 @@ impl End64 {
         out.extend(b"PK\x06\x07");
         out.extend(0u32.to_le_bytes());
         out.extend(self.locator.unwrap_or(at).to_le_bytes());
-        out.extend(1u32.to_le_bytes());
+        out.extend(self.locator_disks.unwrap_or(1).to_le_bytes());
     }
 }
