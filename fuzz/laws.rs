@@ -27,8 +27,9 @@ pub fn zip(data: &[u8]) {
         }
         Err(InspectError::Read(error)) => panic!("memory cannot fail to be read: {error}"),
     };
+    // What it takes from an entry has to be the same. Its own check of headers is not asked: it also refuses what has no
+    // consequence, such as a Unicode path that agrees with the name and is in one header only.
     let mut other = zip::ZipArchive::new(Cursor::new(data)).expect("another reader opens it");
-    other.validate_header_consistency().expect("another reader finds no contradiction");
     assert_eq!(other.len(), inspected.entries.len());
     assert!(inspected.entries.len() as u64 <= LIMITS.entries && inspected.bytes <= LIMITS.bytes);
     let (mut total, mut folded) = (0, BTreeSet::new());

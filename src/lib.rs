@@ -55,6 +55,9 @@
 //! - **What is attended never shares a slot with what is not**: a night update that needs a manual one follows it.
 //! - **The retry slot of a major** is kept by taking the last slot but one before the client's date: as much warning for
 //!   the users as the contract allows, and one slot to spare.
+//! - **One reader of packages.** A zip says everything twice, and readers differ in which they believe. Ours
+//!   ([`edge::host::archive`]) demands that both agree and that every byte has one owner; what it judged is what it
+//!   unpacks, so no second parser can see something else. Publishers ask the same reader before they sign.
 #![forbid(unsafe_code)]
 
 pub mod cli;

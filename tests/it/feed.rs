@@ -551,7 +551,7 @@ async fn a_publisher_is_told_what_cannot_be_published() {
         let before = repository();
         std::fs::write(&package, zip_of(&[raw("VERSION"), raw("../evil"), raw("aux.txt")])).expect("it writes");
         let publish = said(publish::publish(&w.home(), &manifest, &package, w.now()).await.map(|_| ()));
-        assert!(publish.contains("p.zip would be refused by every agent\n  entry \"../evil\" has a name"), "{publish}");
+        assert!(publish.contains("p.zip cannot be released: 2 problems\n  entry \"../evil\" has a name"), "{publish}");
         assert!(publish.contains("\n  entry \"aux.txt\" has the name of a device"), "{publish}");
         assert_eq!(repository(), before, "nothing was signed");
         std::fs::write(&manifest, "product = 3").expect("it writes");

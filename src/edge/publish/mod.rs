@@ -83,7 +83,7 @@ pub enum PublishError {
     #[error("package {}: {what}", path.display())]
     Package { path: PathBuf, what: String },
     /// One line per verdict.
-    #[error("{} would be refused by every agent{}", path.display(), told(verdicts))]
+    #[error("{} cannot be released: {}", path.display(), told(verdicts))]
     Refused { path: PathBuf, verdicts: Verdicts },
     #[error("{what} is not published here; published: {known}")]
     NotPublished { what: String, known: String },
@@ -105,13 +105,14 @@ impl From<tough::error::Error> for PublishError {
     }
 }
 
-/// Each verdict on a line of its own.
+/// How many verdicts, then each on a line of its own.
 fn told(verdicts: &Verdicts) -> String {
-    let mut text: String = verdicts.list().iter().map(|verdict| format!("\n  {verdict}")).collect();
-    if verdicts.more() > 0 {
-        text.push_str(&format!("\n  and {} more", verdicts.more()));
+    let count = if verdicts.count() == 1 { "1 problem".to_owned() } else { format!("{} problems", verdicts.count()) };
+    let lines: String = verdicts.list().iter().map(|verdict| format!("\n  {verdict}")).collect();
+    match verdicts.more() {
+        0 => format!("{count}{lines}"),
+        more => format!("{count}{lines}\n  and {more} more"),
     }
-    text
 }
 
 /// How a repository begins.

@@ -4,6 +4,7 @@
 
 mod world;
 
+use crate::hostile::writer::{Raw, raw, stored, zip_of};
 use noctule::decide::steps::Outcome;
 use noctule::work::agent::{AgentError, Checkpoint};
 use serde_json::json;
@@ -240,6 +241,27 @@ async fn what_was_not_signed_is_refused_before_anything_stops() {
         tamper(&world);
         let why = refused(&world).await;
         assert!(why.contains(said), "{said}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn a_hostile_package_is_refused_before_anything_stops_though_it_is_signed() {
+    let files = [stored("VERSION", b"2.0\n"), stored("app.bin", b"new")];
+    let with = |more: &[Raw]| zip_of(&[&files[..], more].concat());
+    let unlisted = Raw { unlisted: true, ..raw("evil.dll") };
+    for (zip, change, said) in [
+        (with(&[raw("../evil.dll")]), json!({}), "entry \"../evil.dll\" has a name that climbs out of its folder"),
+        (with(&[unlisted]), json!({}), "entry \"evil.dll\" is not in the central directory"),
+        (with(&[]), json!({"entries": 1}), "the package has 2 entries; its manifest allows 1"),
+        (with(&[]), json!({"unpacked_bytes": 6}), "the package unpacks to 7 bytes; its manifest allows 6"),
+    ] {
+        let world = World::new().await;
+        world.publish_package("isacompta", "true", zip, |signed| {
+            let package = signed["manifest"]["package"].as_object_mut().unwrap();
+            package.extend(change.as_object().unwrap().clone());
+        });
+        let why = refused(&world).await;
+        assert!(why.contains("isacompta.zip is refused") && why.contains(said), "{said}: {why}");
     }
 }
 

@@ -158,7 +158,7 @@ fn release_check_says_what_is_good_in_one_line_each_and_what_is_wrong_with_the_v
     assert_eq!((answer.code, answer.out.as_str(), answer.err.as_str()), (Some(0), said, ""));
     let other = zip_of(&[stored("VERSION", b"1.9\n")]);
     let answer = check(dir.path(), &other, LIMITS, &[]);
-    let said = "noctule: p.zip would be refused by every agent\n  entry \"VERSION\" says version \"1.9\", the manifest says 2.0; make them one\n";
+    let said = "noctule: p.zip cannot be released: 1 problem\n  entry \"VERSION\" says version \"1.9\", the manifest says 2.0; make them one\n";
     assert_eq!((answer.code, answer.out.as_str(), answer.err.as_str()), (Some(1), "", said));
     let answer = check(dir.path(), &zip_of(&[raw("app.exe")]), LIMITS, &[]);
     assert!(answer.err.contains("\"VERSION\" is missing, though the manifest reads"), "{}", answer.err);

@@ -34,6 +34,7 @@ pub struct Local {
     pub name: Option<Vec<u8>>,
     pub method: Option<u16>,
     pub flags: Option<u16>,
+    pub date: Option<u16>,
     pub crc: Option<u32>,
     pub packed: Option<u32>,
     pub size: Option<u32>,
@@ -66,6 +67,7 @@ pub struct End64 {
     pub directory: Option<u64>,
     pub record_bytes: Option<u64>,
     pub locator: Option<u64>,
+    pub locator_disks: Option<u32>,
     pub no_record: bool,
     pub disks: u32,
 }
@@ -184,7 +186,13 @@ impl Raw {
         let name = self.local.name.as_ref().unwrap_or(&self.name);
         let extra = self.local.extra.as_ref().unwrap_or(&self.extra);
         out.extend(b"PK\x03\x04");
-        let fields = [20, self.local.flags.unwrap_or(self.flags), self.local.method.unwrap_or(self.method), 0, 0x21];
+        let fields = [
+            20,
+            self.local.flags.unwrap_or(self.flags),
+            self.local.method.unwrap_or(self.method),
+            0,
+            self.local.date.unwrap_or(0x21),
+        ];
         out.extend(fields.iter().flat_map(|field: &u16| field.to_le_bytes()));
         out.extend(self.local.crc.unwrap_or(self.crc).to_le_bytes());
         out.extend(self.local.packed.unwrap_or(self.packed()).to_le_bytes());
@@ -229,6 +237,6 @@ impl End64 {
         out.extend(b"PK\x06\x07");
         out.extend(0u32.to_le_bytes());
         out.extend(self.locator.unwrap_or(at).to_le_bytes());
-        out.extend(1u32.to_le_bytes());
+        out.extend(self.locator_disks.unwrap_or(1).to_le_bytes());
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Header {
     pub name: Vec<u8>,
     pub flags: u16,
     pub method: u16,
+    /// DOS time, then date; restored by nobody here.
+    pub time: u32,
     pub crc: u32,
     pub packed: u64,
     pub size: u64,
@@ -54,7 +56,7 @@ fn header(fields: &mut Fields<'_>) -> Option<Central> {
     fields.signed(SIGNATURE)?;
     fields.bytes(4)?; // versions
     let (flags, method) = (fields.u16()?, fields.u16()?);
-    fields.bytes(4)?; // time
+    let time = fields.u32()?;
     let (crc, packed, size) = (fields.u32()?, fields.u32()?, fields.u32()?);
     let lengths = [fields.u16()?, fields.u16()?, fields.u16()?];
     let disk = fields.u16()?;
@@ -71,5 +73,5 @@ fn header(fields: &mut Fields<'_>) -> Option<Central> {
     if end::holds_signature(comment) {
         faults.push(Refusal::Comment);
     }
-    Some(Central { header: Header { name, flags, method, crc, packed, size }, offset, attributes, faults })
+    Some(Central { header: Header { name, flags, method, time, crc, packed, size }, offset, attributes, faults })
 }

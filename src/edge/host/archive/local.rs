@@ -121,11 +121,11 @@ fn read<R: Read + Seek>(source: &mut Source<R>, at: u64, end: u64) -> io::Result
         fields.signed(SIGNATURE)?;
         fields.bytes(2)?; // version
         let (flags, method) = (fields.u16()?, fields.u16()?);
-        fields.bytes(4)?; // time
+        let time = fields.u32()?;
         let sizes = (fields.u32()?, fields.u32()?, fields.u32()?);
-        Some((flags, method, sizes, usize::from(fields.u16()?), usize::from(fields.u16()?)))
+        Some((flags, method, time, sizes, usize::from(fields.u16()?), usize::from(fields.u16()?)))
     };
-    let Some((flags, method, (crc, packed, size), name_bytes, extra_bytes)) = parse() else { return Ok(None) };
+    let Some((flags, method, time, (crc, packed, size), name_bytes, extra_bytes)) = parse() else { return Ok(None) };
     let Some(rest) = source.exactly(at + LOCAL_BYTES as u64, name_bytes + extra_bytes)? else { return Ok(None) };
     let data = at + (LOCAL_BYTES + rest.len()) as u64;
     if data > end {
@@ -135,7 +135,7 @@ fn read<R: Read + Seek>(source: &mut Source<R>, at: u64, end: u64) -> io::Result
     let mut extras = extra::read(extra, name);
     let zip64 = extras.is_zip64();
     let [size, packed] = extras.resolve([size, packed]);
-    let header = Header { name: name.to_vec(), flags, method, crc, packed, size };
+    let header = Header { name: name.to_vec(), flags, method, time, crc, packed, size };
     Ok(Some(Local { header, zip64, faults: extras.faults, data }))
 }
 
@@ -156,6 +156,7 @@ fn compare(local: &Local, central: &Header, faults: &mut Vec<Refusal>) {
     differs("name", name(header), name(central));
     differs("flags", format!("{:#06x}", header.flags), format!("{:#06x}", central.flags));
     differs("method", header.method.to_string(), central.method.to_string());
+    differs("time", format!("{:#010x}", header.time), format!("{:#010x}", central.time));
     // Sizes and checksum that follow after the data may be left out here.
     let later = central.flags & DESCRIBED_LATER != 0;
     let mut same = |field, local: u64, central: u64| {

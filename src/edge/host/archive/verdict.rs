@@ -49,7 +49,9 @@ pub enum Refusal {
 
     #[error(transparent)]
     Name(NameError),
-    #[error("has letters beyond ASCII, but no mark that they are UTF-8 (flag bit 11); set it")]
+    #[error(
+        "has letters beyond ASCII, but no mark that they are UTF-8 (flag bit 11); pack it with a tool that sets it"
+    )]
     Unmarked,
     #[error("has a Unicode path that says {0:?}; leave that field out")]
     UnicodePath(String),

@@ -168,6 +168,7 @@ pub fn both_headers() -> Vec<Case> {
             with(Local { flags: Some(1 << 11 | 1), ..none() }),
             &[differs("flags", "0x0801", "0x0800")],
         ),
+        one("another time", with(Local { date: Some(0x22), ..none() }), &[differs("time", "0x00220000", "0x00210000")]),
         one("another packed size", with(Local { packed: Some(1), ..none() }), &[differs("packed size", "1", &packed)]),
         one("another size", with(Local { size: Some(18), ..none() }), &[differs("size", "18", "17")]),
         one("another checksum", with(Local { crc: Some(1), ..none() }), &[differs("checksum", "00000001", &crc)]),

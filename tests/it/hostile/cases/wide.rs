@@ -72,6 +72,11 @@ pub fn zip64s() -> Vec<Case> {
             end(End64 { record_bytes: Some(50), ..End64::default() }),
             Refusal::EndZip64("has a zip64 end record of unusual length"),
         ),
+        whole(
+            "a locator that counts two parts",
+            end(End64 { locator_disks: Some(2), ..End64::default() }),
+            Refusal::Split,
+        ),
         whole("a part of several in 64 bits", end(End64 { disks: 1, ..End64::default() }), Refusal::Split),
         whole(
             "32-bit fields that point to nothing",
