@@ -7,6 +7,7 @@
 mod contract;
 mod draw;
 mod limits;
+mod oracle;
 mod order;
 mod pass;
 mod twice;

@@ -202,20 +202,26 @@ fn agreed_closed<'a>(facts: &Facts<'a>, slot: Slot) -> Option<&'a Agreement> {
 /// The slot the client's contact agreed to for this product, the earliest in which it still fits.
 pub(super) fn agreed<'a>(facts: &Facts<'a>, release: &Release) -> Option<(&'a Agreement, &'a Slot)> {
     let need = facts.durations.need(facts.terms, release);
-    let failed_in = reach::failures(facts, release).next_back().map(|d| d.slot.start);
     let ours = |a: &'a Agreement| match &a.agreed {
         Agreed::Slot { server, product, slot } => (a.client == facts.client.id
             && *server == facts.server.id
             && product == release.product()
-            && slot.start >= release.published_at()
             && slot.end > facts.now
-            && failed_in.is_none_or(|start| slot.start > start)
-            && active_holds(facts, release).all(|hold| hold.until.is_none_or(|until| until <= slot.start))
+            && may_begin(facts, release, slot)
             && fits(facts, *slot, need))
         .then_some((a, slot)),
         Agreed::ClosedPeriod { .. } | Agreed::ShortNotice { .. } => None,
     };
     facts.agreements.iter().filter_map(ours).min_by_key(|(a, slot)| (slot.start, a.id))
+}
+
+/// Whether a release may begin in a slot, whoever agreed to it: it is out, no hold stops it then, and its last try was in
+/// an earlier one.
+pub(super) fn may_begin(facts: &Facts, release: &Release, slot: &Slot) -> bool {
+    let failed_in = reach::failures(facts, release).next_back().map(|d| d.slot.start);
+    slot.start >= release.published_at()
+        && failed_in.is_none_or(|start| slot.start > start)
+        && active_holds(facts, release).all(|hold| hold.until.is_none_or(|until| until <= slot.start))
 }
 
 /// The holds in force that concern this server and release.
