@@ -6,6 +6,7 @@
 
 mod contract;
 mod draw;
+mod found;
 mod limits;
 mod oracle;
 mod order;

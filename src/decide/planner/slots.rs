@@ -176,27 +176,29 @@ fn staff_are_free(facts: &Facts, slot: Slot) -> bool {
     facts.load.attended(slot) < facts.terms.schedule.staff.installs_max
 }
 
-/// The agreement by which a slot may lie in a closed period: it covers every closed day that the slot touches.
+/// The first agreement by which a slot may lie in a closed period: with the others, it covers every closed day that the
+/// slot touches.
 fn agreed_closed<'a>(facts: &Facts<'a>, slot: Slot) -> Option<&'a Agreement> {
     let calendar = facts.calendar();
-    let (first, last) = (calendar.date(slot.start), calendar.date(slot.end - TimeDelta::seconds(1)));
     let start_of = |day: NaiveDate| calendar.instant(day.and_time(NaiveTime::MIN), Fold::Earlier);
-    facts.agreements.iter().find(|a| match &a.agreed {
-        Agreed::ClosedPeriod { server, from, to } => {
-            a.client == facts.client.id
-                && server.as_ref().is_none_or(|s| *s == facts.server.id)
-                && first <= *to
-                && *from <= last
-                && [
-                    Slot::new(slot.start, start_of(*from)),
-                    Slot::new(start_of(to.checked_add_days(Days::new(1)).unwrap_or(*to)), slot.end),
-                ]
-                .into_iter()
-                .flatten()
-                .all(|rest| facts.closed.covering(rest, facts.server.zone).is_none())
+    let (mut left, mut first) = (vec![slot], None);
+    for agreement in facts.agreements {
+        let (from, to) = match &agreement.agreed {
+            Agreed::ClosedPeriod { server, from, to }
+                if agreement.client == facts.client.id && server.as_ref().is_none_or(|s| *s == facts.server.id) =>
+            {
+                (start_of(*from), start_of(to.checked_add_days(Days::new(1)).unwrap_or(*to)))
+            }
+            Agreed::ClosedPeriod { .. } | Agreed::Slot { .. } | Agreed::ShortNotice { .. } => continue,
+        };
+        let outside = |s: &Slot| [Slot::new(s.start, s.end.min(from)), Slot::new(s.start.max(to), s.end)];
+        let rest: Vec<Slot> = left.iter().flat_map(outside).flatten().collect();
+        if rest != left {
+            first = first.or(Some(agreement));
+            left = rest;
         }
-        Agreed::Slot { .. } | Agreed::ShortNotice { .. } => false,
-    })
+    }
+    first.filter(|_| left.iter().all(|rest| facts.closed.covering(*rest, facts.server.zone).is_none()))
 }
 
 /// The slot the client's contact agreed to for this product, the earliest in which it still fits.

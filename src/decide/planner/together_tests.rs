@@ -162,6 +162,9 @@ fn an_agreement_on_the_whole_closure_opens_its_last_night_too() {
         world
     };
     agree(&world, "2026-04-29", "2026-04-29").check("isacompta", "planned 14.20.003 29 22:00-30 07:00");
+    // Several agreements open together what none opens alone.
+    let two = agree(&agree(&world, "2026-04-27", "2026-04-28"), "2026-04-29", "2026-04-29");
+    two.check("isacompta", "planned 14.20.003 29 22:00-30 07:00");
     // One day short of what is closed, it opens nothing.
     agree(&world, "2026-04-27", "2026-04-28").check("isacompta", "planned 14.20.003 30 22:00-01 07:00");
 }
