@@ -154,7 +154,7 @@ prop_compose! {
 pub const SITES: usize = 6;
 
 prop_compose! {
-    fn client(servers: usize)(
+    pub fn client(servers: usize)(
         schedule in 0..2_usize, site in 0..SITES, servers in prop::collection::vec(server(), 1..=servers),
         closed in prop::option::weighted(0.3, (-2..3_i64, 0..5_i64, prop::option::of((0..4_i64, 0..4_i64)))),
         requests in prop::collection::vec(request(), 0..3),

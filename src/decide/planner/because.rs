@@ -105,13 +105,15 @@ pub(super) enum RingStand {
 }
 
 impl<'a> Because<'a> {
-    /// Whether it says that something goes into `slot`.
-    pub(super) fn is_slot(&self, slot: &Slot) -> bool {
+    /// Whether it settles that something goes into `slot`, by itself or after something else.
+    pub(super) fn settles(&self, slot: &Slot) -> bool {
         match self {
             Because::NightSlot(said)
             | Because::MaintenanceSlot(said)
             | Because::MajorSlot(said, _)
+            | Because::Together(_, said)
             | Because::Late(said, _) => *said == slot,
+            Because::Follows(..) => true,
             _ => false,
         }
     }
@@ -123,6 +125,7 @@ impl<'a> Because<'a> {
             Because::MaintenanceSlot(_) => Because::MaintenanceSlot(slot),
             Because::MajorSlot(..) => Because::MajorSlot(slot, None),
             Because::Late(_, deadline) => Because::Late(slot, deadline),
+            Because::Together(other, _) => Because::Together(other, slot),
             other => other,
         }
     }

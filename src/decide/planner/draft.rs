@@ -61,6 +61,26 @@ impl<'a> Draft<'a> {
     }
 }
 
+impl<'a> Draft<'a> {
+    /// Says with what, or after what, it goes. That it is late stays the last word.
+    pub(super) fn say_how(&mut self, because: Because<'a>) {
+        if !self.reasons.contains(&because) {
+            let late = usize::from(matches!(self.reasons.last(), Some(Because::Late(..))));
+            self.reasons.insert(self.reasons.len() - late, because);
+        }
+    }
+
+    /// Moves it to another slot; what was said of the old one is said of the new one.
+    pub(super) fn move_to(&mut self, facts: &Facts<'a>, slot: &'a Slot) {
+        let Some(placed) = self.verdict.plan_mut() else { return };
+        let was = std::mem::replace(&mut placed.slot, slot);
+        if was != slot {
+            self.reasons.iter_mut().filter(|said| said.settles(was)).for_each(|said| *said = said.in_slot(slot));
+            self.resettle(facts);
+        }
+    }
+}
+
 impl Placement<'_> {
     /// Whether it ends after its deadline. A major's is the client's date, which its slot never passes.
     pub fn is_late(&self) -> bool {

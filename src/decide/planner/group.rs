@@ -3,6 +3,7 @@
 use super::Facts;
 use super::because::{Because, RingStand};
 use super::draft::{Draft, Verdict};
+use super::minor::BACKUP_LEAD;
 use super::slots::{self, Search};
 use crate::decide::almanac::Work;
 use crate::model::manifest::{Companion, Requirement};
@@ -54,7 +55,17 @@ pub(super) fn fall_back<'a>(
                 let now = tried.as_ref().unwrap_or(&drafts);
                 with.push(now.iter().filter(|d| d.product == product).find_map(stop)?);
                 let next = attempt(&with);
-                if next.iter().any(|d| d.product == product && matches!(d.verdict, Verdict::Planned(_))) {
+                // What goes late, or once there is a backup, goes before what does not go at all.
+                let none_goes = || !drafts.iter().any(|was| was.product == product && was.verdict.plan().is_some());
+                let goes = |d: &Draft| match d.verdict {
+                    Verdict::Planned(_) => true,
+                    Verdict::Late(_) => none_goes(),
+                    Verdict::Held(Some(_)) => {
+                        matches!(d.reasons.last(), Some(Because::BackupMissing(_))) && none_goes()
+                    }
+                    _ => false,
+                };
+                if next.iter().any(|d| d.product == product && goes(d)) {
                     return Some((with, next));
                 }
                 tried = Some(next);
@@ -67,7 +78,7 @@ pub(super) fn fall_back<'a>(
 }
 
 /// Whether there is anything to fall back on: a newer release too, where an older one was to go before it.
-pub(super) fn has_another(facts: &Facts, draft: &Draft) -> bool {
+fn has_another(facts: &Facts, draft: &Draft) -> bool {
     let (Some(release), Some(installed)) = (draft.release, facts.state.inventory.get(draft.product)) else {
         return false;
     };
@@ -93,6 +104,7 @@ fn stop<'a>(draft: &Draft<'a>) -> Option<Barred<'a>> {
             | Because::CompanionNotOrdered(_)
             | Because::RequirementMissing(_)
             | Because::GroupDoesNotFit(_)
+            | Because::PartnerHeld(_)
     );
     let late = matches!(draft.verdict, Verdict::Late(_)) && is_tied(draft);
     // What was asked for is not given up for something older.
@@ -187,7 +199,7 @@ fn bind<'a>(
 ) -> bool {
     let partner = partner.filter(|p| *p != i).and_then(|p| drafts[p].release.map(|release| (p, release)));
     let Some((partner, theirs_release)) = partner else {
-        return wait(&mut drafts[i], missing);
+        return wait(facts, &mut drafts[i], missing);
     };
     let Some(ours) = drafts[i].verdict.plan().cloned() else { return false };
     // What holds the partner holds the group.
@@ -201,30 +213,65 @@ fn bind<'a>(
         return false;
     }
     if order == Order::MayFollow && theirs.slot.end <= ours.slot.start {
-        drafts[i].say(Because::Follows(theirs_release, theirs.slot));
+        drafts[i].say_how(Because::Follows(theirs_release, theirs.slot));
         return false;
+    }
+    if order == Order::MayFollow
+        && (ours.work != theirs.work || common_slot(facts, drafts, i, partner).is_none())
+        && let Some(first) = sooner(facts, drafts, i, partner)
+    {
+        drafts[partner].reasons.retain(|said| *said != Because::Ring(RingStand::Waits));
+        drafts[partner].move_to(facts, first);
+        return follow(facts, &mut drafts[i], theirs_release, first);
     }
     if ours.work != theirs.work {
         return match order {
             Order::MayFollow => follow(facts, &mut drafts[i], theirs_release, theirs.slot),
-            Order::SameSlot => wait(&mut drafts[i], Because::GroupDoesNotFit(theirs_release)),
+            Order::SameSlot => hold(&mut drafts[i], Because::GroupDoesNotFit(theirs_release)),
         };
     }
-    let Some(slot) = common_slot(facts, drafts, i, partner) else {
-        return wait(&mut drafts[i], Because::GroupDoesNotFit(theirs_release));
+    let together = common_slot(facts, drafts, i, partner);
+    // What may follow goes after it rather than too late with it.
+    if order == Order::MayFollow && together.is_none_or(|slot| is_late_in(drafts, [ours.leader, theirs.leader], slot)) {
+        let in_time = |slot: &Slot| ours.deadline.is_none_or(|d| slot.end <= d);
+        let after = after(facts, &drafts[i], theirs.slot);
+        // Nor does it make late what it requires.
+        let theirs_late = |slot| is_late_in(drafts, [theirs.leader; 2], slot);
+        let spoils = together.is_some_and(theirs_late) && !theirs_late(theirs.slot);
+        if together.is_none() || spoils || !theirs.is_late() && after.is_some_and(in_time) {
+            return follow(facts, &mut drafts[i], theirs_release, theirs.slot);
+        }
+    }
+    let Some(slot) = together else {
+        return hold(&mut drafts[i], Because::GroupDoesNotFit(theirs_release));
     };
-    drafts[i].say(Because::Together(theirs_release, slot));
+    drafts[i].say_how(Because::Together(theirs_release, slot));
     let (old, leader) = (ours.leader, theirs.leader);
     for draft in drafts.iter_mut() {
         if let Some(placed) = draft.verdict.plan_mut().filter(|p| p.leader == old || p.leader == leader) {
-            (placed.slot, placed.leader) = (slot, leader);
+            placed.leader = leader;
+            draft.move_to(facts, slot);
         }
-        draft.resettle(facts);
     }
     true
 }
 
-fn wait<'a>(draft: &mut Draft<'a>, because: Because<'a>) -> bool {
+/// Whether any of those that go with these leaders would be late in a slot.
+fn is_late_in(drafts: &[Draft], leaders: [usize; 2], slot: &Slot) -> bool {
+    let placed = drafts.iter().filter_map(|d| d.verdict.plan()).filter(|p| leaders.contains(&p.leader));
+    placed.filter_map(|p| p.deadline).any(|deadline| slot.end > deadline)
+}
+
+/// It waits for what is still to come; once its last night in time is near, staff hear of it.
+fn wait<'a>(facts: &Facts<'a>, draft: &mut Draft<'a>, because: Because<'a>) -> bool {
+    let deadline = draft.verdict.intent().and_then(|placed| placed.deadline);
+    let last_night = |deadline| {
+        let nights = facts.almanac.openings(Work::Night, facts.now);
+        nights.iter().rev().find(|night| night.slot.end <= deadline).map(|night| night.slot.start)
+    };
+    if deadline.is_some_and(|d| last_night(d).is_none_or(|start| facts.now >= start - BACKUP_LEAD)) {
+        return hold(draft, because);
+    }
     draft.reasons.push(because);
     draft.verdict = Verdict::Waiting;
     true
@@ -239,24 +286,42 @@ fn hold<'a>(draft: &mut Draft<'a>, because: Because<'a>) -> bool {
     true
 }
 
-/// Moves a draft behind its partner, whose slot is of another kind; it waits where it cannot follow.
+/// Moves a draft behind its partner; it is held where it cannot follow.
 fn follow<'a>(facts: &Facts<'a>, draft: &mut Draft<'a>, partner: &'a Release, after: &'a Slot) -> bool {
-    let (Some(ours), Some(release)) = (draft.verdict.plan().cloned(), draft.release) else { return false };
+    let Some(ours) = draft.verdict.plan().cloned() else { return false };
+    let in_time = |slot: &Slot| ours.request.is_none() || ours.deadline.is_none_or(|d| slot.end <= d);
+    let Some(slot) = self::after(facts, draft, after).filter(|slot| in_time(slot)) else {
+        return hold(draft, Because::GroupDoesNotFit(partner));
+    };
+    draft.move_to(facts, slot);
+    draft.say_how(Because::Follows(partner, after));
+    true
+}
+
+/// An earlier night for what draft `i` requires, where only that lets it follow in time: the rings are ours, the deadline
+/// is the contract's.
+fn sooner<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], i: usize, partner: usize) -> Option<&'a Slot> {
+    let (ours, theirs, release) =
+        (drafts[i].verdict.plan()?, drafts[partner].verdict.plan()?, drafts[partner].release?);
+    let by = ours.deadline?;
+    let alone = drafts.iter().filter(|d| d.verdict.plan().is_some_and(|p| p.leader == theirs.leader)).count() == 1;
+    let in_time = |slot: &Slot| slot.end <= by;
+    if theirs.work != Work::Night || !alone || after(facts, &drafts[i], theirs.slot).is_some_and(in_time) {
+        return None;
+    }
+    let first = Search::new(facts, Work::Night, release.published_at(), release).first()?;
+    let sooner = first.end <= theirs.slot.start && after(facts, &drafts[i], first).is_some_and(in_time);
+    sooner.then_some(first)
+}
+
+/// The first slot of its own kind that a draft may go into after another.
+fn after<'a>(facts: &Facts<'a>, draft: &Draft<'a>, after: &Slot) -> Option<&'a Slot> {
+    let (ours, release) = (draft.verdict.plan()?, draft.release?);
     let from = match ours.work {
         Work::Manual => after.end.max(slots::announced(facts, release)),
         Work::Night | Work::Major => after.end,
     };
-    let later = Search::new(facts, ours.work, from, release).first();
-    let in_time = |slot: &Slot| ours.request.is_none() || ours.deadline.is_none_or(|d| slot.end <= d);
-    let Some(slot) = later.filter(|slot| in_time(slot)) else {
-        return wait(draft, Because::GroupDoesNotFit(partner));
-    };
-    draft.reasons.push(Because::Follows(partner, after));
-    if let Some(placed) = draft.verdict.plan_mut() {
-        placed.slot = slot;
-    }
-    draft.resettle(facts);
-    true
+    Search::new(facts, ours.work, from, release).first()
 }
 
 /// Most openings looked at for a slot that suits a whole group.
@@ -286,7 +351,7 @@ fn common_slot<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], i: usize, partner: u
     slots
         .into_iter()
         .filter(|slot| slots::fits(facts, **slot, need))
-        .filter(|slot| releases().all(|r| r.published_at() <= slot.start))
+        .filter(|slot| releases().all(|r| slots::may_begin(facts, r, slot)))
         .filter(|slot| agreed(slot) || releases().all(|r| is_announced(facts, work, r, slot)))
         .filter(|slot| agreed(slot) || releases().all(|r| slots::kept(facts, work, r, slot).is_some()))
         .max_by_key(|slot| (in_time(slot), behind_canaries(slot), promised(slot), std::cmp::Reverse(slot.start)))

@@ -106,8 +106,9 @@ fn verdict<'a>(
     let (choice, mut why) = candidates(facts, release, by);
     reasons.append(&mut why);
     // A request that was made anew is planned anew.
-    let promised = slots::open_deployment(facts, release).filter(|d| d.request == Some(request.id)).map(|d| d.slot);
-    let promised = promised.and_then(|p| choice.iter().find(|slot| ***slot == p).copied());
+    let promised = slots::open_deployment(facts, release).filter(|d| d.request == Some(request.id));
+    // A slot that has begun is no slot for anything new, and still the one that was promised.
+    let promised = promised.and_then(|d| slots::kept(facts, Work::Major, release, &d.slot)).filter(|s| s.end <= by);
     let Some(slot) = promised.or_else(|| leaving_a_retry(&choice)) else {
         reasons.push(Because::NoSlotBefore(request.before));
         return Verdict::Held(None);

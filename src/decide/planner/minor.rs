@@ -29,21 +29,30 @@ pub(super) fn draft<'a>(
     let aside = |r: &Release| barred.iter().find(|b| b.release.product() == product && b.release.id() == r.id());
     let mut minors = reach.minors.iter().copied().filter(|r| aside(r).is_none());
     let Some(newest) = minors.next() else { return stranded(facts, product, reach) };
+    let older = minors.clone();
     let mut chosen = place(facts, newest);
     // A newer release must not cost an older one its deadline: then the older goes first.
     for older in minors {
         let deadline = deadline(facts, older);
-        let too_late = chosen.verdict.intent().is_none_or(|plan| deadline.is_some_and(|d| plan.slot.end > d));
+        let too_late = chosen.awaits().is_none_or(|plan| deadline.is_some_and(|d| plan.slot.end > d));
         if !too_late || is_spent(facts, older) {
             continue;
         }
         let candidate = place(facts, older);
-        if candidate.verdict.plan().is_some_and(|plan| deadline.is_some_and(|d| plan.slot.end <= d)) {
+        if candidate.awaits().is_some_and(|plan| deadline.is_some_and(|d| plan.slot.end <= d)) {
             chosen = candidate;
             chosen.reasons.push(Because::OlderFirst(older, newest));
-            break;
         }
     }
+    // What goes late goes before what does not go at all.
+    if chosen.awaits().is_none() {
+        let late = older.filter(|r| !is_spent(facts, r)).map(|r| place(facts, r));
+        if let Some(late) = late.into_iter().find(|candidate| candidate.verdict.plan().is_some()) {
+            let aside = std::mem::replace(&mut chosen, late);
+            chosen.reasons.splice(0..0, aside.reasons);
+        }
+    }
+    let chosen = by_older_deadlines(facts, reach, chosen);
     let Placed { release, verdict, reasons: placed } = chosen;
     let mut reasons = Vec::with_capacity(reach.reasons.len() + 1 + placed.len());
     reasons.extend_from_slice(&reach.reasons);
@@ -53,6 +62,25 @@ pub(super) fn draft<'a>(
     reasons.push(Because::Newer(release));
     reasons.extend(placed);
     Some(Draft { product, release: Some(release), verdict, reasons })
+}
+
+/// Ours are the rings, the contract's the deadlines: where what is left behind cannot go by itself any more, what takes
+/// its place is in time for it, if it can be.
+fn by_older_deadlines<'a>(facts: &Facts<'a>, reach: &Reach<'a>, chosen: Placed<'a>) -> Placed<'a> {
+    let Some(end) = chosen.awaits().filter(|placed| placed.work == Work::Night).map(|placed| placed.slot.end) else {
+        return chosen;
+    };
+    let left_behind = reach.outstanding.iter().filter(|r| r.version() < chosen.release.version());
+    let mut missed: Vec<DateTime<Utc>> =
+        left_behind.filter_map(|r| deadline(facts, r)).filter(|d| facts.now < *d && *d < end).collect();
+    missed.sort_unstable();
+    let in_time = missed.into_iter().find_map(|by| {
+        let mut reasons = Vec::with_capacity(6);
+        let verdict = verdict(facts, chosen.release, Some(by), &mut reasons);
+        let sooner = Placed { release: chosen.release, verdict, reasons };
+        sooner.awaits().is_some_and(|placed| placed.slot.end <= by).then_some(sooner)
+    });
+    in_time.unwrap_or(chosen)
 }
 
 /// A minor that nothing leads to: staff hear of it, because its deadline will pass.
@@ -80,13 +108,27 @@ struct Placed<'a> {
     reasons: Vec<Because<'a>>,
 }
 
+impl<'a> Placed<'a> {
+    /// Where it goes, if need be once a backup is there: that comes by itself, or staff see to it.
+    fn awaits(&self) -> Option<&Placement<'a>> {
+        let backup = matches!(self.reasons.last(), Some(Because::BackupMissing(_)));
+        self.verdict.plan().or(self.verdict.intent().filter(|_| backup))
+    }
+}
+
 fn place<'a>(facts: &Facts<'a>, release: &'a Arc<Release>) -> Placed<'a> {
     let mut reasons = Vec::with_capacity(6);
-    let verdict = verdict(facts, release, &mut reasons);
+    let verdict = verdict(facts, release, None, &mut reasons);
     Placed { release, verdict, reasons }
 }
 
-fn verdict<'a>(facts: &Facts<'a>, release: &'a Release, reasons: &mut Vec<Because<'a>>) -> Verdict<'a> {
+/// `by` is an older release's deadline that it is to meet as well.
+fn verdict<'a>(
+    facts: &Facts<'a>,
+    release: &'a Release,
+    by: Option<DateTime<Utc>>,
+    reasons: &mut Vec<Because<'a>>,
+) -> Verdict<'a> {
     if let Some(failed) = reach::failures(facts, release).next_back() {
         reasons.push(Because::FailedBefore(failed));
         if is_spent(facts, release) {
@@ -102,7 +144,7 @@ fn verdict<'a>(facts: &Facts<'a>, release: &'a Release, reasons: &mut Vec<Becaus
     }
     let verdict = match release.manifest().is_manual() {
         true => manual(facts, release, reasons),
-        false => night(facts, release, progress, reasons),
+        false => night(facts, release, (progress, by), reasons),
     };
     held(facts, release, verdict, reasons)
 }
@@ -136,18 +178,20 @@ pub(super) fn held<'a>(
 fn night<'a>(
     facts: &Facts<'a>,
     release: &'a Release,
-    progress: Progress,
+    (progress, by): (Progress, Option<DateTime<Utc>>),
     reasons: &mut Vec<Because<'a>>,
 ) -> Verdict<'a> {
     let deadline = facts.almanac.minor_deadline(facts.terms, release.published_at());
     reasons.push(Because::Deadline(deadline));
     let placed = |slot| placement(slot, Work::Night, Some(deadline), None);
-    if let Some((agreement, slot)) = slots::agreed(facts, release) {
+    let agreed = slots::agreed(facts, release);
+    if let Some((agreement, slot)) = agreed.filter(|(_, slot)| slot.end <= by.unwrap_or(deadline)) {
         reasons.push(Because::AgreedSlot(agreement));
         return settle(facts, release, placed(slot), Because::NightSlot(slot), reasons);
     }
     let mut search = Search::new(facts, Work::Night, release.published_at(), release);
-    let (in_time, after) = search.by(deadline);
+    let (mut in_time, after) = search.by(deadline);
+    in_time.retain(|slot| by.is_none_or(|by| slot.end <= by));
     reasons.append(&mut search.reasons);
     let promised = slots::promised(facts, release);
     let stand = ring(facts, release, progress);
@@ -157,7 +201,9 @@ fn night<'a>(
         reasons.push(Because::Ring(stand));
         return settle(facts, release, placed(slot), Because::NightSlot(slot), reasons);
     }
-    let Some(slot) = after else {
+    // An agreement opens a slot and closes none: one that is late goes only where nothing is in time.
+    reasons.extend(agreed.map(|(agreement, _)| Because::AgreedSlot(agreement)));
+    let Some(slot) = agreed.map(|(_, slot)| slot).or(after) else {
         reasons.push(Because::NoSlot);
         return Verdict::Held(None);
     };

@@ -100,7 +100,9 @@ pub fn plan(facts: &Facts) -> Vec<Decision> {
 pub fn weigh<'a>(facts: &Facts<'a>) -> Verdicts<'a> {
     if facts.state.inventory.is_empty() {
         let silent = |product| Draft::settled(product, Verdict::Waiting, Because::Silent);
-        return Verdicts(facts.client.order.iter().map(silent).collect());
+        let mut order: Vec<&String> = facts.client.order.iter().collect();
+        order.sort_unstable();
+        return Verdicts(order.into_iter().map(silent).collect());
     }
     // Most of what is tried anew was drafted before: only a product that leaves something aside is drafted again.
     let bare = OnceCell::new();
@@ -159,7 +161,11 @@ fn draft<'a>(
         return;
     }
     if let Some(running) = running(facts, product) {
-        drafts.push(Draft::settled(product, Verdict::Running, Because::Running(running)));
+        let mut draft = Draft::settled(product, Verdict::Running, Because::Running(running));
+        // That what is there was withdrawn stays true while its successor goes in.
+        let withdrawn = reach::withdrawn(facts, product, installed).map(Because::InstalledRetracted);
+        draft.reasons.splice(0..0, withdrawn);
+        drafts.push(draft);
         return;
     }
     let reach = reach::look(facts, product, installed);

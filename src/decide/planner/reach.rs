@@ -9,9 +9,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// What the catalog offers one product on one server.
+#[derive(Default)]
 pub(super) struct Reach<'a> {
     /// Minors that can be installed directly now, newest first.
     pub minors: Vec<&'a Arc<Release>>,
+    /// All minors newer than what is installed, oldest first, whether something leads to them or not.
+    pub outstanding: Vec<&'a Arc<Release>>,
     /// Majors newer than what is installed, newest first.
     pub majors: Vec<&'a Arc<Release>>,
     /// The newest minor, where nothing leads to it.
@@ -26,9 +29,9 @@ pub(super) fn look<'a>(facts: &Facts<'a>, product: &str, installed: &'a Version)
     let here = all.len() - newer.len();
     let withdrawn = here.checked_sub(1).map(|i| &all[i]).filter(|r| r.version() == installed && r.retracted.is_some());
     if newer.is_empty() && withdrawn.is_none() {
-        return Reach { minors: Vec::new(), majors: Vec::new(), stranded: None, reasons: vec![Because::UpToDate] };
+        return Reach { reasons: vec![Because::UpToDate], ..Reach::default() };
     }
-    let mut reach = Reach { minors: Vec::new(), majors: Vec::new(), stranded: None, reasons: Vec::new() };
+    let mut reach = Reach::default();
     if let Some(release) = withdrawn {
         reach.reasons.push(Because::InstalledRetracted(release));
     }
@@ -42,7 +45,7 @@ pub(super) fn look<'a>(facts: &Facts<'a>, product: &str, installed: &'a Version)
         }
         let change = if crossed { Change::Major } else { effective_change(release, installed) };
         match change {
-            Change::Minor => reach.minors.push(release),
+            Change::Minor => reach.outstanding.push(release),
             Change::Major => {
                 if release.manifest().change == Change::Minor {
                     reach.reasons.push(Because::NumbersSayMajor(release));
@@ -51,14 +54,21 @@ pub(super) fn look<'a>(facts: &Facts<'a>, product: &str, installed: &'a Version)
             }
         }
     }
-    let newest = reach.minors.last().copied();
-    reach.minors = first_hops(installed, &reach.minors, &mut reach.reasons);
+    let newest = reach.outstanding.last().copied();
+    reach.minors = first_hops(installed, &reach.outstanding, &mut reach.reasons);
     reach.stranded = newest.filter(|_| reach.minors.is_empty());
     reach.majors.reverse();
     if reach.minors.is_empty() && reach.majors.is_empty() && reach.stranded.is_none() {
         reach.reasons.push(Because::UpToDate);
     }
     reach
+}
+
+/// What is installed, where its publisher withdrew it.
+pub(super) fn withdrawn<'a>(facts: &Facts<'a>, product: &str, installed: &Version) -> Option<&'a Release> {
+    let all = facts.catalog.get(product)?;
+    let place = all.binary_search_by(|r| r.version().cmp(installed)).ok()?;
+    Some(&*all[place]).filter(|r| r.retracted.is_some())
 }
 
 /// The manifest says how large a change is and the numbers cross-check it: where either says major, it is one

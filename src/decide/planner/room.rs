@@ -7,7 +7,7 @@
 use super::Facts;
 use super::because::Because;
 use super::draft::{Draft, Verdict};
-use super::group::{self, Barred};
+use super::group::Barred;
 use super::slots::{self, Search};
 use crate::decide::almanac::Work;
 use crate::model::deployment::{Deployment, DeploymentState};
@@ -29,7 +29,8 @@ struct Unit<'a> {
     members: Vec<usize>,
     need: TimeDelta,
     slot: &'a Slot,
-    deadline: DateTime<Utc>,
+    /// Its members', the earliest first.
+    deadlines: Vec<DateTime<Utc>>,
     /// Whether the client agreed to its slot, which is none of the contract's.
     agreed: bool,
 }
@@ -67,8 +68,7 @@ pub(super) fn give_way<'a>(
 ) -> Vec<Draft<'a>> {
     let mut barred: Vec<Barred<'a>> = Vec::new();
     for _ in 0..drafts.len() {
-        let crowded: Vec<Barred<'a>> =
-            drafts.iter().filter(|draft| group::has_another(facts, draft)).filter_map(crowded_out).collect();
+        let crowded: Vec<Barred<'a>> = drafts.iter().filter_map(|draft| crowded_out(facts, draft)).collect();
         let better = crowded.into_iter().find_map(|aside| {
             let (mut with, mut next) = (barred.clone(), Some(aside));
             while let Some(aside) = next {
@@ -78,7 +78,7 @@ pub(super) fn give_way<'a>(
                 if drafts.iter().all(|was| is_no_worse(was, product, &settled)) {
                     return Some((with, settled));
                 }
-                next = settled.iter().filter(|d| d.product == product).find_map(crowded_out);
+                next = settled.iter().filter(|d| d.product == product).find_map(|draft| crowded_out(facts, draft));
             }
             None
         });
@@ -88,11 +88,23 @@ pub(super) fn give_way<'a>(
     drafts
 }
 
-/// A minor that was moved, or held, because its slot was full.
-fn crowded_out<'a>(draft: &Draft<'a>) -> Option<Barred<'a>> {
-    let because = *draft.reasons.iter().find(|said| matches!(said, Because::SlotFull(_)))?;
-    let asked = draft.verdict.intent().is_some_and(|placed| placed.request.is_some());
-    draft.release.filter(|_| !asked).map(|release| Barred { release, because })
+/// A minor that was moved, or held, for what goes beside it, and costs an older one its deadline by that.
+fn crowded_out<'a>(facts: &Facts<'a>, draft: &Draft<'a>) -> Option<Barred<'a>> {
+    let moved = |said: &&Because| matches!(said, Because::SlotFull(_) | Because::Follows(..) | Because::Together(..));
+    let because = *draft.reasons.iter().find(moved)?;
+    let (placed, release) = (draft.verdict.intent(), draft.release?);
+    if placed.is_some_and(|placed| placed.request.is_some()) {
+        return None;
+    }
+    let installed = facts.state.inventory.get(draft.product)?;
+    let end = draft.verdict.plan().map(|placed| placed.slot.end);
+    let mut older =
+        facts.catalog.get(draft.product)?.iter().filter(|r| installed < r.version() && r.version() < release.version());
+    let costs = older.any(|r| {
+        let deadline = facts.almanac.minor_deadline(facts.terms, r.published_at());
+        facts.now < deadline && end.is_none_or(|end| end > deadline)
+    });
+    costs.then_some(Barred { release, because })
 }
 
 /// Whether what was planned still is, and what is left aside makes room for an older one that had none.
@@ -118,15 +130,16 @@ fn units<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>]) -> Vec<Unit<'a>> {
             members: Vec::new(),
             need: TimeDelta::zero(),
             slot: placed.slot,
-            deadline: DateTime::<Utc>::MAX_UTC,
+            deadlines: Vec::new(),
             agreed: slots::opening_of(facts, placed.work, placed.slot).is_none(),
         });
         unit.members.push(i);
         unit.need += facts.durations.need(facts.terms, release);
-        unit.deadline = placed.deadline.map_or(unit.deadline, |d| d.min(unit.deadline));
+        unit.deadlines.extend(placed.deadline);
+        unit.deadlines.sort_unstable();
     }
     let mut units: Vec<Unit<'a>> = by_leader.into_values().collect();
-    units.sort_by_key(|unit| (unit.deadline, *unit.slot, unit.members[0]));
+    units.sort_by_key(|u| (u.deadlines.first().copied().unwrap_or(DateTime::<Utc>::MAX_UTC), *u.slot, u.members[0]));
     units
 }
 
@@ -211,47 +224,54 @@ fn can_finish(left: &[(Slot, TimeDelta)], from: DateTime<Utc>, steps: &mut usize
     })
 }
 
-/// The slots a group may go into: its own first, those in time for all its members, then the first that is not.
+/// The slots a group may go into: its own first, then those that every member may go into, and a few past the last
+/// deadline among them. A major has none past its date.
 fn choices<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], unit: &Unit<'a>) -> Vec<&'a Slot> {
+    let members = || unit.members.iter().filter_map(|i| Some((drafts[*i].verdict.plan()?, drafts[*i].release?)));
+    let last = members().filter_map(|(placed, _)| placed.deadline).max();
     let mut common: Option<Vec<&'a Slot>> = None;
-    let mut later: Vec<&'a Slot> = Vec::new();
-    for member in &unit.members {
-        let (Some(placed), Some(release)) = (drafts[*member].verdict.plan(), drafts[*member].release) else { continue };
-        let from = if placed.work == Work::Major { facts.now } else { release.published_at() };
-        let announced = match placed.work {
+    for (placed, release) in members() {
+        let from = match placed.work {
+            Work::Major => facts.now,
+            Work::Night => release.published_at(),
             Work::Manual => slots::announced(facts, release),
-            Work::Night | Work::Major => from,
         };
-        let mut search = Search::new(facts, placed.work, announced, release);
-        let horizon = facts.now + TimeDelta::days(crate::decide::almanac::SEARCH_DAYS);
-        let (in_time, _) = search.by(placed.deadline.unwrap_or(horizon));
-        common = Some(match common {
-            Some(slots) => slots.into_iter().filter(|slot| in_time.contains(slot)).collect(),
-            None => in_time,
-        });
-        if placed.work == Work::Night {
-            let mut beyond = Search::new(facts, Work::Night, from, release);
-            let mut place = 0;
-            let late = std::iter::from_fn(|| beyond.next_after(&mut place).map(|opening| &opening.slot));
-            let late: Vec<&'a Slot> =
-                late.filter(|slot| placed.deadline.is_some_and(|d| slot.end > d)).take(LATE_MAX).collect();
-            later =
-                if later.is_empty() { late } else { later.into_iter().filter(|slot| late.contains(slot)).collect() };
+        let mut search = Search::new(facts, placed.work, from, release);
+        let mut place = 0;
+        let all = std::iter::from_fn(|| search.next_after(&mut place).map(|opening| &opening.slot));
+        let is_late = |slot: &Slot| last.is_some_and(|last| slot.end > last);
+        let mut late = 0;
+        let mut admissible: Vec<&'a Slot> = Vec::new();
+        for slot in all {
+            late += usize::from(is_late(slot));
+            let over = placed.request.is_some() && placed.deadline.is_some_and(|by| slot.end > by);
+            if over || late > LATE_MAX || admissible.len() - late.min(admissible.len()) >= CHOICES_MAX {
+                break;
+            }
+            admissible.push(slot);
         }
+        common = Some(match common {
+            Some(slots) => slots.into_iter().filter(|slot| admissible.contains(slot)).collect(),
+            None => admissible,
+        });
     }
-    let mut choices = vec![unit.slot];
-    let slots = common.unwrap_or_default();
-    let rest = slots.into_iter().take(CHOICES_MAX).chain(later).filter(|slot| *slot != unit.slot);
-    choices.extend(rest.filter(|slot| slots::fits(facts, **slot, unit.need)).take(CHOICES_MAX + LATE_MAX));
-    choices
+    let rest = common.unwrap_or_default().into_iter().filter(|slot| *slot != unit.slot);
+    let rest = rest.filter(|slot| slots::fits(facts, **slot, unit.need));
+    std::iter::once(unit.slot).chain(rest).collect()
 }
 
-/// A slot for each group, `None` where no room is left. In time for all if that can be, preferring earlier choices.
+/// A slot for each group, `None` where no room is left. In time for all that can be, preferring earlier choices.
 fn assign<'a>(facts: &Facts<'a>, units: &[Unit<'a>], choices: &[Vec<&'a Slot>], taken: &Used) -> Vec<Option<&'a Slot>> {
     let in_time: Vec<Vec<&'a Slot>> = units
         .iter()
         .zip(choices)
-        .map(|(unit, all)| all.iter().copied().filter(|slot| slot.end <= unit.deadline).collect())
+        .map(|(unit, all)| {
+            let alone = |slot: &&'a Slot| taken.clone().take(facts, slot, unit);
+            let possible: Vec<&'a Slot> = all.iter().copied().filter(alone).collect();
+            // The next deadline that something still meets; what is late anyway takes no room from what is not.
+            let due = unit.deadlines.iter().find(|due| possible.iter().any(|slot| slot.end <= **due));
+            possible.into_iter().filter(|slot| due.is_none_or(|due| slot.end <= *due)).collect()
+        })
         .collect();
     let mut steps = 0;
     let mut chosen = Vec::new();
@@ -297,14 +317,10 @@ fn place<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], unit: &Unit<'a>, slot:
         match slot {
             Some(slot) if slot == unit.slot => {}
             Some(slot) => {
-                let settled = draft.reasons.pop_if(|said| said.is_slot(unit.slot));
-                draft.reasons.extend([Because::SlotFull(unit.slot), Because::Spilled(slot)]);
+                draft.move_to(facts, slot);
                 // What settles it is said last: as it will be when it is planned again, promised already.
-                draft.reasons.extend(settled.map(|said| said.in_slot(slot)));
-                if let Some(placed) = draft.verdict.plan_mut() {
-                    placed.slot = slot;
-                }
-                draft.resettle(facts);
+                let last = draft.reasons.len().saturating_sub(1);
+                draft.reasons.splice(last..last, [Because::SlotFull(unit.slot), Because::Spilled(slot)]);
             }
             None => {
                 draft.reasons.push(Because::SlotFull(unit.slot));

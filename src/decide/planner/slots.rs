@@ -176,46 +176,54 @@ fn staff_are_free(facts: &Facts, slot: Slot) -> bool {
     facts.load.has_staff(slot, facts.terms.schedule.staff.installs_max)
 }
 
-/// The agreement by which a slot may lie in a closed period: it covers every closed day that the slot touches.
+/// The first agreement by which a slot may lie in a closed period: with the others, it covers every closed day that the
+/// slot touches.
 fn agreed_closed<'a>(facts: &Facts<'a>, slot: Slot) -> Option<&'a Agreement> {
     let calendar = facts.calendar();
-    let (first, last) = (calendar.date(slot.start), calendar.date(slot.end - TimeDelta::seconds(1)));
     let start_of = |day: NaiveDate| calendar.instant(day.and_time(NaiveTime::MIN), Fold::Earlier);
-    facts.agreements.iter().find(|a| match &a.agreed {
-        Agreed::ClosedPeriod { server, from, to } => {
-            a.client == facts.client.id
-                && server.as_ref().is_none_or(|s| *s == facts.server.id)
-                && first <= *to
-                && *from <= last
-                && [
-                    Slot::new(slot.start, start_of(*from)),
-                    Slot::new(start_of(to.checked_add_days(Days::new(1)).unwrap_or(*to)), slot.end),
-                ]
-                .into_iter()
-                .flatten()
-                .all(|rest| facts.closed.covering(rest, facts.server.zone).is_none())
+    let (mut left, mut first) = (vec![slot], None);
+    for agreement in facts.agreements {
+        let (from, to) = match &agreement.agreed {
+            Agreed::ClosedPeriod { server, from, to }
+                if agreement.client == facts.client.id && server.as_ref().is_none_or(|s| *s == facts.server.id) =>
+            {
+                (start_of(*from), start_of(to.checked_add_days(Days::new(1)).unwrap_or(*to)))
+            }
+            Agreed::ClosedPeriod { .. } | Agreed::Slot { .. } | Agreed::ShortNotice { .. } => continue,
+        };
+        let outside = |s: &Slot| [Slot::new(s.start, s.end.min(from)), Slot::new(s.start.max(to), s.end)];
+        let rest: Vec<Slot> = left.iter().flat_map(outside).flatten().collect();
+        if rest != left {
+            first = first.or(Some(agreement));
+            left = rest;
         }
-        Agreed::Slot { .. } | Agreed::ShortNotice { .. } => false,
-    })
+    }
+    first.filter(|_| left.iter().all(|rest| facts.closed.covering(*rest, facts.server.zone).is_none()))
 }
 
 /// The slot the client's contact agreed to for this product, the earliest in which it still fits.
 pub(super) fn agreed<'a>(facts: &Facts<'a>, release: &Release) -> Option<(&'a Agreement, &'a Slot)> {
     let need = facts.durations.need(facts.terms, release);
-    let failed_in = reach::failures(facts, release).next_back().map(|d| d.slot.start);
     let ours = |a: &'a Agreement| match &a.agreed {
         Agreed::Slot { server, product, slot } => (a.client == facts.client.id
             && *server == facts.server.id
             && product == release.product()
-            && slot.start >= release.published_at()
             && slot.end > facts.now
-            && failed_in.is_none_or(|start| slot.start > start)
-            && active_holds(facts, release).all(|hold| hold.until.is_none_or(|until| until <= slot.start))
+            && may_begin(facts, release, slot)
             && fits(facts, *slot, need))
         .then_some((a, slot)),
         Agreed::ClosedPeriod { .. } | Agreed::ShortNotice { .. } => None,
     };
     facts.agreements.iter().filter_map(ours).min_by_key(|(a, slot)| (slot.start, a.id))
+}
+
+/// Whether a release may begin in a slot, whoever agreed to it: it is out, no hold stops it then, and its last try was in
+/// an earlier one.
+pub(super) fn may_begin(facts: &Facts, release: &Release, slot: &Slot) -> bool {
+    let failed_in = reach::failures(facts, release).next_back().map(|d| d.slot.start);
+    slot.start >= release.published_at()
+        && failed_in.is_none_or(|start| slot.start > start)
+        && active_holds(facts, release).all(|hold| hold.until.is_none_or(|until| until <= slot.start))
 }
 
 /// The holds in force that concern this server and release.

@@ -57,12 +57,13 @@ fn a_companion_that_was_withdrawn_holds_and_is_told_before_the_deadline() {
 
 #[test]
 fn a_release_that_cannot_go_gives_way_to_a_newer_one_as_well() {
-    // The newer one waits for its canaries beyond the older one's deadline, so the older goes first; but it cannot.
+    // The newer one would wait for its canaries beyond the older one's deadline, so the older goes first; but it cannot.
+    // The newer then takes its place in time: the rings are ours, the deadline is the contract's.
     let mut world = isaged()
         .publish(with("3.0.1", "isacompta", "14.20.009"), "2026-04-28 17:00")
         .publish(manifest("isaged", "3.0.2", Change::Minor), PUBLISHED);
     world.canaries.insert("isaged".into(), 1);
-    world.check("isaged", "planned 3.0.2 30 22:00-01 07:00");
+    world.check("isaged", "planned 3.0.2 29 22:00-30 07:00");
 }
 
 #[test]
@@ -161,6 +162,9 @@ fn an_agreement_on_the_whole_closure_opens_its_last_night_too() {
         world
     };
     agree(&world, "2026-04-29", "2026-04-29").check("isacompta", "planned 14.20.003 29 22:00-30 07:00");
+    // Several agreements open together what none opens alone.
+    let two = agree(&agree(&world, "2026-04-27", "2026-04-28"), "2026-04-29", "2026-04-29");
+    two.check("isacompta", "planned 14.20.003 29 22:00-30 07:00");
     // One day short of what is closed, it opens nothing.
     agree(&world, "2026-04-27", "2026-04-28").check("isacompta", "planned 14.20.003 30 22:00-01 07:00");
 }

@@ -1,0 +1,106 @@
+//! What the laws once found, each with its smallest world.
+
+use super::draw::{Draw, DrawnClient, DrawnRelease, DrawnServer, Fate};
+use super::twice::{check_twice, line};
+use super::world::Case;
+
+fn server() -> DrawnServer {
+    DrawnServer { zone: None, canary: false, runs: [Some(0); 4], backup: Some((0, true)), failed: None }
+}
+
+/// A client in Paris of the first (0) or the second (1) contract.
+fn client(schedule: usize, servers: usize) -> DrawnClient {
+    let servers = vec![server(); servers];
+    DrawnClient { schedule, site: 0, servers, closed: None, requests: Vec::new(), agreed: None }
+}
+
+/// A minor that takes so long and was published so many hours ago.
+fn minor(product: usize, patch: u32, minutes: u32, hours: i64) -> DrawnRelease {
+    DrawnRelease {
+        product,
+        major: false,
+        says_minor: false,
+        patch,
+        hours,
+        minutes,
+        manual: false,
+        requires: false,
+        along: false,
+        from: false,
+        retracted: false,
+        spread: (0, 0, 0),
+        learned: None,
+    }
+}
+
+/// At noon UTC on a day of January 2026, a Tuesday the 6th for instance.
+fn world(day: i64, client: DrawnClient, releases: Vec<DrawnRelease>) -> Draw {
+    let (holds, fates) = (Vec::new(), vec![Fate::Missed]);
+    Draw {
+        minute: ((day - 1) * 24 + 12) * 60,
+        clients: vec![client],
+        releases,
+        holds,
+        later: 0,
+        fates,
+        backs_up: false,
+    }
+}
+
+/// Plans twice, and compares what is decided for each server and product: outcome, version, and the day its slot begins.
+#[track_caller]
+fn check(draw: &Draw, expected: &[&str]) {
+    let mut case = Case::new(draw);
+    let pass = case.plan();
+    let brief = |line: String| {
+        let words: Vec<&str> = line.split(' ').collect();
+        [words[0], words[1], words[2], words.get(4).unwrap_or(&"-"), words.get(5).unwrap_or(&"-")].join(" ")
+    };
+    let all = pass.servers.iter().flat_map(|s| &s.decisions).map(|d| brief(line(d)));
+    let said: Vec<String> = all.filter(|l| !l.contains("up_to_date") && !l.contains("out_of_scope")).collect();
+    assert_eq!(said, expected);
+    check_twice(&mut case).unwrap();
+}
+
+#[test]
+fn all_that_a_server_does_in_a_night_shares_the_line() {
+    // One line and a night of 330 minutes: 247 and 24 of one server, and no second time 24 and 247.
+    let draw = world(6, client(1, 2), vec![minor(0, 1, 9, 0), minor(2, 1, 232, 0)]);
+    check(
+        &draw,
+        &[
+            "c0-0 isacompta planned 14.20.1 2026-01-06",
+            "c0-0 isaged planned 14.20.1 2026-01-06",
+            "c0-1 isacompta planned 14.20.1 2026-01-06",
+            "c0-1 isaged planned 14.20.1 2026-01-07",
+        ],
+    );
+}
+
+#[test]
+fn a_slot_agreed_past_the_deadline_does_not_cost_it() {
+    // Published on Tuesday morning: due Thursday at 07:00. The contact agreed to Saturday noon.
+    let agreed = DrawnClient { agreed: Some((0, 0, 96, 2)), ..client(0, 1) };
+    check(&world(6, agreed, vec![minor(0, 1, 5, 2)]), &["c0-0 isacompta planned 14.20.1 2026-01-06"]);
+}
+
+#[test]
+fn what_is_late_takes_no_room_from_what_is_not() {
+    // The first was due this morning; both need most of the night, and the second is due tomorrow.
+    let draw = world(6, client(0, 1), vec![minor(0, 1, 300, 44), minor(2, 1, 300, 20)]);
+    check(&draw, &["c0-0 isacompta late 14.20.1 2026-01-07", "c0-0 isaged planned 14.20.1 2026-01-06"]);
+}
+
+#[test]
+fn what_does_not_fit_beside_what_it_requires_follows_it() {
+    let paye = DrawnRelease { requires: true, ..minor(1, 1, 300, 0) };
+    let draw = world(6, client(0, 1), vec![minor(0, 2, 300, 0), paye]);
+    check(&draw, &["c0-0 isacompta planned 14.20.2 2026-01-06", "c0-0 isapaye planned 2026.1 2026-01-07"]);
+}
+
+#[test]
+fn a_newer_release_that_cannot_go_gives_way_to_one_that_goes_late() {
+    let stuck = DrawnRelease { requires: true, ..minor(1, 3, 5, 0) };
+    let draw = world(6, client(0, 1), vec![stuck, minor(1, 2, 5, 44)]);
+    check(&draw, &["c0-0 isapaye late 2026.2 2026-01-06"]);
+}
