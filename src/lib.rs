@@ -33,14 +33,29 @@
 //!    releases in one commit.
 //! 2. **Request.** [`work::requests`] answers a client as [`decide::requests`] judges: refused with the arithmetic, or
 //!    accepted with its slot. [`work::agreements`], [`work::holds`] and [`work::resume`] record what else people may say.
-//! 3. **Plan.** [`work::planning`] loads the world, asks [`decide::planner`] for each server, and writes what differs:
-//!    deployments, moves, cancellations, events, letters, alerts. Planning twice changes nothing.
+//! 3. **Plan.** [`work::planning`] loads a [`decide::world`], asks [`decide::planner`] for each server, and writes what
+//!    [`decide::reconcile`] finds to differ: deployments, moves, cancellations, events, letters, alerts. Planning twice
+//!    changes nothing. [`decide::checker`], which shares only the nouns with the planner, looks at every plan before it is
+//!    written: what it finds fatal blocks that server's commit and alerts staff.
 //! 4. **Check-in.** [`work::checkin`] hands an action out inside its slot only, after asking again whether it stands.
 //! 5. **Install.** [`work::agent`] verifies everything itself from the root it pinned, journals each dangerous step,
 //!    and finishes or restores after any interruption.
 //! 6. **Settle.** [`decide::settle`] turns its report into transitions, events, letters and alerts, [`work::settle`] writes them.
 //! 7. **Post.** [`work::post`] sends what is in the outbox, outside any transaction, with a stable Message-ID.
 //! 8. The history, the plan and `explain` read the same rows and the same planner; there is no second logic.
+//!
+//! ## How a fleet is planned
+//!
+//! The planner sees one server at a time; what binds servers enters as data. [`decide::almanac`] works a contract's windows
+//! out once for all servers of one calendar. [`decide::rollout`] says how a release fares, [`decide::load`] what others take
+//! of the client's line and of staff; [`decide::rounds`] goes through the fleet and looks again at those who gave way, so
+//! that what is left over is found in the same planning. Reasons are data until somebody reads or writes them: a hundred
+//! thousand servers are weighed without a word.
+//!
+//! It is proven four ways: tables for every rule, one unit either side; the checker's, broken once for each rule; laws over
+//! generated worlds (`decide/laws`), among them that deadlines are met whenever an exhaustive search finds any schedule that
+//! meets them; and [`sim::fleet`], which plays months of a fleet through the real planner, hand-out, settling and letters,
+//! with faults, and looks for violations.
 //!
 //! ## Decisions that differ from what one might expect
 //!
