@@ -3,6 +3,8 @@
 use super::draw::{Draw, DrawnClient, DrawnRelease, DrawnServer, Fate};
 use super::twice::{check_twice, line};
 use super::world::Case;
+use crate::decide::calendar::{Calendar, Region};
+use crate::decide::notice;
 
 fn server() -> DrawnServer {
     DrawnServer { zone: None, canary: false, runs: [Some(0); 4], backup: Some((0, true)), failed: None }
@@ -103,4 +105,38 @@ fn a_newer_release_that_cannot_go_gives_way_to_one_that_goes_late() {
     let stuck = DrawnRelease { requires: true, ..minor(1, 3, 5, 0) };
     let draw = world(6, client(0, 1), vec![stuck, minor(1, 2, 5, 44)]);
     check(&draw, &["c0-0 isapaye late 2026.2 2026-01-06"]);
+}
+
+#[test]
+fn no_more_servers_are_attended_at_once_than_there_are_staff() {
+    // Two at once under the second contract, told two days ahead: Tuesday the 13th, then Thursday.
+    let manual = DrawnRelease { manual: true, ..minor(0, 1, 5, 0) };
+    let draw = Draw { clients: vec![client(1, 1); 3], ..world(6, client(1, 1), vec![manual]) };
+    check(
+        &draw,
+        &[
+            "c0-0 isacompta planned 14.20.1 2026-01-13",
+            "c1-0 isacompta planned 14.20.1 2026-01-13",
+            "c2-0 isacompta planned 14.20.1 2026-01-15",
+        ],
+    );
+}
+
+#[test]
+fn a_failed_try_is_not_repeated_in_its_slot() {
+    let failed = DrawnServer { failed: Some((0, 1, 1)), ..server() };
+    let client = DrawnClient { servers: vec![failed], ..client(0, 1) };
+    // At 23:00 in Paris, in the night it failed in.
+    let draw = Draw { minute: (5 * 24 + 22) * 60, ..world(6, client, vec![minor(0, 1, 5, 8)]) };
+    check(&draw, &["c0-0 isacompta planned 14.20.1 2026-01-07"]);
+}
+
+#[test]
+fn a_request_on_a_day_off_counts_from_the_next_working_day_even_while_the_office_is_open() {
+    // The second contract's office is open on Saturdays; three working days from Monday the 12th.
+    let case = Case::new(&world(6, client(1, 1), Vec::new()));
+    let calendar = Calendar::new(chrono_tz::Europe::Paris, Region::National);
+    let count = notice::count(case.terms(&case.parts.clients[0]), &calendar, "2026-01-10T10:00:00Z".parse().unwrap());
+    assert_eq!(count.counted_from.to_string(), "2026-01-12");
+    assert_eq!(count.earliest.to_string(), "2026-01-15");
 }
