@@ -12,7 +12,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use std::collections::BTreeMap;
 
 /// Days before its making that an almanac looks back: what was published then still has its deadline in it.
-const BACK_DAYS: i64 = 21;
+const BACK_DAYS: i64 = 120;
 /// How far ahead automatic and manual work looks for a slot, in days.
 pub const SEARCH_DAYS: i64 = 45;
 /// How far ahead a major may be requested, in days.
@@ -102,6 +102,27 @@ impl Almanac {
     pub fn night_began(&self, since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         let first = self.night.partition_point(|o| o.slot.start < since);
         self.night.get(first).is_some_and(|o| o.slot.start <= now)
+    }
+
+    /// The deadline of a minor published at `published`, if it is still to come at `now`. What is long past costs nothing
+    /// to tell: a server that is far behind has many of those.
+    pub fn deadline_to_come(
+        &self,
+        terms: &Terms,
+        published: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        let day = self.calendar.date(published);
+        let first = self.night.partition_point(|o| o.day < day);
+        let ended = self.night.partition_point(|o| o.slot.end <= now).max(first);
+        // Nights before the almanac's memory would only make it longer ago.
+        let nights = self.night[first..ended].chunk_by(|one, next| one.day == next.day);
+        if nights.take(terms.schedule.minor.deadline_nights as usize + 1).count()
+            > terms.schedule.minor.deadline_nights as usize
+        {
+            return None;
+        }
+        Some(self.minor_deadline(terms, published)).filter(|deadline| *deadline > now)
     }
 
     /// When a minor published at `published` is late: [`notice::minor_deadline`].

@@ -33,13 +33,13 @@ pub(super) fn draft<'a>(
     let mut chosen = place(facts, newest);
     // A newer release must not cost an older one its deadline: then the older goes first.
     for older in minors {
-        let deadline = deadline(facts, older);
-        let too_late = chosen.awaits().is_none_or(|plan| deadline.is_some_and(|d| plan.slot.end > d));
+        let Some(deadline) = deadline_to_come(facts, older) else { continue };
+        let too_late = chosen.awaits().is_none_or(|plan| plan.slot.end > deadline);
         if !too_late || is_spent(facts, older) {
             continue;
         }
         let candidate = place(facts, older);
-        if candidate.awaits().is_some_and(|plan| deadline.is_some_and(|d| plan.slot.end <= d)) {
+        if candidate.awaits().is_some_and(|plan| plan.slot.end <= deadline) {
             chosen = candidate;
             chosen.reasons.push(Because::OlderFirst(older, newest));
         }
@@ -72,7 +72,7 @@ fn by_older_deadlines<'a>(facts: &Facts<'a>, reach: &Reach<'a>, chosen: Placed<'
     };
     let left_behind = reach.outstanding.iter().filter(|r| r.version() < chosen.release.version());
     let mut missed: Vec<DateTime<Utc>> =
-        left_behind.filter_map(|r| deadline(facts, r)).filter(|d| facts.now < *d && *d < end).collect();
+        left_behind.filter_map(|r| deadline_to_come(facts, r)).filter(|deadline| *deadline < end).collect();
     missed.sort_unstable();
     let in_time = missed.into_iter().find_map(|by| {
         let mut reasons = Vec::with_capacity(6);
@@ -96,6 +96,14 @@ fn stranded<'a>(facts: &Facts<'a>, product: &'a String, reach: &Reach<'a>) -> Op
 /// Deadline of a minor (`minor-night`): none for a manual one, whose slots are the staffed ones.
 fn deadline(facts: &Facts, release: &Release) -> Option<DateTime<Utc>> {
     (!release.manifest().is_manual()).then(|| facts.almanac.minor_deadline(facts.terms, release.published_at()))
+}
+
+/// The same, if it is not past: what was left behind long ago costs nothing any more.
+pub(super) fn deadline_to_come(facts: &Facts, release: &Release) -> Option<DateTime<Utc>> {
+    let published = release.published_at();
+    (!release.manifest().is_manual())
+        .then(|| facts.almanac.deadline_to_come(facts.terms, published, facts.now))
+        .flatten()
 }
 
 pub(super) fn is_spent(facts: &Facts, release: &Release) -> bool {

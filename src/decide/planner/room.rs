@@ -101,8 +101,8 @@ fn crowded_out<'a>(facts: &Facts<'a>, draft: &Draft<'a>) -> Option<Barred<'a>> {
     let mut older =
         facts.catalog.get(draft.product)?.iter().filter(|r| installed < r.version() && r.version() < release.version());
     let costs = older.any(|r| {
-        let deadline = facts.almanac.minor_deadline(facts.terms, r.published_at());
-        facts.now < deadline && end.is_none_or(|end| end > deadline)
+        let deadline = facts.almanac.deadline_to_come(facts.terms, r.published_at(), facts.now);
+        deadline.is_some_and(|deadline| end.is_none_or(|end| end > deadline))
     });
     costs.then_some(Barred { release, because })
 }
