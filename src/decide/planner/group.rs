@@ -20,7 +20,7 @@ pub(super) fn join<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>]) {
             placed.leader = i;
         }
     }
-    if !drafts.iter().any(is_tied) {
+    if !is_any_tied(drafts) {
         return;
     }
     // A partner that just began to wait can make others wait: at most one round for each draft.
@@ -29,6 +29,11 @@ pub(super) fn join<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>]) {
             break;
         }
     }
+}
+
+/// Whether any of them has to look at another.
+pub(super) fn is_any_tied(drafts: &[Draft]) -> bool {
+    drafts.iter().any(is_tied)
 }
 
 fn is_tied(draft: &Draft) -> bool {

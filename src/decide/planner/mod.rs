@@ -108,9 +108,12 @@ pub fn weigh<'a>(facts: &Facts<'a>) -> Verdicts<'a> {
     let bare = OnceCell::new();
     let attempt = |barred: &[Barred<'a>]| {
         let mut drafts = match barred {
-            [] => draft_all(facts),
+            [] => bare.get().cloned().unwrap_or_else(|| draft_all(facts)),
             _ => redraft(facts, bare.get_or_init(|| draft_all(facts)), barred),
         };
+        if group::is_any_tied(&drafts) {
+            bare.get_or_init(|| drafts.clone());
+        }
         group::join(facts, &mut drafts);
         drafts
     };

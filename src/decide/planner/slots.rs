@@ -19,6 +19,7 @@ const REASONS_MAX: usize = 6;
 pub(super) struct Search<'a, 'f> {
     facts: &'f Facts<'a>,
     work: Work,
+    openings: &'a [Opening],
     from: DateTime<Utc>,
     need: TimeDelta,
     /// Start of the slot of the last failed try: the next one is in a later slot.
@@ -34,6 +35,7 @@ impl<'a, 'f> Search<'a, 'f> {
         Search {
             facts,
             work,
+            openings: facts.almanac.openings(work, facts.now),
             from,
             need: facts.durations.need(facts.terms, release),
             failed_in: reach::failures(facts, release).next_back().map(|d| d.slot.start),
@@ -44,8 +46,7 @@ impl<'a, 'f> Search<'a, 'f> {
 
     /// The admissible openings among those known, earliest first, found as they are asked for.
     pub fn next_after(&mut self, place: &mut usize) -> Option<&'a Opening> {
-        let openings = self.facts.almanac.openings(self.work, self.facts.now);
-        while let Some(opening) = openings.get(*place) {
+        while let Some(opening) = self.openings.get(*place) {
             *place += 1;
             if self.admits(opening) {
                 return Some(opening);
@@ -71,9 +72,8 @@ impl<'a, 'f> Search<'a, 'f> {
     /// Those that end by `by`, and where there is none the first that ends later.
     pub fn by(&mut self, by: DateTime<Utc>) -> (Vec<&'a Slot>, Option<&'a Slot>) {
         let (mut in_time, mut place) = (Vec::new(), 0);
-        let openings = self.facts.almanac.openings(self.work, self.facts.now);
         loop {
-            if !in_time.is_empty() && openings.get(place).is_none_or(|o| o.slot.end > by) {
+            if !in_time.is_empty() && self.openings.get(place).is_none_or(|o| o.slot.end > by) {
                 return (in_time, None);
             }
             match self.next_after(&mut place) {
