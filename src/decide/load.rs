@@ -101,7 +101,12 @@ pub struct Load<'a> {
 impl Load<'_> {
     /// Whether fewer than `max` other servers are attended at any one time in `slot`.
     pub fn has_staff(&self, slot: Slot, max: u32) -> bool {
-        // Mostly there are so few in all that nobody has to ask who is there when.
+        // Mostly as many are there for the whole slot, or so few in all that nobody has to ask who is there when.
+        let whole = self.staffed.count.get(&slot).copied().unwrap_or(0);
+        let own = || self.own.iter().any(|promise| promise.attended && promise.slot.overlaps(&slot));
+        if whole > max || whole == max && !own() {
+            return false;
+        }
         self.staffed.overlapping(slot).map(|(_, n)| n).sum::<u32>() < max
             || self.staffed.peak(slot, &attended_hours(self.own)) < max
     }
