@@ -23,6 +23,8 @@ mod words;
 #[cfg(test)]
 mod props;
 #[cfg(test)]
+mod stops_tests;
+#[cfg(test)]
 pub(in crate::decide) mod tests;
 #[cfg(test)]
 mod together_tests;
