@@ -11,6 +11,7 @@
 //! [`Rollout`], staff and the client's line as [`Load`].
 
 mod because;
+mod companion;
 mod draft;
 mod group;
 pub mod major;
