@@ -32,6 +32,8 @@ pub(super) enum Because<'a> {
     Newer(&'a Release),
     /// The first keeps its deadline and so goes before the second.
     OlderFirst(&'a Release, &'a Release),
+    /// The first goes only together with the companion that the second would take the place of.
+    CompanionFirst(&'a Release, &'a Release),
     NumbersSayMajor(&'a Release),
 
     FailedBefore(&'a Deployment),

@@ -2,6 +2,7 @@
 
 use super::Facts;
 use super::because::{Because, RingStand};
+use super::companion;
 use super::draft::{Draft, Verdict};
 use super::minor::BACKUP_LEAD;
 use super::slots::{self, Search};
@@ -53,28 +54,31 @@ pub(super) fn fall_back<'a>(
     for _ in 0..drafts.len() {
         let stopped: Vec<&'a String> =
             drafts.iter().filter(|d| stop(d).is_some() && has_another(facts, d)).map(|d| d.product).collect();
-        let better = stopped.into_iter().find_map(|product| {
-            let mut with = barred.clone();
-            let mut tried = None;
-            loop {
-                let now = tried.as_ref().unwrap_or(&drafts);
-                with.push(now.iter().filter(|d| d.product == product).find_map(stop)?);
-                let next = attempt(&with);
-                // What goes late, or once there is a backup, goes before what does not go at all.
-                let none_goes = || !drafts.iter().any(|was| was.product == product && was.verdict.plan().is_some());
-                let goes = |d: &Draft| match d.verdict {
-                    Verdict::Planned(_) => true,
-                    Verdict::Late(_) => none_goes(),
-                    Verdict::Held(Some(_)) => {
-                        matches!(d.reasons.last(), Some(Because::BackupMissing(_))) && none_goes()
+        let older_companion = companion::older(facts, &drafts, &barred, &attempt);
+        let better = older_companion.or_else(|| {
+            stopped.into_iter().find_map(|product| {
+                let mut with = barred.clone();
+                let mut tried = None;
+                loop {
+                    let now = tried.as_ref().unwrap_or(&drafts);
+                    with.push(now.iter().filter(|d| d.product == product).find_map(stop)?);
+                    let next = attempt(&with);
+                    // What goes late, or once there is a backup, goes before what does not go at all.
+                    let none_goes = || !drafts.iter().any(|was| was.product == product && was.verdict.plan().is_some());
+                    let goes = |d: &Draft| match d.verdict {
+                        Verdict::Planned(_) => true,
+                        Verdict::Late(_) => none_goes(),
+                        Verdict::Held(Some(_)) => {
+                            matches!(d.reasons.last(), Some(Because::BackupMissing(_))) && none_goes()
+                        }
+                        _ => false,
+                    };
+                    if next.iter().any(|d| d.product == product && goes(d)) {
+                        return Some((with, next));
                     }
-                    _ => false,
-                };
-                if next.iter().any(|d| d.product == product && goes(d)) {
-                    return Some((with, next));
+                    tried = Some(next);
                 }
-                tried = Some(next);
-            }
+            })
         });
         let Some((with, next)) = better else { break };
         (barred, drafts) = (with, next);

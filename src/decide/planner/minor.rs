@@ -57,7 +57,10 @@ pub(super) fn draft<'a>(
     let mut reasons = Vec::with_capacity(reach.reasons.len() + 1 + placed.len());
     reasons.extend_from_slice(&reach.reasons);
     for barred in reach.minors.iter().filter_map(|r| aside(r)) {
-        reasons.extend([barred.because, Because::OlderFirst(release, barred.release)]);
+        match barred.because {
+            Because::CompanionFirst(..) => reasons.push(barred.because),
+            because => reasons.extend([because, Because::OlderFirst(release, barred.release)]),
+        }
     }
     reasons.push(Because::Newer(release));
     reasons.extend(placed);
@@ -94,7 +97,7 @@ fn stranded<'a>(facts: &Facts<'a>, product: &'a String, reach: &Reach<'a>) -> Op
 }
 
 /// Deadline of a minor (`minor-night`): none for a manual one, whose slots are the staffed ones.
-fn deadline(facts: &Facts, release: &Release) -> Option<DateTime<Utc>> {
+pub(super) fn deadline(facts: &Facts, release: &Release) -> Option<DateTime<Utc>> {
     (!release.manifest().is_manual()).then(|| facts.almanac.minor_deadline(facts.terms, release.published_at()))
 }
 

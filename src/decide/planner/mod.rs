@@ -11,6 +11,7 @@
 //! [`Rollout`], staff and the client's line as [`Load`].
 
 mod because;
+mod companion;
 mod draft;
 mod group;
 pub mod major;
@@ -22,6 +23,8 @@ mod words;
 
 #[cfg(test)]
 mod props;
+#[cfg(test)]
+mod stops_tests;
 #[cfg(test)]
 pub(in crate::decide) mod tests;
 #[cfg(test)]

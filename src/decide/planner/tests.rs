@@ -16,7 +16,7 @@ use chrono::TimeDelta;
 
 const PARIS: chrono_tz::Tz = chrono_tz::Europe::Paris;
 
-fn utc(text: &str) -> DateTime<Utc> {
+pub(super) fn utc(text: &str) -> DateTime<Utc> {
     // Site-local text without offset is read as Paris time.
     let naive = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").unwrap();
     naive.and_local_timezone(PARIS).unwrap().with_timezone(&Utc)
@@ -69,19 +69,21 @@ pub(in crate::decide) fn terms() -> &'static Terms {
     &TERMS
 }
 
-/// An almanac of 2026 and early 2027, made once for each zone and region; of the instant alone outside of them.
-fn almanac(calendar: Calendar, now: DateTime<Utc>) -> Arc<Almanac> {
-    static MADE: std::sync::Mutex<BTreeMap<(String, Region), Arc<Almanac>>> = std::sync::Mutex::new(BTreeMap::new());
+/// An almanac of 2026 and early 2027, made once for each zone, region and contract; of the instant alone outside of them.
+fn almanac(terms: &Terms, calendar: Calendar, now: DateTime<Utc>) -> Arc<Almanac> {
+    type Made = BTreeMap<(String, Region, usize), Arc<Almanac>>;
+    static MADE: std::sync::Mutex<Made> = std::sync::Mutex::new(BTreeMap::new());
     let mut made = MADE.lock().unwrap();
-    let key = (calendar.zone.to_string(), calendar.region);
+    let key = (calendar.zone.to_string(), calendar.region, std::ptr::from_ref(terms).addr());
     let (from, to) = (utc("2026-01-01 00:00"), utc("2027-05-01 00:00"));
-    let kept = made.entry(key).or_insert_with(|| Arc::new(Almanac::new(terms(), calendar.clone(), from, to)));
-    if kept.is_good_at(now) { kept.clone() } else { Arc::new(Almanac::new(terms(), calendar, now, now)) }
+    let kept = made.entry(key).or_insert_with(|| Arc::new(Almanac::new(terms, calendar.clone(), from, to)));
+    if kept.is_good_at(now) { kept.clone() } else { Arc::new(Almanac::new(terms, calendar, now, now)) }
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct World {
     pub now: DateTime<Utc>,
+    pub terms: &'static Terms,
     pub client: Client,
     pub state: ServerState,
     pub releases: Vec<Release>,
@@ -104,6 +106,7 @@ impl World {
         let now = utc(now);
         World {
             now,
+            terms: terms(),
             client: Client {
                 id: "martin".into(),
                 name: "Cabinet Martin".into(),
@@ -144,7 +147,7 @@ impl World {
         self
     }
 
-    fn minor(self, version: &str, at: &str) -> World {
+    pub fn minor(self, version: &str, at: &str) -> World {
         self.publish(manifest("isacompta", version, Change::Minor), at)
     }
 
@@ -168,7 +171,7 @@ impl World {
     }
 
     pub fn plan(&self) -> Vec<Decision> {
-        let terms = terms();
+        let terms = self.terms;
         let server = &self.client.servers[0];
         let calendar = self.calendar();
         let mut catalog = Catalog::new();
@@ -181,7 +184,7 @@ impl World {
         plan(&Facts {
             now: self.now,
             terms,
-            almanac: &almanac(calendar, self.now),
+            almanac: &almanac(terms, calendar, self.now),
             closed: &Closed::compile(&self.client.closed, self.region).unwrap(),
             client: &self.client,
             server,

@@ -84,6 +84,42 @@ fn a_companion_that_is_there_but_not_ordered_holds_and_is_told_before_the_deadli
 }
 
 #[test]
+fn an_older_release_goes_first_where_another_goes_only_together_with_it() {
+    let isacompta = |version| manifest("isacompta", version, Change::Minor);
+    let world = |now: &str, older: &str, newer: &str| {
+        World::at(now)
+            .install("isaged", "3.0.0")
+            .publish(isacompta("14.20.003"), older)
+            .publish(isacompta("14.20.004"), newer)
+            .publish(with("3.0.1", "isacompta", "14.20.003"), PUBLISHED)
+    };
+    // What is late anyway lets isaged keep its deadline, this night.
+    let late = world("2026-04-30 12:00", "2026-04-28 17:00", "2026-04-28 17:00");
+    late.check("isacompta", "late 14.20.003 30 22:00-01 07:00");
+    late.check("isaged", "planned 3.0.1 30 22:00-01 07:00");
+    let decisions = late.plan();
+    let said: Vec<&str> = decisions[0].reasons.iter().map(|r| r.text.as_str()).collect();
+    let first =
+        "isaged 3.0.1 goes only together with isacompta 14.20.003, which therefore goes before isacompta 14.20.004";
+    assert!(said.contains(&first), "{said:#?}");
+    // Two nights are left for both: the newer follows in the second.
+    let both = world("2026-04-29 18:00", PUBLISHED, PUBLISHED);
+    both.check("isacompta", "planned 14.20.003 29 22:00-30 07:00");
+    both.check("isaged", "planned 3.0.1 29 22:00-30 07:00");
+    // One night is left for both: what is in time stays in time, and staff hear of the other.
+    let last = world("2026-04-30 18:00", PUBLISHED, PUBLISHED);
+    last.check("isacompta", "planned 14.20.004 30 22:00-01 07:00");
+    last.check("isaged", "held prerequisites");
+    // Several newer ones are in the way, or the older was withdrawn.
+    let mut more = late.publish(isacompta("14.20.005"), "2026-04-28 17:00");
+    more.check("isacompta", "late 14.20.003 30 22:00-01 07:00");
+    more.check("isaged", "planned 3.0.1 30 22:00-01 07:00");
+    more.releases[0].retracted = Some(Retraction { at: more.now, reason: "faulty".into() });
+    more.check("isacompta", "late 14.20.005 30 22:00-01 07:00");
+    more.check("isaged", "held prerequisites");
+}
+
+#[test]
 fn what_waits_for_others_does_not_hold_back_an_older_release() {
     for newest in [with("3.0.2", "isacompta", "14.20.003"), requiring("3.0.2", "14.20.003")] {
         let mut world =

@@ -41,6 +41,7 @@ pub(super) fn rule(because: &Because) -> Rule {
         | Because::SteppingMajor(..)
         | Because::RequirementMet(_)
         | Because::RequirementMissing(_)
+        | Because::CompanionFirst(..)
         | Because::CompanionMissing(_)
         | Because::CompanionNotOrdered(_)
         | Because::PartnerHeld(_)
@@ -148,6 +149,7 @@ impl Teller<'_, '_> {
             Because::SteppingMajor(goal, first) => self.stepping_major(goal, first),
             Because::RequirementMet(requirement) => self.requirement_met(requirement),
             Because::RequirementMissing(requirement) => self.requirement_missing(requirement),
+            Because::CompanionFirst(other, newer) => self.companion_first(other, newer),
             Because::CompanionMissing(companion) => self.companion_missing(companion),
             Because::CompanionNotOrdered(companion) => self.companion_not_ordered(companion),
             Because::PartnerHeld(partner) => self.partner_held(partner),
@@ -239,6 +241,7 @@ impl Teller<'_, '_> {
             | Because::UpToDate
             | Because::Newer(_)
             | Because::OlderFirst(..)
+            | Because::CompanionFirst(..)
             | Because::NumbersSayMajor(_)
             | Because::Requested(_)
             | Because::AgreedNotice(_)

@@ -49,6 +49,14 @@ impl Teller<'_, '_> {
         )
     }
 
+    pub(super) fn companion_first(&self, other: &Release, newer: &Release) -> Said {
+        let (it, other, newer) = (self.it(), other.id(), newer.id());
+        (
+            format!("{other} goes only together with {it}, which therefore goes before {newer}"),
+            format!("{other} ne s'installe qu'avec {it}, qui passe donc avant {newer}"),
+        )
+    }
+
     pub(super) fn companion_missing(&self, companion: &Companion) -> Said {
         let (it, Companion { product, version }) = (self.it(), companion);
         (
