@@ -4,8 +4,10 @@
 //! [`problems`] is the same check without a file, for manifests that come signed from elsewhere. Whether the packages
 //! and the other products exist is not known here.
 
+use super::check_file;
 use super::host::archive;
 use super::toml_errors::{self, TomlError};
+use crate::model::check::Probe;
 use crate::model::manifest::{Installer, Manifest, Text, Urgency, target_name};
 use crate::model::version::{Change, Scheme};
 use std::collections::BTreeSet;
@@ -196,9 +198,11 @@ fn check_installation(m: &Manifest, found: &mut Found) {
         found.unless(seen.insert(service), place, format!("{service} is there twice"));
     }
     found.unless(
-        !m.health.command.is_empty() || !m.health.files.is_empty(),
+        !m.health.command.is_empty()
+            || !m.health.files.is_empty()
+            || m.health.checks.iter().any(|c| c.when().is_after()),
         "health",
-        "give a command, files, or both, so that the installation can be checked",
+        "give a command, files, or a check, so that the installation can be checked",
     );
     found.unless(
         m.health.command.first().is_none_or(|program| !program.trim().is_empty()),
@@ -218,12 +222,35 @@ fn check_installation(m: &Manifest, found: &mut Found) {
         "health.timeout_seconds",
         format!("give 1 to {HEALTH_SECONDS_MAX} seconds"),
     );
+    check_checks(m, found);
     let version_file = &m.detect.version_file;
     found.unless(
         is_inside(version_file),
         "detect.version_file",
         format!("{version_file:?} is not inside the product's folder"),
     );
+}
+
+fn check_checks(m: &Manifest, found: &mut Found) {
+    for (place, what) in check_file::problems(&m.health.checks) {
+        found.unless(false, format!("health.check.{place}").trim_end_matches('.'), what);
+    }
+    for (i, check) in m.health.checks.iter().enumerate() {
+        // A publisher knows the product's folder and nothing else of a server's files.
+        let (field, path) = match &check.probe {
+            Probe::FileAge { file, .. } => ("file", file),
+            Probe::FreeDisk { path, .. } => ("path", path),
+            Probe::Command { .. }
+            | Probe::Tcp { .. }
+            | Probe::Http { .. }
+            | Probe::Service { .. }
+            | Probe::Sessions { .. }
+            | Probe::BackupAge { .. } => continue,
+        };
+        let is_own = path == "{dir}" || path.strip_prefix("{dir}/").is_some_and(is_inside);
+        let what = format!("{path:?} is not inside the product's folder; begin with {{dir}}/");
+        found.unless(is_own, format!("health.check.{i}.probe.{field}"), what);
+    }
 }
 
 fn check_count(list: &str, count: usize, found: &mut Found) {

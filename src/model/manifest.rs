@@ -3,6 +3,7 @@
 //! Authors write it as TOML (`manifests/<publisher>/<product>-<version>.toml`); publishing turns it
 //! into the signed JSON document [`SignedManifest`], which is a TUF target of the publisher's repository.
 
+use super::check::Check;
 use super::version::{Change, Scheme, Version};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -147,7 +148,11 @@ pub struct Health {
     /// Files that must exist in the installed tree.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// Bound of `command`.
     pub timeout_seconds: u32,
+    /// Further questions; `{dir}` in their programs and files is the tree.
+    #[serde(default, rename = "check", skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
 }
 
 /// How to tell which version is installed.

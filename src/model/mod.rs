@@ -6,6 +6,7 @@
 pub mod agreement;
 pub mod alert;
 pub mod asker;
+pub mod check;
 pub mod closed;
 pub mod decision;
 pub mod deployment;
