@@ -9,6 +9,7 @@ use super::host::archive;
 use super::toml_errors::{self, TomlError};
 use crate::model::check::Probe;
 use crate::model::manifest::{Installer, Manifest, Text, Urgency, target_name};
+use crate::model::return_code::{ReturnCodes, exit_code};
 use crate::model::version::{Change, Scheme};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -178,8 +179,9 @@ fn check_installation(m: &Manifest, found: &mut Found) {
     );
     match &m.installer {
         Installer::Zip {} => {}
-        Installer::Msi { arguments } | Installer::Exe { arguments } => {
+        Installer::Msi { arguments, return_codes } | Installer::Exe { arguments, return_codes, .. } => {
             check_count("installer.arguments", arguments.len(), found);
+            check_return_codes(return_codes, found);
         }
     }
     check_count("preserve", m.preserve.len(), found);
@@ -250,6 +252,28 @@ fn check_checks(m: &Manifest, found: &mut Found) {
         let is_own = path == "{dir}" || path.strip_prefix("{dir}/").is_some_and(is_inside);
         let what = format!("{path:?} is not inside the product's folder; begin with {{dir}}/");
         found.unless(is_own, format!("health.check.{i}.probe.{field}"), what);
+    }
+}
+
+fn check_return_codes(codes: &ReturnCodes, found: &mut Found) {
+    let place = "installer.return_codes";
+    check_count(&format!("{place}.success"), codes.success.len(), found);
+    check_count(&format!("{place}.expected"), codes.expected.len(), found);
+    let success = codes.success.iter().enumerate().map(|(i, code)| (format!("{place}.success.{i}"), *code));
+    let expected = codes.expected.iter().enumerate().map(|(i, e)| (format!("{place}.expected.{i}.code"), e.code));
+    let mut seen = BTreeSet::new();
+    for (place, written) in success.chain(expected) {
+        match exit_code(written) {
+            None => {
+                found.unless(false, place, format!("{written} is no exit code: it has 32 bits, signed or unsigned"))
+            }
+            Some(0) => found.unless(false, place, "0 always is success; leave it out"),
+            Some(code) => found.unless(
+                seen.insert(code),
+                place,
+                format!("{written} is there twice, perhaps in its other spelling"),
+            ),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! into the signed JSON document [`SignedManifest`], which is a TUF target of the publisher's repository.
 
 use super::check::Check;
+use super::return_code::{ReturnCodes, Technology};
 use super::version::{Change, Scheme, Version};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -130,11 +131,17 @@ pub enum Installer {
     Msi {
         #[serde(default)]
         arguments: Vec<String>,
+        #[serde(default, skip_serializing_if = "ReturnCodes::is_empty")]
+        return_codes: ReturnCodes,
     },
     /// The package itself is run with these arguments.
     Exe {
         #[serde(default)]
+        technology: Technology,
+        #[serde(default)]
         arguments: Vec<String>,
+        #[serde(default, skip_serializing_if = "ReturnCodes::is_empty")]
+        return_codes: ReturnCodes,
     },
 }
 

@@ -19,6 +19,7 @@ pub mod notice;
 pub mod release;
 pub mod report;
 pub mod request;
+pub mod return_code;
 pub mod rule;
 pub mod schedule;
 pub mod slot;
