@@ -24,8 +24,8 @@ pub struct HistoryArgs {
     /// Only of this product
     #[arg(long)]
     product: Option<String>,
-    /// Only in these states: planned, running, installed, rolled_back, failed, cancelled
-    #[arg(long, value_name = "STATE,…", value_delimiter = ',', value_parser = ["planned", "running", "installed", "rolled_back", "failed", "cancelled"])]
+    /// Only in these states: planned, running, installed, rolled_back, refused, failed, cancelled
+    #[arg(long, value_name = "STATE,…", value_delimiter = ',', value_parser = ["planned", "running", "installed", "rolled_back", "refused", "failed", "cancelled"])]
     state: Vec<String>,
     /// Only slots that begin at or after this: 2026-05-16 (its first moment) or 2026-05-16T22:00 on the clock of the
     /// site (Paris, where neither --server nor --client says which), or 2026-05-16T20:00:00Z

@@ -144,7 +144,7 @@ fn colour(name: &str) -> Option<Color> {
     match name.split(' ').next().unwrap_or_default() {
         "installed" | "up_to_date" | "accepted" | "done" => Some(Color::Green),
         "failed" | "late" | "open" => Some(Color::Red),
-        "rolled_back" | "held" => Some(Color::Yellow),
+        "rolled_back" | "refused" | "held" => Some(Color::Yellow),
         "running" => Some(Color::Cyan),
         _ => None,
     }

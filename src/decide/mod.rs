@@ -25,6 +25,7 @@ pub mod reconcile;
 pub mod reminders;
 pub mod requests;
 pub mod retry;
+pub mod return_codes;
 pub mod rollout;
 pub mod rounds;
 pub mod settle;

@@ -8,6 +8,7 @@
 //! restored; nothing is begun that could not be undone before its slot ends; every installation ends in
 //! one outcome, which is reported until the server has heard it.
 
+use crate::model::check::{Answer, Unfit};
 use crate::model::manifest::SignedManifest;
 use crate::model::slot::Slot;
 use crate::model::version::Version;
@@ -71,6 +72,11 @@ pub enum Outcome {
     RolledBack {
         why: String,
     },
+    /// The server was not fit for it, and nothing was touched.
+    Refused {
+        unfit: Unfit,
+        why: String,
+    },
     /// The server's state is not known to be good.
     Failed {
         why: String,
@@ -86,6 +92,7 @@ impl std::fmt::Display for Outcome {
         match self {
             Outcome::Installed => f.write_str("installed"),
             Outcome::RolledBack { why } => write!(f, "the old version runs: {why}"),
+            Outcome::Refused { why, .. } => write!(f, "nothing was touched: {why}"),
             Outcome::Failed { why } => write!(f, "failed: {why}"),
             Outcome::Cancelled { id } => write!(f, "cancelled by {id}"),
         }
@@ -118,9 +125,21 @@ pub enum Line {
         at: DateTime<Utc>,
         step: Step,
     },
+    /// What the server answered about itself in this step.
+    Checked {
+        at: DateTime<Utc>,
+        step: Step,
+        answers: Vec<Answer>,
+    },
     Failed {
         at: DateTime<Utc>,
         step: Step,
+        why: String,
+    },
+    /// Before anything was touched, the server was found unfit for it.
+    Unfit {
+        at: DateTime<Utc>,
+        unfit: Unfit,
         why: String,
     },
     Cancelled {
@@ -144,6 +163,8 @@ pub struct Installation {
     pub old: BTreeMap<String, Option<String>>,
     begun: BTreeMap<Step, u32>,
     done: BTreeSet<Step>,
+    answers: BTreeMap<Step, Vec<Answer>>,
+    unfit: Option<Unfit>,
     failed: Option<String>,
     restore_failed: Option<String>,
     cancelled: Option<String>,
@@ -170,6 +191,8 @@ impl Installation {
             old: BTreeMap::new(),
             begun: BTreeMap::new(),
             done: BTreeSet::new(),
+            answers: BTreeMap::new(),
+            unfit: None,
             failed: None,
             restore_failed: None,
             cancelled: None,
@@ -199,6 +222,12 @@ impl Installation {
             Line::Trusted { manifests, .. } => self.manifests = manifests,
             Line::Old { pointers, .. } => self.old = pointers,
             Line::Done { step, .. } => drop(self.done.insert(step)),
+            // A step that is taken again asks again.
+            Line::Checked { step, answers, .. } => drop(self.answers.insert(step, answers)),
+            Line::Unfit { unfit, why, .. } => {
+                self.unfit.get_or_insert(unfit);
+                self.failed.get_or_insert(why);
+            }
             Line::Failed { step: Step::Restore, why, .. } => self.restore_failed = Some(why),
             Line::Failed { why, .. } => drop(self.failed.get_or_insert(why)),
             Line::Cancelled { id, .. } => self.cancelled = Some(id),
@@ -214,6 +243,16 @@ impl Installation {
     /// Whether a cancellation can still be honoured without undoing an installed version.
     pub fn can_cancel(&self) -> bool {
         !self.has_begun(Step::Apply) && self.outcome.is_none() && self.cancelled.is_none()
+    }
+
+    /// What the server answered about itself in one step.
+    pub fn answers_of(&self, step: Step) -> impl Iterator<Item = &Answer> {
+        self.answers.get(&step).into_iter().flatten()
+    }
+
+    /// What the server answered about itself, before and after, in the order it was asked.
+    pub fn answers(&self) -> impl Iterator<Item = &Answer> {
+        self.answers.values().flatten()
     }
 
     fn begun(&self, step: Step) -> u32 {
@@ -292,9 +331,10 @@ fn back(state: &Installation) -> Next {
     let why = state.failed.clone().unwrap_or_else(|| "cancelled".to_owned());
     let restored = !state.has_begun(Step::Quiesce) || state.done.contains(&Step::Restore);
     if restored {
-        return Next::Close(match &state.cancelled {
-            Some(id) => Outcome::Cancelled { id: id.clone() },
-            None => Outcome::RolledBack { why },
+        return Next::Close(match (&state.cancelled, state.unfit) {
+            (Some(id), _) => Outcome::Cancelled { id: id.clone() },
+            (None, Some(unfit)) => Outcome::Refused { unfit, why },
+            (None, None) => Outcome::RolledBack { why },
         });
     }
     if state.begun(Step::Restore) >= RESTORES_MAX {

@@ -90,6 +90,27 @@ fn an_untouched_server_needs_no_restore_and_a_touched_one_gets_it() {
 }
 
 #[test]
+fn an_unfit_server_is_refused_and_keeps_what_was_asked() {
+    let answer = |name: &str| Answer {
+        name: name.into(),
+        rule: crate::model::rule::Rule::HealthAfter,
+        verdict: crate::model::check::Verdict::Failed { seen: "closed".into() },
+    };
+    let mut sick = state(&FORWARD[..2]);
+    begin(&mut sick, Step::Precheck);
+    for name in ["first", "again"] {
+        // Interrupted in between: the step is taken again and asks again.
+        sick.take(Line::Checked { at: at(20, 0), step: Step::Precheck, answers: vec![answer(name)] });
+    }
+    assert_eq!(sick.answers().cloned().collect::<Vec<_>>(), [answer("again")]);
+    sick.take(Line::Unfit { at: at(20, 0), unfit: Unfit::Sick, why: "closed".into() });
+    let refused = Outcome::Refused { unfit: Unfit::Sick, why: "closed".into() };
+    assert_eq!(next(&sick, at(20, 0)), Next::Close(refused));
+    sick.take(Line::Cancelled { at: at(20, 0), id: "9".into() });
+    assert_eq!(next(&sick, at(20, 0)), Next::Close(Outcome::Cancelled { id: "9".into() }));
+}
+
+#[test]
 fn interruptions_are_retried_a_bounded_number_of_times() {
     let mut applying = state(&FORWARD[..5]);
     begin(&mut applying, Step::Apply);
@@ -126,6 +147,8 @@ fn the_journal_reads_back_as_written() {
         Line::Trusted { at: at(20, 0), manifests: vec![signed()] },
         Line::Begun { at: at(20, 0), step: Step::Quiesce },
         Line::Old { at: at(20, 0), pointers: BTreeMap::from([("isacompta".into(), None)]) },
+        Line::Checked { at: at(20, 0), step: Step::Check, answers: vec![] },
+        Line::Unfit { at: at(20, 0), unfit: Unfit::NotReady, why: "x".into() },
         Line::Failed { at: at(20, 0), step: Step::Apply, why: "x".into() },
         Line::Closed { at: at(20, 0), outcome: Outcome::RolledBack { why: "x".into() } },
     ];

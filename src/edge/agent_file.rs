@@ -3,7 +3,11 @@
 //! Durations carry their unit in the name. Everything has a default except where the server is, where the
 //! agent keeps its state, and where the products are.
 
+use crate::edge::check_file;
+use crate::edge::host::services;
 use crate::edge::toml_errors::{self, TomlError};
+use crate::model::check::Check;
+use crate::model::manifest::Health;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,6 +40,12 @@ pub struct AgentConfig {
     /// Services a release may ask to stop, by name.
     #[serde(default, rename = "service")]
     pub services: BTreeMap<String, ServiceCommands>,
+    /// What else has to be true before an installation, or works before and has to work after.
+    #[serde(default, rename = "check")]
+    pub checks: Vec<Check>,
+    /// The program that is asked how a service is.
+    #[serde(default = "service_manager")]
+    pub service_manager: String,
     /// Products that were on the machine before the agent.
     #[serde(default, rename = "product")]
     pub products: Vec<InitialProduct>,
@@ -119,6 +129,10 @@ fn minute() -> u32 {
     60
 }
 
+fn service_manager() -> String {
+    services::MANAGER.to_owned()
+}
+
 /// How one service is stopped and started: programs with their arguments, never a shell line.
 /// Both have to succeed when there is nothing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -146,6 +160,9 @@ pub struct InitialProduct {
     /// File of the tree whose first line is the version.
     #[serde(default = "version_file")]
     pub version_file: String,
+    /// How to tell that it works, until a manifest says so: what does not work is not touched.
+    #[serde(default)]
+    pub health: Option<Health>,
 }
 
 /// Where a product's version is looked for until a manifest says otherwise.
@@ -195,12 +212,30 @@ fn check(config: &AgentConfig) -> Result<(), String> {
         }
         Some(BackupProbe::Command { timeout_seconds, .. }) => check_timeout("backup", *timeout_seconds)?,
     }
+    check_checks("check", &config.checks)?;
     for product in &config.products {
         if !is_product_name(&product.name) {
             return Err(format!("product {:?}: a name is made of a-z, 0-9 and -", product.name));
         }
+        if let Some(health) = &product.health {
+            check_timeout(&format!("product {:?}: health", product.name), health.timeout_seconds)?;
+            check_checks(&format!("product {:?}: health.check", product.name), &health.checks)?;
+        }
     }
     Ok(())
+}
+
+fn check_checks(list: &str, checks: &[Check]) -> Result<(), String> {
+    match check_file::problems(checks).into_iter().next() {
+        None => Ok(()),
+        Some((place, what)) => {
+            // Places count from 0; the administrator gave names.
+            let at = place.split('.').next().and_then(|i| checks.get(i.parse::<usize>().ok()?));
+            let name = at.map(|check| format!(" {:?}", check.name)).unwrap_or_default();
+            let field = place.split_once('.').map(|(_, field)| format!(": {field}")).unwrap_or_default();
+            Err(format!("{list}{name}{field}: {what}"))
+        }
+    }
 }
 
 /// Whether `name` can be a product, and so a folder.
@@ -250,6 +285,10 @@ version = "14.20.002"
 directory = "/opt/isacompta"
 "#;
 
+    fn check(kind: &str, more: &str) -> String {
+        format!("[[check]]\nname = 'base'\nprobe = {{ kind = '{kind}', {more} }}\n[backup]")
+    }
+
     fn refused(text: &str) -> String {
         parse(Path::new("agent.toml"), text).unwrap_err().to_string()
     }
@@ -260,6 +299,15 @@ directory = "/opt/isacompta"
         assert_eq!(config.poll.min_seconds, 5);
         assert_eq!(config.services["isacompta"].timeout_seconds, 60);
         assert_eq!(config.backup.unwrap().age_hours_max, 100);
+    }
+
+    #[test]
+    fn the_file_in_the_manual_is_read() {
+        let manual = include_str!("../../README.md").split("On each server, `agent.toml`:").nth(1).unwrap();
+        let text = manual.split("```toml").nth(1).unwrap().split("```").next().unwrap();
+        let config = parse(Path::new("agent.toml"), text).unwrap();
+        assert_eq!(config.checks.len(), 2);
+        assert!(config.products[0].health.is_some());
     }
 
     #[test]
@@ -274,6 +322,10 @@ directory = "/opt/isacompta"
             ("file = \"/var/backups/last\"", "age_hours_max = 1", "either command or file"),
             ("14.20.002", "latest", "digit"),
             ("[backup]", "[poll]\nmin_seconds = 9\nmax_seconds = 8\n[backup]", "poll:"),
+            ("[backup]", &check("tcp", "address = 'sql'"), "check \"base\": probe.address: \"sql\" is no host:port"),
+            ("[backup]", &check("tcp", "adress = 'sql:1'"), "did you mean `address`"),
+            ("[backup]", &check("tpc", "address = 'sql:1'"), "did you mean `tcp`"),
+            ("[backup]", "check = [{ name = 'base' }]\n[backup]", "missing field `probe`"),
         ] {
             let message = refused(&GOOD.replace(from, to));
             assert!(message.contains(said), "{to}: {message}");

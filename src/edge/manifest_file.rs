@@ -4,9 +4,12 @@
 //! [`problems`] is the same check without a file, for manifests that come signed from elsewhere. Whether the packages
 //! and the other products exist is not known here.
 
+use super::check_file;
 use super::host::archive;
 use super::toml_errors::{self, TomlError};
+use crate::model::check::Probe;
 use crate::model::manifest::{Installer, Manifest, Text, Urgency, target_name};
+use crate::model::return_code::{ReturnCodes, exit_code};
 use crate::model::version::{Change, Scheme};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -176,8 +179,9 @@ fn check_installation(m: &Manifest, found: &mut Found) {
     );
     match &m.installer {
         Installer::Zip {} => {}
-        Installer::Msi { arguments } | Installer::Exe { arguments } => {
+        Installer::Msi { arguments, return_codes } | Installer::Exe { arguments, return_codes, .. } => {
             check_count("installer.arguments", arguments.len(), found);
+            check_return_codes(return_codes, found);
         }
     }
     check_count("preserve", m.preserve.len(), found);
@@ -196,9 +200,11 @@ fn check_installation(m: &Manifest, found: &mut Found) {
         found.unless(seen.insert(service), place, format!("{service} is there twice"));
     }
     found.unless(
-        !m.health.command.is_empty() || !m.health.files.is_empty(),
+        !m.health.command.is_empty()
+            || !m.health.files.is_empty()
+            || m.health.checks.iter().any(|c| c.when().is_after()),
         "health",
-        "give a command, files, or both, so that the installation can be checked",
+        "give a command, files, or a check, so that the installation can be checked",
     );
     found.unless(
         m.health.command.first().is_none_or(|program| !program.trim().is_empty()),
@@ -218,12 +224,57 @@ fn check_installation(m: &Manifest, found: &mut Found) {
         "health.timeout_seconds",
         format!("give 1 to {HEALTH_SECONDS_MAX} seconds"),
     );
+    check_checks(m, found);
     let version_file = &m.detect.version_file;
     found.unless(
         is_inside(version_file),
         "detect.version_file",
         format!("{version_file:?} is not inside the product's folder"),
     );
+}
+
+fn check_checks(m: &Manifest, found: &mut Found) {
+    for (place, what) in check_file::problems(&m.health.checks) {
+        found.unless(false, format!("health.check.{place}").trim_end_matches('.'), what);
+    }
+    for (i, check) in m.health.checks.iter().enumerate() {
+        // A publisher knows the product's folder and nothing else of a server's files.
+        let (field, path) = match &check.probe {
+            Probe::FileAge { file, .. } => ("file", file),
+            Probe::FreeDisk { path, .. } => ("path", path),
+            Probe::Command { .. }
+            | Probe::Tcp { .. }
+            | Probe::Http { .. }
+            | Probe::Service { .. }
+            | Probe::Sessions { .. }
+            | Probe::BackupAge { .. } => continue,
+        };
+        let is_own = path == "{dir}" || path.strip_prefix("{dir}/").is_some_and(is_inside);
+        let what = format!("{path:?} is not inside the product's folder; begin with {{dir}}/");
+        found.unless(is_own, format!("health.check.{i}.probe.{field}"), what);
+    }
+}
+
+fn check_return_codes(codes: &ReturnCodes, found: &mut Found) {
+    let place = "installer.return_codes";
+    check_count(&format!("{place}.success"), codes.success.len(), found);
+    check_count(&format!("{place}.expected"), codes.expected.len(), found);
+    let success = codes.success.iter().enumerate().map(|(i, code)| (format!("{place}.success.{i}"), *code));
+    let expected = codes.expected.iter().enumerate().map(|(i, e)| (format!("{place}.expected.{i}.code"), e.code));
+    let mut seen = BTreeSet::new();
+    for (place, written) in success.chain(expected) {
+        match exit_code(written) {
+            None => {
+                found.unless(false, place, format!("{written} is no exit code: it has 32 bits, signed or unsigned"))
+            }
+            Some(0) => found.unless(false, place, "0 always is success; leave it out"),
+            Some(code) => found.unless(
+                seen.insert(code),
+                place,
+                format!("{written} is there twice, perhaps in its other spelling"),
+            ),
+        }
+    }
 }
 
 fn check_count(list: &str, count: usize, found: &mut Found) {

@@ -70,6 +70,32 @@ fn what_cannot_be_is_shown_on_its_line() {
     ] {
         check(ISACOMPTA, from, to, expected);
     }
+    let coded = |codes: &str| format!("kind = \"msi\"\nreturn_codes = {{ {codes} }}");
+    for (codes, expected) in [
+        ("success = [0]", "`installer.return_codes.success.0`: 0 always is success"),
+        ("success = [4294967296]", "`installer.return_codes.success.0`: 4294967296 is no exit code"),
+        ("success = [-1, 4294967295]", "`installer.return_codes.success.1`: 4294967295 is there twice"),
+        (
+            "success = [5], expected = [{ code = 5, response = \"diskFull\" }]",
+            "`installer.return_codes.expected.0.code`: 5 is",
+        ),
+        ("expected = [{ code = 5, response = \"diskfull\" }]", "did you mean `diskFull`?"),
+    ] {
+        check(ISACOMPTA, "kind = \"zip\"", &coded(codes), expected);
+    }
+    let asked = |probe: &str| format!("[[health.check]]\nname = \"x\"\nprobe = {{ {probe} }}\n[detect]");
+    for (probe, expected) in [
+        ("kind = \"tcp\", address = \"sql\"", "`health.check.0.probe.address`: \"sql\" is no host:port"),
+        ("kind = \"tcp\", addres = \"sql:1\"", "did you mean `address`?"),
+        (
+            "kind = \"file_age\", file = \"/etc/x\", age_minutes_max = 1",
+            "`health.check.0.probe.file`: \"/etc/x\" is not",
+        ),
+        ("kind = \"file_age\", file = \"{dir}/../x\", age_minutes_max = 1", "`health.check.0.probe.file`"),
+        ("kind = \"free_disk\", path = \"{dir}\", mib_min = 0", "`health.check.0.probe.mib_min`"),
+    ] {
+        check(ISACOMPTA, "[detect]", &asked(probe), expected);
+    }
     let twice = "product = \"isacompta\"\nat_least = \"14\"\n[[requires]]\nproduct = \"isacompta\"";
     check(ISAPAYE, "product = \"isacompta\"", twice, "`requires.1.product`: isacompta is there twice");
     check(ISAPAYE, "product = \"isacompta\"", "product = \"isapaye\"", "cannot depend on its own product");

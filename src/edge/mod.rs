@@ -2,6 +2,7 @@
 
 pub mod agent_file;
 pub mod calendar_file;
+pub mod check_file;
 pub mod clock;
 pub mod config;
 pub mod ddi_client;

@@ -1,5 +1,6 @@
 //! A deployment: one release going to one server, one attempt. Its state only moves by the methods here.
 
+use super::check::Unfit;
 use super::decision::Reasons;
 use super::slot::Slot;
 use super::version::{Change, Version};
@@ -55,6 +56,14 @@ pub enum DeploymentState {
         finished_at: DateTime<Utc>,
         why: String,
     },
+    /// The server was found unfit for it before anything was touched. An attempt of this server's, but no failure of the
+    /// release's.
+    Refused {
+        started_at: DateTime<Utc>,
+        finished_at: DateTime<Utc>,
+        unfit: Unfit,
+        why: String,
+    },
     /// The attempt failed and the server's state is not known to be good.
     Failed {
         started_at: Option<DateTime<Utc>>,
@@ -81,6 +90,7 @@ pub struct BadTransition {
 pub enum Closing {
     Installed { observed: Option<Version> },
     RolledBack { why: String },
+    Refused { unfit: Unfit, why: String },
     Failed { why: String },
 }
 
@@ -91,6 +101,7 @@ impl DeploymentState {
             DeploymentState::Running { .. } => "running",
             DeploymentState::Installed { .. } => "installed",
             DeploymentState::RolledBack { .. } => "rolled_back",
+            DeploymentState::Refused { .. } => "refused",
             DeploymentState::Failed { .. } => "failed",
             DeploymentState::Cancelled { .. } => "cancelled",
         }
@@ -101,11 +112,25 @@ impl DeploymentState {
         matches!(self, DeploymentState::Planned | DeploymentState::Running { .. })
     }
 
+    /// Whether it is an attempt that did not end well, for whatever reason.
+    pub fn is_missed(&self) -> bool {
+        match self {
+            DeploymentState::RolledBack { .. } | DeploymentState::Refused { .. } | DeploymentState::Failed { .. } => {
+                true
+            }
+            DeploymentState::Planned
+            | DeploymentState::Running { .. }
+            | DeploymentState::Installed { .. }
+            | DeploymentState::Cancelled { .. } => false,
+        }
+    }
+
     pub fn started_at(&self) -> Option<DateTime<Utc>> {
         match self {
             DeploymentState::Planned | DeploymentState::Cancelled { .. } => None,
             DeploymentState::Running { started_at }
             | DeploymentState::Installed { started_at, .. }
+            | DeploymentState::Refused { started_at, .. }
             | DeploymentState::RolledBack { started_at, .. } => Some(*started_at),
             DeploymentState::Failed { started_at, .. } => *started_at,
         }
@@ -116,6 +141,7 @@ impl DeploymentState {
             DeploymentState::Planned | DeploymentState::Running { .. } => None,
             DeploymentState::Installed { finished_at, .. }
             | DeploymentState::RolledBack { finished_at, .. }
+            | DeploymentState::Refused { finished_at, .. }
             | DeploymentState::Failed { finished_at, .. } => Some(*finished_at),
             DeploymentState::Cancelled { at, .. } => Some(*at),
         }
@@ -142,6 +168,7 @@ impl Deployment {
         let state = match closing {
             Closing::Installed { observed } => DeploymentState::Installed { started_at, finished_at: at, observed },
             Closing::RolledBack { why } => DeploymentState::RolledBack { started_at, finished_at: at, why },
+            Closing::Refused { unfit, why } => DeploymentState::Refused { started_at, finished_at: at, unfit, why },
             Closing::Failed { why } => DeploymentState::Failed { started_at: Some(started_at), finished_at: at, why },
         };
         Ok(Deployment { state, ..self })

@@ -47,6 +47,7 @@ pub enum EventKind {
     Progress,
     Installed,
     RolledBack,
+    Refused,
     Failed,
     Held,
     Late,

@@ -3,6 +3,8 @@
 //! Authors write it as TOML (`manifests/<publisher>/<product>-<version>.toml`); publishing turns it
 //! into the signed JSON document [`SignedManifest`], which is a TUF target of the publisher's repository.
 
+use super::check::Check;
+use super::return_code::{ReturnCodes, Technology};
 use super::version::{Change, Scheme, Version};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -129,11 +131,17 @@ pub enum Installer {
     Msi {
         #[serde(default)]
         arguments: Vec<String>,
+        #[serde(default, skip_serializing_if = "ReturnCodes::is_empty")]
+        return_codes: ReturnCodes,
     },
     /// The package itself is run with these arguments.
     Exe {
         #[serde(default)]
+        technology: Technology,
+        #[serde(default)]
         arguments: Vec<String>,
+        #[serde(default, skip_serializing_if = "ReturnCodes::is_empty")]
+        return_codes: ReturnCodes,
     },
 }
 
@@ -147,7 +155,11 @@ pub struct Health {
     /// Files that must exist in the installed tree.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// Bound of `command`.
     pub timeout_seconds: u32,
+    /// Further questions; `{dir}` in their programs and files is the tree.
+    #[serde(default, rename = "check", skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
 }
 
 /// How to tell which version is installed.

@@ -6,6 +6,7 @@
 pub mod agreement;
 pub mod alert;
 pub mod asker;
+pub mod check;
 pub mod closed;
 pub mod decision;
 pub mod deployment;
@@ -18,6 +19,7 @@ pub mod notice;
 pub mod release;
 pub mod report;
 pub mod request;
+pub mod return_code;
 pub mod rule;
 pub mod schedule;
 pub mod slot;

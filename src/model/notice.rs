@@ -1,6 +1,7 @@
 //! A notice informs a client; it waits in the outbox until the mail server has it.
 
 use super::alert::AlertClass;
+use super::check::Unfit;
 use super::manifest::{Manifest, Text};
 use super::slot::Slot;
 use super::version::Version;
@@ -91,6 +92,12 @@ pub enum Letter {
         installation: Installation,
         why: String,
     },
+    /// Nothing was begun: the server was not fit for it.
+    NotBegun {
+        installation: Installation,
+        unfit: Unfit,
+        why: String,
+    },
     Moved {
         installation: Installation,
         was: Slot,
@@ -141,6 +148,7 @@ impl Letter {
             Letter::MajorInstalled(_) => "major-installed",
             Letter::MajorFailed { .. } => "major-failed",
             Letter::Degraded { .. } => "degraded",
+            Letter::NotBegun { .. } => "not-begun",
             Letter::Moved { .. } => "moved",
             Letter::Cancelled { .. } => "cancelled",
             Letter::Retracted { .. } => "retracted",

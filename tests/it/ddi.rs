@@ -200,6 +200,47 @@ async fn a_failure_is_rolled_back_with_its_reason() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_not_fit_is_no_failure_of_the_release() {
+    site::each(async |site| {
+        site.publish("isacompta", "14.20.003", "minor", "").await;
+        let token = site.target("martin-1").await;
+        site.at("2026-04-29 22:05");
+        report(&site, &token, "14.20.002", "inventory").await;
+        site.get(&offered(&site, &token).await, &token).await.ok();
+        let feedback = format!("{BASE}/deploymentBase/{}/feedback", action(&site).await);
+        let check = r#"noctule.check={"name":"own check","rule":"health-after","verdict":"failed","seen":"exit 1"}"#;
+        let step = json!({"status": {"execution": "proceeding", "details": ["noctule.step=precheck", "no", check]}});
+        site.post(&feedback, &token, &step.to_string()).await.ok();
+        let details = ["noctule.result=refused", "noctule.unfit=sick", "noctule.why=it did not open", check];
+        site.post(&feedback, &token, &closed("failure", &details)).await.ok();
+        assert_eq!(states(&site).await, ["refused"]);
+        assert_eq!(letters(&site).await, ["planned", "failed"]);
+        let filter = EventFilter { server: Some("martin-1".into()), ..EventFilter::default() };
+        let events = site.o.store.events(&filter).await.unwrap();
+        for (kind, said) in
+            [(EventKind::Progress, "step precheck"), (EventKind::Refused, "is unhealthy as it is: it did")]
+        {
+            let event = events.iter().find(|e| e.body.kind == kind).unwrap();
+            assert!(event.body.text.contains(said), "{}", event.body.text);
+            assert_eq!(event.body.reasons[0].text, "own check: failed (exit 1)");
+            assert_eq!(event.body.reasons[0].fr, "own check : échoué (exit 1)");
+        }
+        let alerts = site.o.store.alerts(false).await.unwrap();
+        let alert = alerts.iter().find(|a| a.cause == "sick/martin-1/isacompta").unwrap();
+        assert_eq!(alert.title, "isacompta does not work on martin-1; 14.20.003 was not installed");
+        // The release is not blamed; the server has had its try of tonight.
+        let dawn = "2026-04-29T00:00:00Z".parse().unwrap();
+        assert!(site.o.store.release_outcomes(dawn).await.unwrap().is_empty());
+        assert_eq!(site.o.store.failed_attempts(dawn).await.unwrap().len(), 1);
+        noctule::work::planning::run(&site.o).await.unwrap();
+        let open = site.o.store.open_deployments("martin-1").await.unwrap();
+        assert_eq!(open.len(), 1);
+        assert_eq!((open[0].attempt, open[0].slot.start.to_rfc3339()), (2, "2026-04-30T20:00:00+00:00".into()));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_client_without_inventory_is_believed_and_marked_unobserved() {
     site::each(async |site| {
         site.publish("isacompta", "14.20.003", "minor", "").await;

@@ -84,6 +84,7 @@ impl Action<'_> {
             DeploymentState::Planned
             | DeploymentState::Installed { .. }
             | DeploymentState::RolledBack { .. }
+            | DeploymentState::Refused { .. }
             | DeploymentState::Failed { .. }
             | DeploymentState::Cancelled { .. } => None,
         })

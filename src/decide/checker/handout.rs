@@ -145,6 +145,7 @@ fn is_installed(deployment: &Deployment) -> bool {
         DeploymentState::Planned
         | DeploymentState::Running { .. }
         | DeploymentState::RolledBack { .. }
+        | DeploymentState::Refused { .. }
         | DeploymentState::Failed { .. }
         | DeploymentState::Cancelled { .. } => false,
     }

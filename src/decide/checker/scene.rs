@@ -111,7 +111,9 @@ impl<'a> Scene<'a> {
     /// Attempts of this release on this server that failed.
     pub(super) fn failures(&self, product: &str, version: &Version) -> usize {
         let failed = |deployment: &&Deployment| match deployment.state {
-            DeploymentState::Failed { .. } | DeploymentState::RolledBack { .. } => true,
+            DeploymentState::Failed { .. } | DeploymentState::RolledBack { .. } | DeploymentState::Refused { .. } => {
+                true
+            }
             DeploymentState::Planned
             | DeploymentState::Running { .. }
             | DeploymentState::Installed { .. }
@@ -131,6 +133,7 @@ impl<'a> Scene<'a> {
             DeploymentState::Planned
             | DeploymentState::Installed { .. }
             | DeploymentState::RolledBack { .. }
+            | DeploymentState::Refused { .. }
             | DeploymentState::Failed { .. }
             | DeploymentState::Cancelled { .. } => None,
         })

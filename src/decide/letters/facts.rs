@@ -3,6 +3,7 @@
 use super::Desk;
 use super::markup::{block, line};
 use super::{when, who};
+use crate::model::check::Unfit;
 use crate::model::fleet::Language;
 use crate::model::manifest::Manifest;
 use crate::model::notice::{Installation, Letter, Visit};
@@ -90,6 +91,10 @@ pub fn of(letter: &Letter, language: Language, desk: &Desk) -> (&'static str, Va
         Letter::MajorInstalled(it) => ("major_installed", installed(it)),
         Letter::MajorFailed { installation, why } => ("failed", failed(installation, why, major)),
         Letter::Degraded { installation, why } => ("degraded", failed(installation, why, update)),
+        Letter::NotBegun { installation, unfit, why } => {
+            let words = context! { why => line(why), sick => *unfit == Unfit::Sick };
+            ("not_begun", merge_maps([words, installed(installation)]))
+        }
         Letter::Moved { installation, was, why } => {
             let words = context! {
                 was => when::short_slot(language, *was, installation.zone),
@@ -143,6 +148,8 @@ pub fn clauses(letter: &Letter, language: Language) -> Option<String> {
         Letter::MinorFailed { .. } | Letter::ManualFailed { .. } | Letter::MajorFailed { .. } => {
             &[Rule::HealthAfter, Rule::Gti2h]
         }
+        Letter::NotBegun { unfit: Unfit::Sick, .. } => &[Rule::HealthAfter, Rule::Gti2h],
+        Letter::NotBegun { unfit: Unfit::NotReady, .. } => &[Rule::BackupFirst, Rule::Gti2h],
         Letter::Degraded { .. } => &[Rule::HealthAfter, Rule::Gti2h, Rule::Escalation],
         Letter::ManualPlanned(_) => &[Rule::ManualSlots, Rule::MaintenanceSlots, Rule::Concertation, Rule::ServersOnly],
         Letter::MajorAvailable { .. } => &[Rule::MajorOnRequest, Rule::ServersOnly],

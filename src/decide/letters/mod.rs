@@ -86,6 +86,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         "minor_installed",
         "failed",
         "degraded",
+        "not_begun",
         "manual_planned",
         "major_available",
         "legal_reminder",

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::alert::AlertClass;
+use crate::model::check::Unfit;
 use crate::model::manifest::{Manifest, Text};
 use crate::model::notice::{Consent, Installation, Standing, Visit};
 use crate::model::slot::Slot;
@@ -185,6 +186,22 @@ fn letters() -> Vec<(&'static str, Letter)> {
             Letter::MajorFailed { installation: finished(major(), "2026-05-09T10:30:00Z"), why: why.clone() },
         ),
         ("degraded", Letter::Degraded { installation: finished(minor(), "2026-04-30T05:30:00Z"), why }),
+        (
+            "not_begun_sick",
+            Letter::NotBegun {
+                installation: finished(minor(), "2026-04-29T20:05:00Z"),
+                unfit: Unfit::Sick,
+                why: "the test company does not open".to_owned(),
+            },
+        ),
+        (
+            "not_begun_not_ready",
+            Letter::NotBegun {
+                installation: finished(major(), "2026-05-09T08:05:00Z"),
+                unfit: Unfit::NotReady,
+                why: "open sessions: failed (2 open, 0 allowed)".to_owned(),
+            },
+        ),
         (
             "moved",
             Letter::Moved {

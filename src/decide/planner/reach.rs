@@ -2,7 +2,7 @@
 
 use super::Facts;
 use super::because::Because;
-use crate::model::deployment::{Deployment, DeploymentState};
+use crate::model::deployment::Deployment;
 use crate::model::release::Release;
 use crate::model::version::{Change, Version};
 use std::collections::{BTreeMap, VecDeque};
@@ -139,9 +139,5 @@ pub(super) fn failures<'a, 'r>(
     release: &'r Release,
 ) -> impl DoubleEndedIterator<Item = &'a Deployment> + use<'a, 'r> {
     let (product, version) = (release.product(), release.version());
-    facts.deployments.iter().filter(move |d| {
-        matches!(d.state, DeploymentState::RolledBack { .. } | DeploymentState::Failed { .. })
-            && d.product == product
-            && d.to == *version
-    })
+    facts.deployments.iter().filter(move |d| d.state.is_missed() && d.product == product && d.to == *version)
 }

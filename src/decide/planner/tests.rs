@@ -49,7 +49,7 @@ pub(in crate::decide) fn manifest(product: &str, version: &str, change: Change) 
         installer: Installer::Zip {},
         preserve: Vec::new(),
         services: Vec::new(),
-        health: Health { command: Vec::new(), files: vec!["VERSION".into()], timeout_seconds: 10 },
+        health: Health { command: Vec::new(), files: vec!["VERSION".into()], timeout_seconds: 10, checks: Vec::new() },
         detect: Detect { version_file: "VERSION".into() },
     }
 }

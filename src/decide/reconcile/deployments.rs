@@ -131,7 +131,7 @@ impl Scene<'_> {
             .deployments
             .iter()
             .filter(|d| d.product == decision.product && d.to == plan.version)
-            .filter(|d| matches!(d.state, DeploymentState::RolledBack { .. } | DeploymentState::Failed { .. }))
+            .filter(|d| d.state.is_missed())
             .count();
         let deployment = Deployment {
             id,

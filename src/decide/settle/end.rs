@@ -3,6 +3,7 @@
 use super::{Finished, Heard, Refusal, Said, Scene, Settled, is_running, observes};
 use crate::decide::civil::PROVIDER_ZONE;
 use crate::model::alert::{AlertClass, NewAlert};
+use crate::model::check::Unfit;
 use crate::model::deployment::{Closing, Deployment, DeploymentState};
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::fleet::Server;
@@ -12,8 +13,13 @@ use crate::model::request::{Request, RequestState};
 use crate::model::version::Change;
 
 /// The cause of the alert about a release that fails on a server, whichever attempt it is.
-fn cause(deployment: &Deployment) -> String {
+fn failed_cause(deployment: &Deployment) -> String {
     format!("failed/{}/{}/{}", deployment.server, deployment.product, deployment.to)
+}
+
+/// The cause of the alert about a server that is not fit for what it should run, whichever release that is.
+fn unfit_cause(unfit: Unfit, deployment: &Deployment) -> String {
+    format!("{}/{}/{}", unfit.name(), deployment.server, deployment.product)
 }
 
 impl Scene<'_> {
@@ -32,6 +38,13 @@ impl Scene<'_> {
             let closed = deployment.clone().close(self.now, closing)?;
             self.ended(closed, &state, &mut settled);
         }
+        for event in &mut settled.events {
+            if let Some(deployment) = event.deployment
+                && settled.deployments.iter().any(|d| d.id == deployment)
+            {
+                event.reasons = said.reasons();
+            }
+        }
         settled.state = unobserved.then_some(state);
         Ok(settled)
     }
@@ -49,6 +62,14 @@ impl Scene<'_> {
             DeploymentState::RolledBack { why, .. } => {
                 (EventKind::RolledBack, format!("{name} failed and the old version was restored: {why}"), Some(why))
             }
+            DeploymentState::Refused { unfit: Unfit::Sick, why, .. } => (
+                EventKind::Refused,
+                format!("{name} was not begun, {} is unhealthy as it is: {why}", closed.product),
+                Some(why),
+            ),
+            DeploymentState::Refused { unfit: Unfit::NotReady, why, .. } => {
+                (EventKind::Refused, format!("{name} was not begun, the server is not ready: {why}"), Some(why))
+            }
             DeploymentState::Failed { why, .. } => (EventKind::Failed, format!("{name} failed: {why}"), Some(why)),
             DeploymentState::Planned | DeploymentState::Running { .. } | DeploymentState::Cancelled { .. } => {
                 return; // not an end that follows a hand-out
@@ -57,19 +78,42 @@ impl Scene<'_> {
         settled.events.push(NewEvent::new(self.now, &closed.client, kind, text).about(&closed));
         match why {
             None => {
-                settled.resolved.push(cause(&closed));
+                settled.resolved.push(failed_cause(&closed));
+                settled.resolved.extend([Unfit::Sick, Unfit::NotReady].map(|unfit| unfit_cause(unfit, &closed)));
                 self.fulfil(&closed, state, settled);
             }
             Some(why) => {
-                let word = if kind == EventKind::RolledBack { "rolled back" } else { "failed" };
+                let (product, server) = (&closed.product, &closed.server);
+                let (cause, class, title) = match &closed.state {
+                    DeploymentState::Refused { unfit: unfit @ Unfit::Sick, .. } => (
+                        unfit_cause(*unfit, &closed),
+                        AlertClass::Applications,
+                        format!("{product} does not work on {server}; {} was not installed", closed.to),
+                    ),
+                    DeploymentState::Refused { unfit: unfit @ Unfit::NotReady, .. } => (
+                        unfit_cause(*unfit, &closed),
+                        AlertClass::Systems,
+                        format!("{server} is not ready for {name}; nothing was touched"),
+                    ),
+                    DeploymentState::RolledBack { .. } => {
+                        (failed_cause(&closed), AlertClass::Applications, format!("{name} rolled back on {server}"))
+                    }
+                    DeploymentState::Failed { .. }
+                    | DeploymentState::Planned
+                    | DeploymentState::Running { .. }
+                    | DeploymentState::Installed { .. }
+                    | DeploymentState::Cancelled { .. } => {
+                        (failed_cause(&closed), AlertClass::Applications, format!("{name} failed on {server}"))
+                    }
+                };
                 settled.alerts.push(NewAlert {
-                    cause: cause(&closed),
-                    class: AlertClass::Applications,
+                    cause,
+                    class,
                     client: Some(closed.client.clone()),
                     server: Some(closed.server.clone()),
                     product: Some(closed.product.clone()),
                     deployment: Some(closed.id),
-                    title: format!("{name} {word} on {}", closed.server),
+                    title,
                     text: why.clone(),
                 });
             }
@@ -96,7 +140,19 @@ impl Scene<'_> {
         let word = if why.is_some() { "failed" } else { "installed" };
         // Only what was rolled back is known to run again.
         let degraded = matches!(closed.state, DeploymentState::Failed { .. });
+        let unfit = match closed.state {
+            DeploymentState::Refused { unfit, .. } => Some(unfit),
+            DeploymentState::Planned
+            | DeploymentState::Running { .. }
+            | DeploymentState::Installed { .. }
+            | DeploymentState::RolledBack { .. }
+            | DeploymentState::Failed { .. }
+            | DeploymentState::Cancelled { .. } => None,
+        };
         let letter = match (closed.change, closed.manual, why) {
+            (Change::Major | Change::Minor, _, Some(why)) if let Some(unfit) = unfit => {
+                Letter::NotBegun { installation, unfit, why }
+            }
             (Change::Major | Change::Minor, _, Some(why)) if degraded => Letter::Degraded { installation, why },
             (Change::Major, _, None) => Letter::MajorInstalled(installation),
             (Change::Major, _, Some(why)) => Letter::MajorFailed { installation, why },
@@ -154,10 +210,15 @@ fn closing(deployment: &Deployment, finished: Finished, said: &Said, state: &Ser
         Finished::Success | Finished::None => {
             Closing::Failed { why: format!("reported as installed, but {what_runs}") }
         }
-        Finished::Failure if said.rolled_back() && is_new => {
-            Closing::Failed { why: format!("reported as rolled back, but {what_runs}: {}", said.why()) }
-        }
+        Finished::Failure if (said.rolled_back() || said.refused().is_some()) && is_new => Closing::Failed {
+            why: format!(
+                "reported as {}, but {what_runs}: {}",
+                if said.rolled_back() { "rolled back" } else { "not begun" },
+                said.why()
+            ),
+        },
         Finished::Failure if said.rolled_back() => Closing::RolledBack { why: said.why() },
+        Finished::Failure if let Some(unfit) = said.refused() => Closing::Refused { unfit, why: said.why() },
         Finished::Failure => Closing::Failed { why: said.why() },
     }
 }

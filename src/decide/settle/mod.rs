@@ -164,7 +164,7 @@ impl Scene<'_> {
         let mut settled = Settled::default();
         if let Some(first) = self.deployments.iter().find(|d| d.state.is_open()) {
             let event = NewEvent::new(self.now, &first.client, EventKind::Progress, said.progress(execution));
-            settled.events.push(event.about(first));
+            settled.events.push(event.about(first).reasons(said.reasons()));
         }
         settled
     }

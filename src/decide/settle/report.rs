@@ -1,6 +1,11 @@
 //! What a server reports of an action, and what its details say: lines `noctule.<key>=<value>` are for us, the others
 //! for people.
 
+use crate::model::check::{Answer, Unfit, Verdict};
+use crate::model::decision::{Reason, Reasons};
+
+/// Most answers of checks kept of one report.
+const CHECKS_MAX: usize = 100;
 /// Longest text kept of one report, in characters.
 const TEXT_CHARS_MAX: usize = 500;
 
@@ -40,6 +45,10 @@ pub struct Said {
     pub result: Option<String>,
     pub why: Option<String>,
     pub step: Option<String>,
+    /// Why the server was not fit for it; `NotReady` where an agent gives a word that is not known.
+    pub unfit: Option<Unfit>,
+    /// What the server was asked around the installation, and what it answered.
+    pub checks: Vec<Answer>,
     pub lines: Vec<String>,
 }
 
@@ -52,6 +61,10 @@ impl Said {
                 Some(("result", value)) => said.result = Some(value.to_owned()),
                 Some(("why", value)) => said.why = Some(short(value)),
                 Some(("step", value)) => said.step = Some(short(value)),
+                Some(("unfit", value)) => {
+                    said.unfit = Some(if value == Unfit::Sick.name() { Unfit::Sick } else { Unfit::NotReady });
+                }
+                Some(("check", value)) if said.checks.len() < CHECKS_MAX => said.checks.extend(answer(value)),
                 // What a machine runs is read from its inventory; other keys are for other readers.
                 Some(_) => {}
                 None if line.trim().is_empty() => {}
@@ -64,6 +77,16 @@ impl Said {
     /// Whether the agent says that the old version runs again.
     pub fn rolled_back(&self) -> bool {
         self.result.as_deref() == Some("rolled_back")
+    }
+
+    /// Why the agent says that it touched nothing, if it does.
+    pub fn refused(&self) -> Option<Unfit> {
+        (self.result.as_deref() == Some("refused")).then(|| self.unfit.unwrap_or(Unfit::NotReady))
+    }
+
+    /// What the checks found, for the history.
+    pub fn reasons(&self) -> Reasons {
+        self.checks.iter().map(Answer::reason).collect::<Vec<Reason>>().into()
     }
 
     /// Why it failed, in one sentence.
@@ -92,6 +115,18 @@ impl Said {
         let more = step.chain(self.why.clone()).chain(self.lines.clone());
         short(&std::iter::once(word.to_owned()).chain(more).collect::<Vec<_>>().join("; "))
     }
+}
+
+/// One answer, with its texts kept to their longest; what cannot be read is for other readers.
+fn answer(value: &str) -> Option<Answer> {
+    let Answer { name, rule, verdict } = serde_json::from_str(value).ok()?;
+    let verdict = match verdict {
+        Verdict::Passed { seen } => Verdict::Passed { seen: short(&seen) },
+        Verdict::Failed { seen } => Verdict::Failed { seen: short(&seen) },
+        Verdict::TimedOut { seconds } => Verdict::TimedOut { seconds },
+        Verdict::CannotRun { why } => Verdict::CannotRun { why: short(&why) },
+    };
+    Some(Answer { name: short(&name), rule, verdict })
 }
 
 fn short(text: &str) -> String {
@@ -123,6 +158,28 @@ mod tests {
         );
         // Keys of ours that say nothing here are not told to people.
         check(&["noctule.observed.isacompta=14.20.003"], silent, "proceeding");
+    }
+
+    #[test]
+    fn answers_of_checks_are_read_within_bounds() {
+        let line = |name: &str| {
+            format!(r#"noctule.check={{"name":"{name}","rule":"health-after","verdict":"failed","seen":"a\nb"}}"#)
+        };
+        let said = Said::read(&[line("base"), "noctule.check={".into(), line(&"é".repeat(501))]);
+        let texts: Vec<String> = said.reasons().iter().map(|r| r.text.clone()).collect();
+        assert_eq!(texts[0], "base: failed (a b)");
+        assert_eq!((texts.len(), texts[1].chars().count()), (2, 500 + ": failed (a b)".len()));
+        assert_eq!(Said::read(&vec![line("base"); 101]).checks.len(), 100);
+    }
+
+    #[test]
+    fn what_a_server_was_not_fit_for_is_told_apart() {
+        let refused =
+            |details: &[&str]| Said::read(&details.iter().map(|d| (*d).to_owned()).collect::<Vec<_>>()).refused();
+        assert_eq!(refused(&["noctule.result=refused", "noctule.unfit=sick"]), Some(Unfit::Sick));
+        assert_eq!(refused(&["noctule.result=refused", "noctule.unfit=tired"]), Some(Unfit::NotReady));
+        assert_eq!(refused(&["noctule.result=refused"]), Some(Unfit::NotReady));
+        assert_eq!(refused(&["noctule.result=failed", "noctule.unfit=sick"]), None);
     }
 
     #[test]

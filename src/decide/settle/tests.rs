@@ -156,7 +156,9 @@ fn said(settled: &Settled) -> String {
     said.extend(settled.events.iter().map(|e| format!("event: {}", e.text)));
     said.extend(settled.notices.iter().map(|n| format!("letter {}: {}", n.key, n.letter.name())));
     said.extend(settled.alerts.iter().map(|a| format!("alert {}", a.cause)));
-    said.extend(settled.resolved.iter().map(|cause| format!("resolved {cause}")));
+    // What an installation also ends has a test of its own.
+    let failures = settled.resolved.iter().filter(|cause| cause.starts_with("failed/"));
+    said.extend(failures.map(|cause| format!("resolved {cause}")));
     said.extend(settled.requests.iter().map(|r| format!("request {} {}", r.id, r.state.name())));
     let inventory = settled.state.iter().flat_map(|state| &state.inventory);
     said.extend(inventory.map(|(product, version)| format!("runs {product} {version}")));
@@ -184,6 +186,21 @@ fn what_the_machine_runs_decides() {
         "failure | noctule.result=rolled_back | noctule.why=no disk",
         "settled\n1 failed\nevent: isacompta 14.20.003 failed: reported as rolled back, but the machine says it runs \
          14.20.003: no disk\nletter failed/1: degraded\nalert failed/srv-1/isacompta/14.20.003",
+    );
+    world().check(
+        "failure | noctule.result=refused | noctule.unfit=sick | noctule.why=it does not open",
+        "settled\n1 refused\nevent: isacompta 14.20.003 was not begun, isacompta is unhealthy as it is: it does not open\n\
+         letter failed/1: not-begun\nalert sick/srv-1/isacompta",
+    );
+    world().check(
+        "failure | noctule.result=refused | noctule.why=no backup",
+        "settled\n1 refused\nevent: isacompta 14.20.003 was not begun, the server is not ready: no backup\n\
+         letter failed/1: not-begun\nalert not_ready/srv-1/isacompta",
+    );
+    world().updated().check(
+        "failure | noctule.result=refused | noctule.why=no backup",
+        "settled\n1 failed\nevent: isacompta 14.20.003 failed: reported as not begun, but the machine says it runs \
+         14.20.003: no backup\nletter failed/1: degraded\nalert failed/srv-1/isacompta/14.20.003",
     );
     world().check(
         "failure | exit 3",
@@ -330,4 +347,12 @@ fn silence_ends_it_a_minute_past_its_time_out_and_not_before() {
     planned.deployments[0].state = DeploymentState::Planned;
     assert!(!is_overdue(&planned.deployments[0], 60, at("30T09:00")));
     assert_eq!(said(&planned.with(time_out).unwrap()), "settled");
+}
+
+#[test]
+fn an_installation_ends_every_alert_about_the_product_on_its_server() {
+    let feedback = Feedback { execution: Execution::Closed, finished: Finished::Success, details: Vec::new() };
+    let settled = world().updated().with(|scene| settle(scene, About::Action, &feedback)).unwrap();
+    let causes = ["failed/srv-1/isacompta/14.20.003", "sick/srv-1/isacompta", "not_ready/srv-1/isacompta"];
+    assert_eq!(settled.resolved, causes);
 }

@@ -37,6 +37,23 @@ pub enum Purpose {
     Start,
 }
 
+/// How a program ended that ended by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub status: ExitStatus,
+    /// What it printed, up to [`OUTPUT_BYTES_MAX`].
+    pub out: String,
+    /// What it complained of, up to the same limit.
+    pub err: String,
+}
+
+impl Ended {
+    /// The last line it said that matters: of its complaints, else of what it printed.
+    pub fn said(&self) -> Option<String> {
+        [self.err.trim(), self.out.trim()].into_iter().find(|text| !text.is_empty()).map(last_line)
+    }
+}
+
 /// Runs `argv` in `dir` and returns what it printed, or why that did not work.
 pub async fn run(
     argv: &[String],
@@ -44,6 +61,22 @@ pub async fn run(
     timeout: Duration,
     purpose: Purpose,
 ) -> Result<String, CommandError> {
+    let ended = observe(argv, dir, timeout, purpose).await?;
+    if ended.status.success() {
+        return Ok(ended.out);
+    }
+    let said = ended.said().map(|line| format!(": {line}")).unwrap_or_default();
+    let program = argv.first().cloned().unwrap_or_default();
+    Err(CommandError::Failed { program, status: ended.status, said })
+}
+
+/// Runs `argv` in `dir` and tells how it ended, whatever its code; errors are for what did not end by itself.
+pub async fn observe(
+    argv: &[String],
+    dir: Option<&Path>,
+    timeout: Duration,
+    purpose: Purpose,
+) -> Result<Ended, CommandError> {
     let (program, arguments) = argv.split_first().ok_or(CommandError::Empty)?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());
@@ -66,12 +99,7 @@ pub async fn run(
             return Err(CommandError::TimedOut { program: program.clone(), seconds: timeout.as_secs() });
         }
     };
-    let (out, err) = (out.finish().await, err.finish().await);
-    if status.success() {
-        return Ok(out);
-    }
-    let said = [err.trim(), out.trim()].into_iter().find(|s| !s.is_empty()).map(|s| format!(": {}", last_line(s)));
-    Err(CommandError::Failed { program: program.clone(), status, said: said.unwrap_or_default() })
+    Ok(Ended { status, out: out.finish().await, err: err.finish().await })
 }
 
 fn last_line(text: &str) -> String {

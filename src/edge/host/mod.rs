@@ -4,6 +4,7 @@
 //! written to the [`journal`]. Nothing here decides what to do next: that is `decide::steps`.
 
 pub mod archive;
+pub mod checks;
 pub mod command;
 pub mod disk;
 pub mod entry_name;

@@ -1,14 +1,12 @@
-//! Asks the server about itself: when its last backup ended and how, and whether a product works.
+//! When the server's last backup ended, and how.
 
 use super::command::{self, CommandError, Purpose};
-use super::tree::{TreeError, inside};
 use crate::edge::agent_file::BackupProbe;
-use crate::model::manifest::Health;
 use crate::model::report::Backup;
 use chrono::{DateTime, Utc};
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Most bytes read of a backup's mark file.
@@ -23,17 +21,6 @@ pub enum BackupProbeError {
     Answer { said: String },
     #[error("cannot read the backup's mark {}: {source}", path.display())]
     Mark { path: PathBuf, source: std::io::Error },
-}
-
-/// Why a product was found not to work (`health-after`).
-#[derive(Debug, thiserror::Error)]
-pub enum HealthError {
-    #[error("file {0:?} is missing after the installation")]
-    Missing(String),
-    #[error(transparent)]
-    Path(#[from] TreeError),
-    #[error("the product's own check: {0}")]
-    Command(#[from] CommandError),
 }
 
 /// The last backup, as the probe tells it.
@@ -62,7 +49,8 @@ pub async fn last_backup(probe: &BackupProbe) -> Result<Backup, BackupProbeError
     }
 }
 
-fn parse_mark(text: &str) -> Option<Backup> {
+/// Reads `<RFC 3339 instant> [ok|failed]`.
+pub(super) fn parse_mark(text: &str) -> Option<Backup> {
     let mut words = text.lines().next()?.split_whitespace();
     let finished_at = DateTime::parse_from_rfc3339(words.next()?).ok()?.to_utc();
     let succeeded = match words.next() {
@@ -71,23 +59,6 @@ fn parse_mark(text: &str) -> Option<Backup> {
         Some(_) => return None,
     };
     Some(Backup { finished_at, succeeded })
-}
-
-/// Checks an installed tree: its files are there, and its own command says it works.
-pub async fn health(check: &Health, dir: &Path) -> Result<(), HealthError> {
-    for name in &check.files {
-        if !inside(dir, name)?.is_file() {
-            return Err(HealthError::Missing(name.clone()));
-        }
-    }
-    if check.command.is_empty() {
-        return Ok(());
-    }
-    let shown = dir.display().to_string();
-    let argv: Vec<String> = check.command.iter().map(|part| part.replace("{dir}", &shown)).collect();
-    let timeout = Duration::from_secs(u64::from(check.timeout_seconds));
-    command::run(&argv, Some(dir), timeout, Purpose::Ask).await?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod m0002_planning;
 mod m0003_sharing;
 mod m0010_holds;
 mod m0011_agreements;
+mod m0012_refused;
 
 use sea_orm::DatabaseBackend;
 use sea_orm_migration::prelude::*;
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_sharing::M0003Sharing),
             Box::new(m0010_holds::M0010Holds),
             Box::new(m0011_agreements::M0011Agreements),
+            Box::new(m0012_refused::M0012Refused),
         ]
     }
 }

@@ -16,9 +16,11 @@ use sea_orm::sea_query::{Condition, Expr, ExprTrait};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 use std::collections::BTreeMap;
 
-/// An attempt that is over, in the words of the indexes.
+/// An attempt that is over, in the words of the indexes. One that a server was not fit for says nothing of its release.
 const ENDED: &str = "state IN ('installed', 'rolled_back', 'failed')";
 const FAILED: &str = "state IN ('rolled_back', 'failed')";
+/// An attempt of a server's that did not end well, whosever fault it was.
+const MISSED: &str = "state IN ('rolled_back', 'failed', 'refused')";
 /// Releases one statement asks for.
 const RELEASES_AT_ONCE: usize = 50;
 
@@ -68,10 +70,10 @@ impl Store {
         self.list_few(Condition::all().add(Expr::cust(OPEN_DEPLOYMENT))).await
     }
 
-    /// The deployments that were rolled back or failed at or after `since`, by id.
+    /// The deployments that were rolled back, refused or failed at or after `since`, by id.
     pub async fn failed_attempts(&self, since: DateTime<Utc>) -> Result<Vec<Stored<Deployment>>> {
         let recent = column("finished_at").gte(since.timestamp_millis());
-        self.list_few(Condition::all().add(Expr::cust(FAILED)).add(recent)).await
+        self.list_few(Condition::all().add(Expr::cust(MISSED)).add(recent)).await
     }
 
     /// The requests that are accepted and neither done, cancelled nor expired, by id.

@@ -106,6 +106,7 @@ impl Play {
                 self.failed_on.insert(key);
             }
             DeploymentState::RolledBack { .. }
+            | DeploymentState::Refused { .. }
             | DeploymentState::Failed { .. }
             | DeploymentState::Planned
             | DeploymentState::Running { .. }

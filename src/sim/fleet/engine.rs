@@ -387,7 +387,11 @@ impl Play {
         let all = &mut self.world.site_mut(place).deployments;
         all.retain(|d| d.id != deployment.id);
         match deployment.state {
-            State::Planned | State::Running { .. } | State::RolledBack { .. } | State::Failed { .. } => {
+            State::Planned
+            | State::Running { .. }
+            | State::RolledBack { .. }
+            | State::Refused { .. }
+            | State::Failed { .. } => {
                 let at = all.partition_point(|d| d.id < deployment.id);
                 all.insert(at, deployment.clone());
             }

@@ -66,7 +66,7 @@ pub fn recorded(
         let missing = match &deployment.state {
             DeploymentState::Planned => known.is_none() && !told(format!("planned/{}", deployment.id)),
             DeploymentState::Installed { .. } => !told(format!("installed/{}", deployment.id)),
-            DeploymentState::RolledBack { .. } | DeploymentState::Failed { .. } => {
+            DeploymentState::RolledBack { .. } | DeploymentState::Refused { .. } | DeploymentState::Failed { .. } => {
                 !told(format!("failed/{}", deployment.id))
             }
             DeploymentState::Running { .. } | DeploymentState::Cancelled { .. } => false,

@@ -48,7 +48,12 @@ pub fn manifest(product: &str, version: &Version, change: Change, minutes: u32) 
         installer: Installer::Zip {},
         preserve: Vec::new(),
         services: Vec::new(),
-        health: Health { command: Vec::new(), files: vec!["VERSION".to_owned()], timeout_seconds: 60 },
+        health: Health {
+            command: Vec::new(),
+            files: vec!["VERSION".to_owned()],
+            timeout_seconds: 60,
+            checks: Vec::new(),
+        },
         detect: Detect { version_file: "VERSION".to_owned() },
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
 /// The states a deployment can be in.
-const STATES: [&str; 6] = ["planned", "running", "installed", "rolled_back", "failed", "cancelled"];
+const STATES: [&str; 7] = ["planned", "running", "installed", "rolled_back", "refused", "failed", "cancelled"];
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

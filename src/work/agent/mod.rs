@@ -6,6 +6,7 @@
 //! the server's word. Deliberately not here: windows and calendars (the server's), and any state that is not
 //! in the journal or on the disk.
 
+mod checks;
 mod identity;
 pub mod order;
 mod perform;
@@ -21,6 +22,7 @@ use crate::edge::ddi_client::{DdiClient, DdiError};
 use crate::edge::host::journal::{Journal, JournalError};
 use crate::edge::host::services::Services;
 use crate::edge::host::tree::{Tree, TreeError};
+use crate::model::check::Answer;
 use chrono::{DateTime, Utc};
 use order::When;
 use perform::Trouble;
@@ -108,6 +110,8 @@ pub struct Agent {
     told: Option<(BTreeMap<String, String>, DateTime<Utc>)>,
     /// Product → the file of its tree that names its version.
     version_files: BTreeMap<String, String>,
+    /// Product → how to tell that the version installed works.
+    health: BTreeMap<String, checks::Kept>,
     /// The action last staged, or that cannot be staged; staging is not tried again before its slot.
     staged_action: Option<(String, bool)>,
     /// Held for as long as the agent lives: one agent per state folder.
@@ -148,7 +152,15 @@ impl Agent {
             .ok()
             .and_then(|text| serde_json::from_slice(&text).ok())
             .unwrap_or_default();
+        let mut health: BTreeMap<String, checks::Kept> = std::fs::read(config.state_dir.join("health.json"))
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default();
         for product in &config.products {
+            if let Some(own) = &product.health {
+                let kept = checks::Kept { version: product.version.slug(), health: own.clone() };
+                health.entry(product.name.clone()).or_insert(kept);
+            }
             Tree::new(&config.products_root, &product.name).adopt(&product.version.slug(), &product.directory)?;
             version_files.entry(product.name.clone()).or_insert_with(|| product.version_file.clone());
         }
@@ -161,6 +173,7 @@ impl Agent {
             state: Installation::fold(lines),
             told: None,
             version_files,
+            health,
             staged_action: None,
             _lock: Lock(lock),
             config,
@@ -249,7 +262,7 @@ impl Agent {
         let order = match order::read(&handed) {
             Ok(order) => order,
             Err(why) => {
-                return self.tell_outcome(&handed.id, &[], &Outcome::RolledBack { why }).await;
+                return self.tell_outcome(&handed.id, &[], &[], &Outcome::RolledBack { why }).await;
             }
         };
         match order::when(&handed, &order, self.clock.now()) {
@@ -276,7 +289,7 @@ impl Agent {
         let staged = match self.fetch_ahead(order).await {
             Ok(()) => true,
             Err(Trouble::Later(error)) => return Err(error),
-            Err(Trouble::Fail(why)) => {
+            Err(Trouble::Fail(why) | Trouble::Unfit(_, why)) => {
                 tracing::warn!(action = order.action, why, "cannot be staged; its slot will tell");
                 false
             }
@@ -331,7 +344,8 @@ impl Agent {
                 Next::Report(outcome) => {
                     self.point("reporting")?;
                     let products: Vec<String> = state.order.parts.iter().map(|p| p.product.clone()).collect();
-                    self.tell_outcome(&action, &products, &outcome).await?;
+                    let answers: Vec<Answer> = state.answers().cloned().collect();
+                    self.tell_outcome(&action, &products, &answers, &outcome).await?;
                     self.point("reported")?;
                     self.write_down(Line::Reported { at: self.clock.now() });
                     pass.ended.push((action, outcome));
@@ -378,6 +392,12 @@ impl Agent {
                 tracing::warn!(action, ?step, why, "step failed");
                 self.point(&format!("{step:?} to fail"))?;
                 self.write_down(Line::Failed { at: self.clock.now(), step, why: why.clone() });
+                self.tell_progress(&action, step, &why).await;
+            }
+            Err(Trouble::Unfit(unfit, why)) => {
+                tracing::warn!(action, ?unfit, why, "the server is not fit for it");
+                self.point(&format!("{step:?} to refuse"))?;
+                self.write_down(Line::Unfit { at: self.clock.now(), unfit, why: why.clone() });
                 self.tell_progress(&action, step, &why).await;
             }
             Err(Trouble::Later(error)) => return Err(error),

@@ -2,6 +2,7 @@
 //!
 //! Every step can be begun again after an interruption at any point. No step but `restore` undoes anything.
 
+use super::checks::Kept;
 use super::identity::write_secret;
 use super::source::SourceError;
 use super::staging::forget;
@@ -9,7 +10,7 @@ use super::{Agent, AgentError};
 use crate::decide::steps::{Installation, Line, Step};
 use crate::edge::host::archive::{self, Limits};
 use crate::edge::host::tree::{self, NewVersion, Tree};
-use crate::edge::host::{disk, probes};
+use crate::model::check::Unfit;
 use crate::model::manifest::{Installer, Manifest, SignedManifest};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,6 +20,8 @@ use std::fs::File;
 pub(super) enum Trouble {
     /// It cannot be taken: the installation fails, with this sentence.
     Fail(String),
+    /// The server is not fit for it, and nothing was touched.
+    Unfit(Unfit, String),
     /// Not now; the next pass tries again.
     Later(AgentError),
 }
@@ -38,7 +41,7 @@ impl From<SourceError> for Trouble {
     }
 }
 
-fn fail(error: impl std::fmt::Display) -> Trouble {
+pub(super) fn fail(error: impl std::fmt::Display) -> Trouble {
     Trouble::Fail(error.to_string())
 }
 
@@ -57,7 +60,7 @@ impl Agent {
         }
     }
 
-    fn tree(&self, manifest: &Manifest) -> Tree {
+    pub(super) fn tree(&self, manifest: &Manifest) -> Tree {
         Tree::new(&self.config.products_root, &manifest.product)
     }
 
@@ -79,7 +82,7 @@ impl Agent {
     }
 
     /// Everything that can be known before a service is stopped.
-    async fn precheck(&self, state: &Installation) -> Result<(), Trouble> {
+    async fn precheck(&mut self, state: &Installation) -> Result<(), Trouble> {
         let mut need = self.config.disk.margin_mib << 20;
         let mut installed = self.inventory();
         for signed in &state.manifests {
@@ -104,30 +107,7 @@ impl Agent {
             let unpacked = inspected.await.map_err(fail)?.map_err(refused)?.bytes;
             need = need.saturating_add(unpacked.max(manifest.platform.min_free_disk_mib << 20));
         }
-        self.check_backup(state).await?;
-        let free = disk::free_bytes(&self.config.products_root).map_err(fail)?;
-        if free < need {
-            return Err(Trouble::Fail(format!(
-                "not enough disk: {} MiB free, {} MiB needed",
-                free >> 20,
-                need.div_ceil(1 << 20)
-            )));
-        }
-        Ok(())
-    }
-
-    async fn check_backup(&self, state: &Installation) -> Result<(), Trouble> {
-        let Some(config) = &self.config.backup else {
-            return Err(fail("the agent has no backup probe; add [backup] to agent.toml"));
-        };
-        let backup = probes::last_backup(&config.probe).await.map_err(fail)?;
-        let ended = backup.finished_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-        if !backup.succeeded {
-            return Err(Trouble::Fail(format!("the last backup, which ended at {ended}, failed")));
-        }
-        let too_old = self.clock.since(backup.finished_at).num_minutes() > i64::from(config.age_hours_max) * 60
-            || state.order.backup_not_before.is_some_and(|bound| backup.finished_at < bound);
-        if too_old { Err(Trouble::Fail(format!("the last backup ended at {ended}, too long ago"))) } else { Ok(()) }
+        self.ask_before(state, need).await
     }
 
     async fn quiesce(&self, state: &Installation) -> Result<(), Trouble> {
@@ -168,19 +148,16 @@ impl Agent {
         Ok(())
     }
 
-    async fn check(&self, state: &Installation) -> Result<(), Trouble> {
+    async fn check(&mut self, state: &Installation) -> Result<(), Trouble> {
         for name in services(state).iter().rev() {
             self.services.start(name).await.map_err(fail)?;
             self.point("service started")?;
         }
+        self.ask_after(state).await?;
         for signed in &state.manifests {
             let manifest = &signed.manifest;
             let (product, version) = (&manifest.product, &manifest.version);
-            let tree = self.tree(manifest);
-            probes::health(&manifest.health, &tree.version_dir(&version.slug()))
-                .await
-                .map_err(|e| Trouble::Fail(format!("{product} {version} does not work: {e}")))?;
-            let observed = tree.observed(&manifest.detect.version_file).map_err(fail)?;
+            let observed = self.tree(manifest).observed(&manifest.detect.version_file).map_err(fail)?;
             if observed.as_ref() != Some(version) {
                 let says = observed.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
                 return Err(Trouble::Fail(format!("{product} should be {version} now but says it is {says}")));
@@ -194,6 +171,8 @@ impl Agent {
         for signed in &state.manifests {
             let manifest = &signed.manifest;
             self.version_files.insert(manifest.product.clone(), manifest.detect.version_file.clone());
+            let health = manifest.health.clone();
+            self.health.insert(manifest.product.clone(), Kept { version: manifest.version.slug(), health });
             let (new, old) = (manifest.version.slug(), old_slug(state, signed));
             let keep: Vec<&str> = [Some(new.as_str()), old.as_deref()].into_iter().flatten().collect();
             if let Err(error) = self.tree(manifest).prune(&keep) {
@@ -201,10 +180,15 @@ impl Agent {
             }
             forget(&self.staged(signed));
         }
-        let path = self.config.state_dir.join("version-files.json");
-        let kept = serde_json::to_vec(&self.version_files).map_err(std::io::Error::from);
-        if let Err(error) = kept.and_then(|text| write_secret(&path, &text)) {
-            tracing::warn!(%error, "cannot remember where products keep their version");
+        let known = [
+            ("version-files.json", serde_json::to_vec(&self.version_files)),
+            ("health.json", serde_json::to_vec(&self.health)),
+        ];
+        for (file, text) in known {
+            let path = self.config.state_dir.join(file);
+            if let Err(error) = text.map_err(std::io::Error::from).and_then(|text| write_secret(&path, &text)) {
+                tracing::warn!(file, %error, "cannot remember what is installed");
+            }
         }
         Ok(())
     }
@@ -251,7 +235,7 @@ fn services(state: &Installation) -> Vec<String> {
     names
 }
 
-fn old_slug(state: &Installation, signed: &SignedManifest) -> Option<String> {
+pub(super) fn old_slug(state: &Installation, signed: &SignedManifest) -> Option<String> {
     state.old.get(&signed.manifest.product).cloned().flatten()
 }
 

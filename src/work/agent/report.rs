@@ -6,6 +6,7 @@ use crate::edge::agent_file::version_file;
 use crate::edge::ddi_client::Heard;
 use crate::edge::ddi_client::messages::{ConfigData, Execution, Feedback, FeedbackResult, Finished, Progress, Status};
 use crate::edge::host::{probes, tree::Tree};
+use crate::model::check::Answer;
 use crate::model::version::Version;
 use chrono::TimeDelta;
 use std::collections::BTreeMap;
@@ -80,7 +81,10 @@ impl Agent {
 
     /// Says how far an installation is; a deaf server does not hold it up.
     pub(super) async fn tell_progress(&self, action: &str, step: Step, message: &str) {
-        let details = vec![format!("noctule.step={}", name(step)), message.to_owned()];
+        let mut details = vec![format!("noctule.step={}", name(step)), message.to_owned()];
+        if let Some(state) = &self.state {
+            details.extend(state.answers_of(step).map(told));
+        }
         let mut feedback = self.feedback(Execution::Proceeding, Finished::None, details);
         feedback.status.result.progress =
             FORWARD.iter().position(|s| *s == step).map(|at| Progress { cnt: at as u32 + 1, of: FORWARD.len() as u32 });
@@ -103,6 +107,7 @@ impl Agent {
         &mut self,
         action: &str,
         products: &[String],
+        answers: &[Answer],
         outcome: &Outcome,
     ) -> Result<(), AgentError> {
         self.tell_attributes(true).await?;
@@ -113,6 +118,11 @@ impl Agent {
             Outcome::RolledBack { why } => {
                 details.push(format!("noctule.why={}", sentence(why)));
                 (Finished::Failure, "rolled_back")
+            }
+            Outcome::Refused { unfit, why } => {
+                details.push(format!("noctule.unfit={}", unfit.name()));
+                details.push(format!("noctule.why={}", sentence(why)));
+                (Finished::Failure, "refused")
             }
             Outcome::Failed { why } => {
                 details.push(format!("noctule.why={}", sentence(why)));
@@ -125,6 +135,7 @@ impl Agent {
                 details.push(format!("noctule.observed.{product}={version}"));
             }
         }
+        details.extend(answers.iter().map(told));
         let feedback = self.feedback(Execution::Closed, finished, details);
         let heard = self.ddi()?.feedback(action, &feedback).await?;
         if heard == Heard::Over {
@@ -155,6 +166,11 @@ fn name(step: Step) -> &'static str {
         Step::Commit => "commit",
         Step::Restore => "restore",
     }
+}
+
+/// What a check found, for the history.
+fn told(answer: &Answer) -> String {
+    format!("noctule.check={}", serde_json::to_string(answer).unwrap_or_default())
 }
 
 /// One line of at most 500 characters.

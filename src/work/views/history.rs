@@ -25,7 +25,7 @@ pub struct HistoryRow {
     /// `minor` or `major`.
     pub change: Option<String>,
     pub manual: bool,
-    /// `planned`, `running`, `installed`, `rolled_back`, `failed` or `cancelled`.
+    /// `planned`, `running`, `installed`, `rolled_back`, `refused`, `failed` or `cancelled`.
     pub state: Option<String>,
     /// IANA zone of the site.
     pub zone: String,

@@ -63,11 +63,8 @@ impl<'a> Site<'a> {
 
     /// Failed attempts of a release, the last one first.
     pub fn failed(&self, release: &Release) -> Vec<&'a Deployment> {
-        let failed = |d: &&Deployment| {
-            matches!(d.state, DeploymentState::RolledBack { .. } | DeploymentState::Failed { .. })
-                && d.product == release.product()
-                && d.to == *release.version()
-        };
+        let failed =
+            |d: &&Deployment| d.state.is_missed() && d.product == release.product() && d.to == *release.version();
         let mut failed: Vec<&Deployment> = self.deployments().filter(failed).collect();
         failed.sort_by_key(|d| std::cmp::Reverse(d.id));
         failed

@@ -56,7 +56,9 @@ impl Teller<'_, '_> {
 
     pub(super) fn failed_before(&self, failed: &Deployment) -> Said {
         let why = match &failed.state {
-            DeploymentState::RolledBack { why, .. } | DeploymentState::Failed { why, .. } => why.as_str(),
+            DeploymentState::RolledBack { why, .. }
+            | DeploymentState::Refused { why, .. }
+            | DeploymentState::Failed { why, .. } => why.as_str(),
             DeploymentState::Planned
             | DeploymentState::Running { .. }
             | DeploymentState::Installed { .. }
