@@ -9,6 +9,10 @@ use crate::model::version::Version;
 use chrono::TimeDelta;
 use std::collections::BTreeMap;
 
+/// Minutes until an agent has asked for what may start: it polls within half a minute of its start
+/// (`decide::handout::pause`), and each minute while it waits.
+pub(super) const ASKING_MINUTES: i64 = 1;
+
 /// Share of the observations that a learned duration covers, in percent.
 const PERCENTILE: usize = 95;
 
@@ -68,9 +72,15 @@ impl Durations {
         }
     }
 
-    /// Time a release needs inside its slot: the copy made before, installing it and, should that fail, putting the
-    /// old version back.
+    /// Time that is kept for a release inside its slot: what it takes, and until its agent has asked for it. What fills a
+    /// slot to the minute would be planned into it and never start.
     pub fn need(&self, terms: &Terms, release: &Release) -> TimeDelta {
+        self.takes(terms, release) + TimeDelta::minutes(ASKING_MINUTES)
+    }
+
+    /// Time a release takes once it is handed out: the copy made before, installing it and, should that fail, putting
+    /// the old version back.
+    pub fn takes(&self, terms: &Terms, release: &Release) -> TimeDelta {
         let (install, _) = self.minutes(terms, release);
         let minutes = u64::from(install)
             + u64::from(release.manifest().rollback_minutes)
@@ -115,6 +125,8 @@ mod tests {
         assert_eq!(minutes(&learned("14.20.002", [45; 9])), (30, Source::Estimate));
         assert_eq!(minutes(&learned("14.20.002", [45; 10])), (45, Source::Product(10)));
         // Copy (10) and way back (15) are added.
-        assert_eq!(learned("14.20.003", [5; 10]).need(terms(), &release), TimeDelta::minutes(30));
+        assert_eq!(learned("14.20.003", [5; 10]).takes(terms(), &release), TimeDelta::minutes(30));
+        // And a minute until its agent has asked for it.
+        assert_eq!(learned("14.20.003", [5; 10]).need(terms(), &release), TimeDelta::minutes(31));
     }
 }

@@ -6,6 +6,7 @@
 //! that the client itself is asked to respect is no window. Only an agent that declared [`STAGE_AHEAD`] may look at
 //! an action early, to fetch it.
 
+use super::durations::ASKING_MINUTES;
 use crate::model::agreement::{Agreed, Agreement};
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::report::ServerState;
@@ -42,7 +43,7 @@ pub struct Asking<'a> {
     pub retracted: &'a BTreeSet<i64>,
     /// Deployments that the planner holds for another reason than the backup.
     pub held: &'a BTreeSet<i64>,
-    /// Deployment → minutes it needs, copy and going back included.
+    /// Deployment → minutes it takes, copy and going back included (`decide::durations::Durations::takes`).
     pub minutes: &'a BTreeMap<i64, u32>,
     /// Minutes of a night over which servers spread their starts (`rollout.splay_minutes`).
     pub splay_minutes: u32,
@@ -213,8 +214,9 @@ fn start_of(asking: &Asking, action: &Action, slot: Slot) -> DateTime<Utc> {
         return slot.start;
     };
     let planned = asking.open.iter().filter(|d| d.state == DeploymentState::Planned && d.slot.overlaps(&slot));
-    let needed: u32 = planned.filter_map(|d| asking.minutes.get(&d.id)).sum();
-    let spare = (slot.duration() - TimeDelta::minutes(needed.into())).max(TimeDelta::zero());
+    // Each is asked for before it starts: what the planner kept for that is not spare.
+    let needed: i64 = planned.filter_map(|d| asking.minutes.get(&d.id)).map(|m| i64::from(*m) + ASKING_MINUTES).sum();
+    let spare = (slot.duration() - TimeDelta::minutes(needed)).max(TimeDelta::zero());
     let spread = TimeDelta::minutes(asking.splay_minutes.into()).min(spare / 2);
     slot.start + TimeDelta::seconds(spread.num_seconds() * place(&first.server) / 1000)
 }

@@ -290,16 +290,56 @@ fn what_is_attended_or_agreed_starts_with_its_slot() {
 }
 
 #[test]
+fn what_the_planner_lets_fill_a_slot_is_still_handed_out_when_its_agent_asks() {
+    // One product, and two in a row, in a slot of exactly the time that the planner keeps for them.
+    for server in (0..300).map(|n| format!("srv-{n}")) {
+        for (minutes, offered) in [(59, true), (60, false)] {
+            let mut world = world();
+            world.open = vec![Deployment { server: server.clone(), ..deployment(1, 1, "29T20:00", "29T21:00") }];
+            world.splay_minutes = 600;
+            world.minutes = BTreeMap::from([(1, minutes)]);
+            let before = at("29T19:58");
+            let asks =
+                before + pause(before, &server, &world.open, &world.offer_at(before), &starts(&world.asking(before)));
+            assert!(at("29T20:00") < asks && asks <= at("29T20:01"), "{server}: {asks}");
+            assert_eq!(world.offer_at(asks) != Offer::Nothing, offered, "{server}: {minutes} min, asks at {asks}");
+        }
+        let mut world = world();
+        world.open = vec![
+            Deployment { server: server.clone(), ..deployment(1, 1, "29T20:00", "29T21:00") },
+            Deployment { server: server.clone(), ..deployment(2, 2, "29T20:00", "29T21:00") },
+        ];
+        world.splay_minutes = 600;
+        world.minutes = BTreeMap::from([(1, 29), (2, 29)]);
+        let before = at("29T19:58");
+        let asks =
+            before + pause(before, &server, &world.open, &world.offer_at(before), &starts(&world.asking(before)));
+        assert!(matches!(world.offer_at(asks), Offer::Install(action) if action.id == 1), "{server}");
+        // The first took all of its time, and the second is asked for within a minute.
+        world.open.remove(0);
+        let again = asks + TimeDelta::minutes(29) + TimeDelta::seconds(PAUSE_BUSY_SECONDS);
+        assert!(matches!(world.offer_at(again), Offer::Install(action) if action.id == 2), "{server}");
+    }
+}
+
+#[test]
 fn the_spread_is_bounded_to_the_second_by_half_of_what_is_spare() {
     // A slot of 60 minutes, one product: what is left beside it, halved, is the widest spread.
-    for (needed, splay, widest) in
-        [(0, 30, 30), (0, 31, 30), (20, 30, 20), (20, 19, 19), (59, 30, 0), (60, 30, 0), (61, 30, 0)]
-    {
+    // A minute of it is kept for the agent to ask in.
+    for (needed, splay, widest_seconds) in [
+        (0, 29, 29 * 60),
+        (0, 30, 59 * 30),
+        (20, 30, 39 * 30),
+        (20, 19, 19 * 60),
+        (58, 30, 30),
+        (59, 30, 0),
+        (60, 30, 0),
+        (61, 30, 0),
+    ] {
         let mut world = world();
         world.open = vec![deployment(1, 1, "29T20:00", "29T21:00")];
         world.splay_minutes = splay;
         world.minutes = BTreeMap::from([(1, needed)]);
-        let widest_seconds = if needed == 59 { 30 } else { widest * 60 };
         let found = starts(&world.asking(at("29T19:00")))[0] - at("29T20:00");
         assert_eq!(found.num_seconds(), widest_seconds * place("srv-1") / 1000, "{needed} {splay}");
     }

@@ -64,7 +64,9 @@ pub enum AgreementError {
     SlotOver(String),
     #[error("the slot has {hours} hours, at most {SLOT_HOURS_MAX} are agreed for one installation: check its dates")]
     SlotTooLong { hours: i64 },
-    #[error("{release} needs {need} minutes, backup and rollback included; the slot has {left}: agree on a longer one")]
+    #[error(
+        "{release} needs {need} minutes, start, backup and rollback included; the slot has {left}: agree on a longer one"
+    )]
     SlotTooShort { release: ReleaseId, need: i64, left: i64 },
     #[error("the period ends on {to}, before it begins on {from}")]
     Reversed { from: NaiveDate, to: NaiveDate },

@@ -247,8 +247,8 @@ impl World {
         // A release that is no longer known cannot be handed out any more than one that was withdrawn.
         let standing = |d: &&Deployment| self.releases.get(&d.id).is_some_and(|r| r.retracted.is_none());
         let retracted: BTreeSet<i64> = open.iter().filter(|d| !standing(d)).map(|d| d.id).collect();
-        let need = |r: &Release| self.durations.need(&self.terms, r).num_minutes();
-        let minutes = self.releases.iter().map(|(id, r)| (*id, u32::try_from(need(r)).unwrap_or(u32::MAX))).collect();
+        let takes = |r: &Release| self.durations.takes(&self.terms, r).num_minutes();
+        let minutes = self.releases.iter().map(|(id, r)| (*id, u32::try_from(takes(r)).unwrap_or(u32::MAX))).collect();
         question(&Asking {
             now,
             open,

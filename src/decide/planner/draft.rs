@@ -70,6 +70,12 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Says which slot is left for a retry of a major, or that none is.
+    pub(super) fn say_retry(&mut self, slot: &'a Slot, retry: Option<&'a Slot>) {
+        let said = self.reasons.iter_mut().filter(|said| matches!(said, Because::MajorSlot(of, _) if *of == slot));
+        said.for_each(|said| *said = Because::MajorSlot(slot, retry));
+    }
+
     /// Moves it to another slot; what was said of the old one is said of the new one.
     pub(super) fn move_to(&mut self, facts: &Facts<'a>, slot: &'a Slot) {
         let Some(placed) = self.verdict.plan_mut() else { return };

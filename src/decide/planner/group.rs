@@ -4,6 +4,7 @@ use super::Facts;
 use super::because::{Because, RingStand};
 use super::companion;
 use super::draft::{Draft, Verdict};
+use super::major;
 use super::minor::BACKUP_LEAD;
 use super::slots::{self, Search};
 use crate::decide::almanac::Work;
@@ -239,7 +240,7 @@ fn bind<'a>(
             Order::SameSlot => hold(&mut drafts[i], Because::GroupDoesNotFit(theirs_release)),
         };
     }
-    let together = common_slot(facts, drafts, i, partner);
+    let (together, retry) = common_slot(facts, drafts, i, partner).unzip();
     // What may follow goes after it rather than too late with it.
     if order == Order::MayFollow && together.is_none_or(|slot| is_late_in(drafts, [ours.leader, theirs.leader], slot)) {
         let in_time = |slot: &Slot| ours.deadline.is_none_or(|d| slot.end <= d);
@@ -260,6 +261,7 @@ fn bind<'a>(
         if let Some(placed) = draft.verdict.plan_mut().filter(|p| p.leader == old || p.leader == leader) {
             placed.leader = leader;
             draft.move_to(facts, slot);
+            draft.say_retry(slot, retry.flatten());
         }
     }
     true
@@ -337,8 +339,14 @@ fn after<'a>(facts: &Facts<'a>, draft: &Draft<'a>, after: &Slot) -> Option<&'a S
 const OPENINGS_MAX: usize = 14;
 
 /// The slot both go into: one that every member may go into and that is long enough for all of them; rather in time for
-/// all, then rather behind their canaries, then rather the one a client was told of, then rather early.
-fn common_slot<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], i: usize, partner: usize) -> Option<&'a Slot> {
+/// all, then rather behind their canaries, then rather the one a client was told of, then rather early. Majors go by their
+/// own rule, which keeps another for a retry.
+fn common_slot<'a>(
+    facts: &Facts<'a>,
+    drafts: &[Draft<'a>],
+    i: usize,
+    partner: usize,
+) -> Option<(&'a Slot, Option<&'a Slot>)> {
     let plans = [drafts[i].verdict.plan()?, drafts[partner].verdict.plan()?];
     let leaders = [plans[0].leader, plans[1].leader];
     let members: Vec<&Draft<'a>> =
@@ -351,19 +359,25 @@ fn common_slot<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], i: usize, partner: u
     let behind_canaries = |slot: &Slot| placed().all(|(d, p)| !waits(d) || p.slot.start <= slot.start);
     let promised = |slot: &Slot| releases().any(|r| slots::promised(facts, r) == Some(slot));
     let work = plans[0].work;
+    let agreed = |slot: &Slot| plans.iter().any(|p| p.slot == slot) && slots::opening_of(facts, work, slot).is_none();
+    let suits = |slot: &Slot| {
+        let announced = || releases().all(|r| is_announced(facts, work, r, slot));
+        let kept = || releases().all(|r| slots::kept(facts, work, r, slot).is_some());
+        slots::fits(facts, *slot, need)
+            && releases().all(|r| slots::may_begin(facts, r, slot))
+            && (agreed(slot) || announced() && kept())
+    };
+    if work == Work::Major {
+        let members: Vec<_> = placed().filter_map(|(d, p)| Some((d.release?.as_ref(), p))).collect();
+        return major::group_slot(facts, &members, suits);
+    }
     let openings = facts.almanac.openings(work, facts.now).iter().take(OPENINGS_MAX).map(|o| &o.slot);
     // An agreed slot is none of the contract's openings.
     let mut slots: Vec<&'a Slot> = openings.chain(plans.map(|p| p.slot)).collect();
     slots.sort();
     slots.dedup();
-    let agreed = |slot: &Slot| plans.iter().any(|p| p.slot == slot) && slots::opening_of(facts, work, slot).is_none();
-    slots
-        .into_iter()
-        .filter(|slot| slots::fits(facts, **slot, need))
-        .filter(|slot| releases().all(|r| slots::may_begin(facts, r, slot)))
-        .filter(|slot| agreed(slot) || releases().all(|r| is_announced(facts, work, r, slot)))
-        .filter(|slot| agreed(slot) || releases().all(|r| slots::kept(facts, work, r, slot).is_some()))
-        .max_by_key(|slot| (in_time(slot), behind_canaries(slot), promised(slot), std::cmp::Reverse(slot.start)))
+    let rather = |slot: &Slot| (in_time(slot), behind_canaries(slot), promised(slot), std::cmp::Reverse(slot.start));
+    slots.into_iter().filter(|slot| suits(slot)).max_by_key(|slot| rather(slot)).map(|slot| (slot, None))
 }
 
 /// Whether a contact hears early enough of a manual update in this slot; of one promised it was told before.

@@ -1,7 +1,7 @@
 //! Majors: only on the client's request, in a slot that ends by the latest date (`major-on-request`, `major-notice`).
 
 use super::because::Because;
-use super::draft::{Draft, Verdict};
+use super::draft::{Draft, Placement, Verdict};
 use super::minor::{held, is_spent, placement, settle};
 use super::reach::Reach;
 use super::slots::Search;
@@ -155,6 +155,36 @@ fn leaving_a_retry<'a>(slots: &[&'a Slot]) -> Option<&'a Slot> {
 
 fn spare<'a>(slots: &[&'a Slot], slot: &Slot) -> Option<&'a Slot> {
     slots.iter().find(|s| s.start > slot.start).copied()
+}
+
+/// The slot of a group of majors, and one that is left for a retry, by the rule of a single one: where the client agreed
+/// to, where it was promised, else the last but one of those that end by the earliest of their dates. `suits` says of a
+/// slot whether the whole group may go into it.
+pub(super) fn group_slot<'a>(
+    facts: &Facts<'a>,
+    members: &[(&'a Release, &Placement<'a>)],
+    suits: impl Fn(&Slot) -> bool,
+) -> Option<(&'a Slot, Option<&'a Slot>)> {
+    let by = members.iter().filter_map(|(_, placed)| placed.deadline).min();
+    let suits = |slot: &&'a Slot| by.is_none_or(|by| slot.end <= by) && suits(slot);
+    let openings = facts.almanac.openings(Work::Major, facts.now).iter().map(|opening| &opening.slot);
+    let is_agreed = |slot: &&Slot| slots::opening_of(facts, Work::Major, slot).is_none();
+    let agreed = members.iter().map(|(_, placed)| placed.slot).filter(is_agreed).filter(|slot| suits(slot)).min();
+    let promised = || {
+        let of = |(release, placed): &(&'a Release, &Placement<'a>)| {
+            let deployment = slots::open_deployment(facts, release)?;
+            (deployment.request == placed.request.map(|r| r.id)).then_some(&deployment.slot)
+        };
+        members.iter().filter_map(of).filter(|slot| suits(slot)).min()
+    };
+    let to_come = || openings.clone().filter(|slot| slot.start >= facts.now);
+    let last_but_one = || {
+        let mut last = to_come().rev().filter(|slot| suits(slot));
+        let last = [last.next(), last.next()];
+        last[1].or(last[0])
+    };
+    let slot = agreed.or_else(promised).or_else(last_but_one)?;
+    Some((slot, to_come().find(|retry| retry.start > slot.start && suits(retry))))
 }
 
 /// The first instant of the day after `day` at the site: a slot that ends then still ends on `day`.

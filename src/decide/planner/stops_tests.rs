@@ -213,3 +213,15 @@ fn a_major_ends_by_the_day_that_was_asked_for() {
         world.check("isacompta", expected);
     }
 }
+
+#[test]
+fn what_fills_a_slot_to_the_minute_leaves_its_agent_no_time_to_ask() {
+    // With 15 minutes to go back and 10 for the copy: 119 and 120 of the evening's 120 minutes.
+    for (minutes, expected) in
+        [(94, "planned 15.00.001 15 20:00-15 22:00"), (95, "planned 15.00.001 09 08:00-09 16:00")]
+    {
+        let mut world = major();
+        world.releases[0].signed.manifest.duration_minutes = minutes;
+        world.check("isacompta", expected);
+    }
+}

@@ -425,8 +425,8 @@ fn a_promised_slot_is_kept_while_it_is_admissible() {
 
 #[test]
 fn nothing_starts_that_cannot_end_in_its_slot() {
-    // 30 minutes, 15 to go back and 10 for the copy are needed: at 06:05 they still fit, a minute later they do not.
-    let mut world = World::at("2026-04-30 06:05").minor("14.20.003", "2026-04-29 17:00");
+    // 30 minutes, 15 to go back, 10 for the copy and one for the agent to ask: at 06:04 they fit, a minute later not.
+    let mut world = World::at("2026-04-30 06:04").minor("14.20.003", "2026-04-29 17:00");
     world.check("isacompta", "planned 14.20.003 29 22:00-30 07:00");
     world.now += TimeDelta::minutes(1);
     world.check("isacompta", "planned 14.20.003 30 22:00-01 07:00");

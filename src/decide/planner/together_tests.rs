@@ -260,3 +260,52 @@ fn a_group_keeps_the_night_it_was_promised() {
     }
     world.check("isaged", "planned 3.0.1 29 22:00-30 07:00");
 }
+
+/// Two majors of one group, asked for by two dates on 30 April; each takes so many minutes.
+fn majors(minutes: u32, dates: [&str; 2]) -> World {
+    let mut first = manifest("isacompta", "15.00.001", Change::Major);
+    let mut second = manifest("isaged", "4.0.0", Change::Major);
+    second.installs_with = vec![Companion { product: "isacompta".into(), version: "15.00.001".parse().unwrap() }];
+    (first.duration_minutes, second.duration_minutes) = (minutes, minutes);
+    let mut world = World::at("2026-04-30 10:00")
+        .install("isaged", "3.0.0")
+        .publish(first, PUBLISHED)
+        .publish(second, PUBLISHED)
+        .request("15.00.001", dates[0])
+        .request("4.0.0", dates[1]);
+    (world.requests[1].id, world.requests[1].product) = (2, "isaged".into());
+    world
+}
+
+#[test]
+fn a_group_of_majors_leaves_a_retry_slot_as_late_as_a_single_one_does() {
+    let check = |world: &World, slot: &str| {
+        world.check("isacompta", &format!("planned 15.00.001 {slot}"));
+        world.check("isaged", &format!("planned 4.0.0 {slot}"));
+    };
+    // Two hours for both go into an evening: the last but one slot by the earlier of the dates, a Saturday.
+    check(&majors(34, ["2026-05-16", "2026-05-16"]), "15 20:00-15 22:00");
+    check(&majors(34, ["2026-05-16", "2026-12-16"]), "15 20:00-15 22:00");
+    check(&majors(34, ["2026-12-16", "2026-05-16"]), "15 20:00-15 22:00");
+    // A minute more each, and only Saturdays do, although each by itself fits into an evening.
+    let world = majors(35, ["2026-05-16", "2026-05-16"]);
+    check(&world, "09 08:00-09 16:00");
+    let decisions = world.plan();
+    let texts = decisions.iter().flat_map(|d| d.reasons.iter()).map(|r| r.text.as_str());
+    let retries: Vec<&str> = texts.filter(|text| text.ends_with("left for a retry")).collect();
+    assert_eq!(retries.len(), 2, "{retries:#?}");
+    assert!(retries.iter().all(|text| text.contains("Sat 16 May 08:00 to 16:00")), "{retries:#?}");
+    // Only one is left by the date: that one; none: held, never after it.
+    check(&majors(35, ["2026-05-02", "2026-05-16"]), "02 08:00-02 16:00");
+    let none = majors(400, ["2026-05-16", "2026-05-16"]);
+    none.check("isacompta", "held prerequisites");
+    none.check("isaged", "held prerequisites");
+    // What was promised is kept.
+    let mut promised = majors(34, ["2026-05-16", "2026-05-16"]);
+    for (id, product, version) in [(1, "isacompta", "15.00.001"), (2, "isaged", "4.0.0")] {
+        let slot = ("2026-05-12 20:00", "2026-05-12 22:00");
+        let deployment = deployment(&promised, version, slot, DeploymentState::Planned);
+        promised.deployments.push(Deployment { id, product: product.into(), request: Some(id), ..deployment });
+    }
+    check(&promised, "12 20:00-12 22:00");
+}

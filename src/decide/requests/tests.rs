@@ -173,7 +173,7 @@ fn the_notice_is_counted_and_its_bounds_hold() {
         let period = serde_json::json!([{ "from": "2026-05-01", "to": "2026-05-16", "reason": "paie" }]);
         closed.parts.clients[0].closed = serde_json::from_value(period).unwrap();
         closed.now = utc("2026-04-30 21:00");
-        let need = format!("no maintenance slot (6.1.3) of {} minutes", minutes + 25);
+        let need = format!("no maintenance slot (6.1.3) of {} minutes", minutes + 26);
         closed.refused(ask("isacompta", "15", "2026-05-16"), &need, Some(earliest));
     }
     let mut endless = Story::new();
@@ -296,5 +296,5 @@ fn companions_are_asked_for_together_whichever_names_the_other() {
     let mut long = forward();
     (long.manifest("isapaye").duration_minutes, long.manifest("isacompta").duration_minutes) = (300, 150);
     let refusal = long.answer(&[ledger, payroll], None).unwrap_err();
-    assert!(refusal.why.en.unwrap().contains("of 490 minutes"), "{}", refusal.why.fr);
+    assert!(refusal.why.en.unwrap().contains("of 491 minutes"), "{}", refusal.why.fr);
 }

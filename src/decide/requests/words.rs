@@ -190,11 +190,11 @@ pub(super) fn no_slot(ask: &Ask, need: TimeDelta) -> Text {
     let minutes = need.num_minutes();
     text(
         format!(
-            "no maintenance slot (6.1.3) of {minutes} minutes, backup and rollback included, ends by {}",
+            "no maintenance slot (6.1.3) of {minutes} minutes, start, backup and rollback included, ends by {}",
             ask.before
         ),
         format!(
-            "Aucun créneau de maintenance (6.1.3) de {minutes} minutes, sauvegarde et retour arrière compris, ne se termine avant le {}.",
+            "Aucun créneau de maintenance (6.1.3) de {minutes} minutes, démarrage, sauvegarde et retour arrière compris, ne se termine avant le {}.",
             french(ask.before)
         ),
     )

@@ -97,8 +97,8 @@ impl Play {
         let minutes: BTreeMap<i64, u32> = open
             .iter()
             .filter_map(|d| {
-                let need = self.world.durations().need(&customer.terms, release(d)?).num_minutes();
-                Some((d.id, u32::try_from(need).unwrap_or(u32::MAX)))
+                let takes = self.world.durations().takes(&customer.terms, release(d)?).num_minutes();
+                Some((d.id, u32::try_from(takes).unwrap_or(u32::MAX)))
             })
             .collect();
         let is_held = |d: &&Deployment| held.iter().any(|(product, to)| *product == d.product && *to == d.to);

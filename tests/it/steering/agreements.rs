@@ -43,11 +43,11 @@ async fn what_cannot_be_agreed_is_refused_in_words_and_changes_nothing() {
             (with(good(), "from", "soon"), 400, "\"soon\" is no time"),
             (with(good(), "from", "2026-05-04"), 422, "needs the time as well"),
             (with(good(), "by", " "), 400, "who agrees is missing"),
-            // One minute either side of each bound: order, past, length for 30 + 15 minutes and 10 for the backup.
+            // One minute either side of each bound: order, past, length for 30 + 15 minutes, 10 for the backup, one to start.
             (slot("2026-05-04T20:00", "2026-05-04T20:00"), 422, "not after its start"),
             (slot("2026-04-29T15:00", "2026-04-29T17:00"), 422, "the slot was over on Wed 29 Apr 2026 17:00"),
-            (slot("2026-04-29T15:00", "2026-04-29T17:54"), 422, "needs 55 minutes, backup and rollback included; the slot has 54"),
-            (slot("2026-05-04T20:00", "2026-05-04T20:54"), 422, "isacompta 14.20.003 needs 55 minutes"),
+            (slot("2026-04-29T15:00", "2026-04-29T17:55"), 422, "needs 56 minutes, start, backup and rollback included; the slot has 55"),
+            (slot("2026-05-04T20:00", "2026-05-04T20:55"), 422, "isacompta 14.20.003 needs 56 minutes"),
             (slot("2026-05-04T20:00", "2026-06-04T20:00"), 422, "at most 96 are agreed"),
             (closed("2026-05-10", "2026-05-09"), 422, "ends on 2026-05-09, before it begins on 2026-05-10"),
             (closed("2026-04-20", "2026-04-28"), 422, "2026-04-28 has passed"),
@@ -69,8 +69,8 @@ async fn what_cannot_be_agreed_is_refused_in_words_and_changes_nothing() {
         says(&agree(&site, &staff, &nowhere).await, 400, "which client");
         assert_eq!(site.kept().await, before);
         for body in [
-            slot("2026-05-04T20:00", "2026-05-04T20:55"),
-            slot("2026-04-29T15:00", "2026-04-29T17:55"),
+            slot("2026-05-04T20:00", "2026-05-04T20:56"),
+            slot("2026-04-29T15:00", "2026-04-29T17:56"),
             slot("2026-05-04T18:00:00Z", "2026-05-04T22:00"),
             closed("2026-04-29", "2026-04-29"),
             notice("isacompta", "15.00.001", "2026-04-29"),

@@ -87,7 +87,8 @@ impl<'a> Site<'a> {
     pub fn need(&self, release: &Release) -> TimeDelta {
         let (minutes, _) = self.case.parts.durations.minutes(self.terms, release);
         let all = minutes + release.manifest().rollback_minutes + self.terms.schedule.backup.reserve_minutes;
-        TimeDelta::minutes(all.into())
+        // The last is until its agent has asked for it.
+        TimeDelta::minutes(i64::from(all) + 1)
     }
 
     /// Whether the client has closed on a day that the slot touches, and not agreed to it.

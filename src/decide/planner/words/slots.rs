@@ -1,11 +1,13 @@
 //! Slots in words: which fit, which do not, and what the backup says.
 
 use super::{Said, Teller, day};
-use crate::decide::durations::Source;
+use crate::decide::durations::{Durations, Source};
+use crate::decide::terms::Terms;
 use crate::model::agreement::{Agreed, Agreement};
 use crate::model::fleet::Language;
+use crate::model::release::Release;
 use crate::model::slot::Slot;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 impl Teller<'_, '_> {
     pub(super) fn deadline(&self, deadline: DateTime<Utc>) -> Said {
@@ -64,7 +66,7 @@ impl Teller<'_, '_> {
     }
 
     pub(super) fn major_slot(&self, slot: &Slot, spare: Option<&Slot>) -> Said {
-        let (minutes, source) = self.minutes();
+        let (minutes, source) = self.minutes(Durations::takes);
         let (rest, reste) = match spare {
             Some(spare) => (
                 format!("{} is left for a retry", self.span(spare)),
@@ -80,27 +82,27 @@ impl Teller<'_, '_> {
     }
 
     pub(super) fn too_short(&self, slot: &Slot) -> Said {
-        let (minutes, source) = self.minutes();
+        let (minutes, source) = self.minutes(Durations::need);
         let left = (slot.end - slot.start.max(self.facts.now)).num_minutes();
         let (learned, appris) = source_words(source);
         (
             format!(
-                "{} needs {minutes} min with copy and rollback{learned}; {} leaves {left}",
+                "{} needs {minutes} min with start, copy and rollback{learned}; {} leaves {left}",
                 self.it(),
                 self.span(slot)
             ),
             format!(
-                "{} demande {minutes} min, copie et retour arrière compris{appris} ; le créneau {} n'en laisse que {left}",
+                "{} demande {minutes} min, démarrage, copie et retour arrière compris{appris} ; le créneau {} n'en laisse que {left}",
                 self.it(),
                 self.entre(slot)
             ),
         )
     }
 
-    /// Minutes the release needs in its slot, and where its own duration comes from.
-    fn minutes(&self) -> (i64, Source) {
+    /// Minutes of the release in its slot, and where its own duration comes from.
+    fn minutes(&self, of: impl Fn(&Durations, &Terms, &Release) -> TimeDelta) -> (i64, Source) {
         let facts = self.facts;
-        let of = |r| (facts.durations.need(facts.terms, r).num_minutes(), facts.durations.minutes(facts.terms, r).1);
+        let of = |r| (of(facts.durations, facts.terms, r).num_minutes(), facts.durations.minutes(facts.terms, r).1);
         self.release.map_or((0, Source::Estimate), of)
     }
 
