@@ -39,7 +39,7 @@ pub struct AgentConfig {
     pub backup: Option<BackupConfig>,
     /// Services a release may ask to stop, by name.
     #[serde(default, rename = "service")]
-    pub services: BTreeMap<String, ServiceCommands>,
+    pub services: BTreeMap<String, ServiceConfig>,
     /// What else has to be true before an installation, or works before and has to work after.
     #[serde(default, rename = "check")]
     pub checks: Vec<Check>,
@@ -133,18 +133,51 @@ fn service_manager() -> String {
     services::MANAGER.to_owned()
 }
 
-/// How one service is stopped and started: programs with their arguments, never a shell line.
-/// Both have to succeed when there is nothing to do.
+/// How one service is stopped and started.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServiceCommands {
-    pub stop: Vec<String>,
-    pub start: Vec<String>,
-    #[serde(default = "minute")]
+#[serde(try_from = "ServiceFields")]
+pub struct ServiceConfig {
+    pub control: ServiceControl,
+    /// Bound of stopping, and of starting.
     pub timeout_seconds: u32,
 }
 
-impl ServiceCommands {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServiceControl {
+    /// Programs with their arguments, never a shell line. Both have to succeed when there is nothing to do.
+    Commands { stop: Vec<String>, start: Vec<String> },
+    /// A unit of systemd, by name.
+    Unit { unit: String },
+}
+
+/// `[service.…]` as written: either `unit`, or `stop` and `start`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServiceFields {
+    unit: Option<String>,
+    stop: Option<Vec<String>>,
+    start: Option<Vec<String>>,
+    #[serde(default = "minute")]
+    timeout_seconds: u32,
+}
+
+impl TryFrom<ServiceFields> for ServiceConfig {
+    type Error = &'static str;
+
+    fn try_from(fields: ServiceFields) -> Result<ServiceConfig, &'static str> {
+        let control = match (fields.unit, fields.stop, fields.start) {
+            (Some(_), None, None) if cfg!(windows) => {
+                return Err("a unit is systemd's; name the programs stop and start");
+            }
+            (Some(unit), None, None) => ServiceControl::Unit { unit },
+            (None, Some(stop), Some(start)) => ServiceControl::Commands { stop, start },
+            _ => return Err("a service needs either unit, or both stop and start"),
+        };
+        Ok(ServiceConfig { control, timeout_seconds: fields.timeout_seconds })
+    }
+}
+
+impl ServiceConfig {
     pub fn timeout(&self) -> Duration {
         Duration::from_secs(u64::from(self.timeout_seconds))
     }
@@ -200,8 +233,14 @@ fn check(config: &AgentConfig) -> Result<(), String> {
         return Err("poll: min_seconds has to be at least 1 and at most max_seconds".to_owned());
     }
     for (name, service) in &config.services {
-        if service.stop.is_empty() || service.start.is_empty() {
-            return Err(format!("service.{name}: start and stop each need a program"));
+        match &service.control {
+            ServiceControl::Commands { stop, start } if stop.is_empty() || start.is_empty() => {
+                return Err(format!("service.{name}: start and stop each need a program"));
+            }
+            ServiceControl::Unit { unit } if !check_file::is_service(unit) => {
+                return Err(format!("service.{name}: {unit:?} is no name of a unit"));
+            }
+            ServiceControl::Commands { .. } | ServiceControl::Unit { .. } => {}
         }
         check_timeout(&format!("service.{name}"), service.timeout_seconds)?;
     }
@@ -317,6 +356,14 @@ directory = "/opt/isacompta"
             ("https://noctule.example.net", "ftp://x", "has to be https"),
             ("name = \"isacompta\"", "name = \"../x\"", "a-z"),
             ("stop = [\"systemctl\", \"stop\", \"isacompta\"]", "stop = []", "need a program"),
+            (
+                "stop = [",
+                "unit = \"isacompta\"\nstop = [",
+                "agent.toml:7:1: a service needs either unit, or both stop and start",
+            ),
+            ("stop = [\"systemctl\", \"stop\", \"isacompta\"]", "", "either unit, or both"),
+            ("[backup]", "[service.x]\nunit = \"--now\"\n[backup]", "service.x: \"--now\" is no name of a unit"),
+            ("[backup]", "[service.x]\nunit = \"x\"\ntimeout_seconds = 0\n[backup]", "service.x: timeout_seconds"),
             ("state_dir", "state_dri", "agent.toml:3:1: unknown field"),
             ("file = \"/var", "fiel = \"/var", "did you mean `file`"),
             ("file = \"/var/backups/last\"", "age_hours_max = 1", "either command or file"),

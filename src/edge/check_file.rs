@@ -92,7 +92,7 @@ fn is_http(text: &str) -> bool {
 }
 
 /// A name that no service manager could take for one of its options.
-fn is_service(name: &str) -> bool {
+pub(super) fn is_service(name: &str) -> bool {
     !name.trim().is_empty() && !name.starts_with('-') && !name.contains(['\0', '\n'])
 }
 

@@ -158,7 +158,8 @@ impl Collected {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 
@@ -186,8 +187,18 @@ mod tests {
 
     #[tokio::test]
     async fn what_outlives_its_time_ends_with_its_children() {
+        let deaf = "trap '' TERM INT HUP; while :; do sleep 1000; done";
+        for script in [
+            "sleep 1000 & echo $! > pid; wait".to_owned(),
+            // A grandchild that is deaf to every request to end, and whose parent is gone.
+            format!("sh -c \"sh -c \\\"{deaf}\\\" & echo \\$! > pid\"; trap '' TERM; sleep 1000"),
+        ] {
+            ends_with_its_children(&script).await;
+        }
+    }
+
+    async fn ends_with_its_children(script: &str) {
         let dir = tempfile::tempdir().unwrap();
-        let script = "sleep 1000 & echo $! > pid; wait";
         let error = run(&sh(script), Some(dir.path()), Duration::from_millis(400), Purpose::Ask).await.unwrap_err();
         assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
         let pid = std::fs::read_to_string(dir.path().join("pid")).unwrap();

@@ -6,7 +6,7 @@
 //! reports.
 
 use super::Agent;
-use super::perform::{Trouble, fail};
+use super::perform::{Trouble, fail, services};
 use crate::decide::steps::{Installation, Line, Step};
 use crate::edge::host::checks::{self, Patience, Place};
 use crate::edge::host::command::CommandError;
@@ -82,8 +82,9 @@ impl Agent {
             }
             found.extend(answers.into_iter().map(|answer| of_product(product, &version.slug(), answer)));
         }
+        let started = self.services.checks(&services(state));
         let still = self.config.checks.iter().filter(|check| check.when().is_after());
-        let answers = checks::ask_all(still, self.place(None, Patience::WhileStarting)).await;
+        let answers = checks::ask_all(started.iter().chain(still), self.place(None, Patience::WhileStarting)).await;
         if let Some(bad) = answers.iter().find(|answer| !answer.verdict.is_passed()) {
             trouble.get_or_insert(format!("something does not work after the installation: {bad}"));
         }

@@ -166,7 +166,7 @@ impl Agent {
         }
         let (journal, lines) = Journal::open(&config.state_dir.join("journal.jsonl"))?;
         Ok(Agent {
-            services: Services::new(config.services.clone()),
+            services: Services::new(config.services.clone(), config.service_manager.clone()),
             ddi: None,
             source: None,
             journal,

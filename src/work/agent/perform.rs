@@ -9,6 +9,7 @@ use super::staging::forget;
 use super::{Agent, AgentError};
 use crate::decide::steps::{Installation, Line, Step};
 use crate::edge::host::archive::{self, Limits};
+use crate::edge::host::services::ServiceError;
 use crate::edge::host::tree::{self, NewVersion, Tree};
 use crate::model::check::Unfit;
 use crate::model::manifest::{Installer, Manifest, SignedManifest};
@@ -92,7 +93,13 @@ impl Agent {
                 Installer::Msi { .. } => return Err(fail("installer kind msi is not supported on this system")),
                 Installer::Exe { .. } => return Err(fail("installer kind exe is not supported on this system")),
             }
-            self.services.check_known(&manifest.services).map_err(fail)?;
+            self.services.check_known(&manifest.services).await.map_err(|error| match error {
+                // A manifest may name what no server has: then the release is to blame.
+                ServiceError::Unknown(_) => fail(error),
+                ServiceError::NotLoaded { .. } | ServiceError::Command { .. } => {
+                    Trouble::Unfit(Unfit::NotReady, error.to_string())
+                }
+            })?;
             tree::patterns(&manifest.preserve).map_err(fail)?;
             let anywhere = std::path::Path::new("");
             for name in manifest.health.files.iter().chain([&manifest.detect.version_file]) {
@@ -225,7 +232,7 @@ impl Agent {
 }
 
 /// Each service of the group once, in the order of the manifests.
-fn services(state: &Installation) -> Vec<String> {
+pub(super) fn services(state: &Installation) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for name in state.manifests.iter().flat_map(|signed| &signed.manifest.services) {
         if !names.contains(name) {

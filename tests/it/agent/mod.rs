@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
 mod checks;
+#[cfg(unix)]
+mod services;
 mod world;
 
 use crate::hostile::writer::{Raw, raw, stored, zip_of};

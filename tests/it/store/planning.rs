@@ -217,7 +217,7 @@ async fn open_alerts_are_found_by_many_causes() {
 
 /// Takes a database back to the tables of the first version, rows and all.
 const FIRST_VERSION: &str = "DROP INDEX deployment_ended; DROP INDEX deployment_failed; DROP INDEX deployment_installed; \
-    DROP INDEX request_accepted; DROP INDEX agreement_by_slot_end; \
+    DROP INDEX request_accepted; DROP INDEX agreement_by_slot_end; DROP INDEX deployment_missed; \
     ALTER TABLE deployment DROP COLUMN started_at; ALTER TABLE deployment DROP COLUMN finished_at; \
     ALTER TABLE request DROP COLUMN state; ALTER TABLE agreement DROP COLUMN slot_end; DROP TABLE shared_text; DROP TABLE hold; DROP TABLE resumption; \
     DELETE FROM seaql_migrations WHERE version <> 'm0001_nouns'";
