@@ -1,13 +1,11 @@
 //! Slots in words: which fit, which do not, and what the backup says.
 
 use super::{Said, Teller, day};
-use crate::decide::durations::{Durations, Source};
-use crate::decide::terms::Terms;
+use crate::decide::durations::Source;
 use crate::model::agreement::{Agreed, Agreement};
 use crate::model::fleet::Language;
-use crate::model::release::Release;
 use crate::model::slot::Slot;
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 impl Teller<'_, '_> {
     pub(super) fn deadline(&self, deadline: DateTime<Utc>) -> Said {
@@ -66,7 +64,7 @@ impl Teller<'_, '_> {
     }
 
     pub(super) fn major_slot(&self, slot: &Slot, spare: Option<&Slot>) -> Said {
-        let (minutes, source) = self.minutes(Durations::takes);
+        let (minutes, source) = self.minutes();
         let (rest, reste) = match spare {
             Some(spare) => (
                 format!("{} is left for a retry", self.span(spare)),
@@ -82,7 +80,7 @@ impl Teller<'_, '_> {
     }
 
     pub(super) fn too_short(&self, slot: &Slot) -> Said {
-        let (minutes, source) = self.minutes(Durations::need);
+        let (minutes, source) = self.minutes();
         let left = (slot.end - slot.start.max(self.facts.now)).num_minutes();
         let (learned, appris) = source_words(source);
         (
@@ -99,10 +97,10 @@ impl Teller<'_, '_> {
         )
     }
 
-    /// Minutes of the release in its slot, and where its own duration comes from.
-    fn minutes(&self, of: impl Fn(&Durations, &Terms, &Release) -> TimeDelta) -> (i64, Source) {
-        let facts = self.facts;
-        let of = |r| (of(facts.durations, facts.terms, r).num_minutes(), facts.durations.minutes(facts.terms, r).1);
+    /// Minutes the release needs of its slot, and where its own duration comes from.
+    fn minutes(&self) -> (i64, Source) {
+        let (terms, durations) = (self.facts.terms, self.facts.durations);
+        let of = |r| (durations.need(terms, r).num_minutes(), durations.minutes(terms, r).1);
         self.release.map_or((0, Source::Estimate), of)
     }
 
