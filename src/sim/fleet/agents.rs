@@ -15,10 +15,8 @@ use crate::model::slot::Slot;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Minutes until an agent that was given nothing in its slot asks again: soon where its client's line is busy, rarely
-/// where something else stops it, which does not pass by itself.
-const AGAIN_MINUTES: i64 = 60;
-const AGAIN_BUSY_MINUTES: i64 = 20;
+/// Minutes until an agent that was given nothing in its slot asks again.
+const AGAIN_MINUTES: i64 = 20;
 
 impl Play {
     /// What time will bring the server: its agent polls when its slots begin and is told then when its own start comes;
@@ -57,20 +55,19 @@ impl Play {
         if open.is_empty() {
             return;
         }
-        let line_busy = self.is_line_busy(place);
-        let (offer, start) = self.offer(place, &open, &held, line_busy);
+        let (offer, start) = self.offer(place, &open, &held);
         match offer {
             Offer::Install(action) if !action.is_running() => self.start(place, &action.deployments),
             Offer::Install(_) | Offer::Stop(_) => {}
             Offer::Nothing | Offer::Stage(..) => {
-                let again = now + TimeDelta::minutes(if line_busy { AGAIN_BUSY_MINUTES } else { AGAIN_MINUTES });
+                let again = now + TimeDelta::minutes(AGAIN_MINUTES);
                 self.poll_again(place, start.filter(|start| *start < again).unwrap_or(again));
             }
         }
     }
 
     /// Asks again while a planned slot lasts.
-    pub(super) fn poll_again(&mut self, place: usize, at: DateTime<Utc>) {
+    fn poll_again(&mut self, place: usize, at: DateTime<Utc>) {
         let waits = self.world.site(place).planned().any(|d| d.slot.start <= at && at < d.slot.end);
         if waits && self.lives[place].polls.insert(at) {
             self.at(at, Task::Poll(place));
@@ -92,7 +89,7 @@ impl Play {
     }
 
     /// What the orchestrator offers now, and when the server may next start something.
-    fn offer(&self, place: usize, open: &[Deployment], held: &Held, line_busy: bool) -> (Offer, Option<DateTime<Utc>>) {
+    fn offer(&self, place: usize, open: &[Deployment], held: &Held) -> (Offer, Option<DateTime<Utc>>) {
         let (site, customer) = (self.world.site(place), self.world.customer(place));
         let release = |d: &Deployment| self.world.release(&d.product, &d.to);
         let retracted: BTreeSet<i64> =
@@ -106,6 +103,12 @@ impl Play {
             .collect();
         let is_held = |d: &&Deployment| held.iter().any(|(product, to)| *product == d.product && *to == d.to);
         let held: BTreeSet<i64> = open.iter().filter(is_held).map(|d| d.id).collect();
+        let running_beside = customer
+            .sites
+            .clone()
+            .filter(|other| *other != place)
+            .filter(|other| self.world.site(*other).deployments.iter().any(is_running))
+            .count();
         let asking = Asking {
             now: self.now,
             open,
@@ -116,17 +119,9 @@ impl Play {
             minutes: &minutes,
             splay_minutes: customer.terms.schedule.rollout.splay_minutes,
             agreements: &customer.agreements,
-            line_busy,
+            line_busy: running_beside >= customer.terms.schedule.rollout.line_installs_max as usize,
         };
         (handout::offer(&asking), handout::next_start(&asking))
-    }
-
-    /// Whether as many of the client's other servers install as its line carries.
-    fn is_line_busy(&self, place: usize) -> bool {
-        let customer = self.world.customer(place);
-        let beside = customer.sites.clone().filter(|other| *other != place);
-        let running = beside.filter(|other| self.world.site(*other).deployments.iter().any(is_running)).count();
-        running >= customer.terms.schedule.rollout.line_installs_max as usize
     }
 
     fn start(&mut self, place: usize, deployments: &[Deployment]) {

@@ -30,8 +30,6 @@ use std::sync::Arc;
 
 /// Site-local minute of the day at which a working day's backup ends: 20:30.
 const BACKUP_MINUTE: i64 = 20 * 60 + 30;
-/// Minutes from a backup made by hand to the next poll of its server's agent.
-const AFTER_BACKUP_MINUTES: i64 = 5;
 /// Hours after which a failed backup that is repaired in the night has been.
 const REPAIR_HOURS: i64 = 5;
 
@@ -314,7 +312,6 @@ impl Play {
         let server = self.world.server(place).id.clone();
         self.tell(Some(place), || format!("{server}: a backup was made"));
         self.plan(place);
-        self.poll_again(place, self.now + TimeDelta::minutes(AFTER_BACKUP_MINUTES));
     }
 
     /// Plans every server that something may have changed for.
