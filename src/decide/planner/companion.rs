@@ -6,12 +6,11 @@ use super::because::Because;
 use super::draft::{Draft, Placement, Verdict};
 use super::group::Barred;
 use super::minor;
+use super::reach::outstanding;
 use super::slots::Search;
 use crate::decide::almanac::Work;
 use crate::model::manifest::Companion;
 use crate::model::release::Release;
-use crate::model::version::Version;
-use std::sync::Arc;
 
 /// What has to be left aside, and what is drafted then, for one release that waits for its companion to go in time.
 /// `attempt` drafts and joins, leaving releases aside.
@@ -46,16 +45,6 @@ pub(super) fn older<'a>(
     })
 }
 
-/// The releases of a product that are out, were not withdrawn and are newer than what is installed; oldest first.
-fn outstanding<'a>(
-    facts: &Facts<'a>,
-    product: &str,
-    installed: &'a Version,
-) -> impl Iterator<Item = &'a Arc<Release>> + Clone + use<'a> {
-    let (all, now) = (facts.catalog.get(product).map_or(&[][..], Vec::as_slice), facts.now);
-    all.iter().filter(move |r| r.version() > installed && r.retracted.is_none() && r.published_at() <= now)
-}
-
 /// The draft of the companion's product that goes by itself, in whichever version.
 fn minor_of<'d, 'a>(drafts: &'d [Draft<'a>], companion: &Companion) -> Option<&'d Draft<'a>> {
     let goes = |d: &&Draft| d.verdict.plan().is_some_and(|placed| placed.request.is_none());
@@ -85,8 +74,7 @@ fn is_better<'a>(
 fn meets_older(facts: &Facts, release: &Release, placed: &Placement) -> bool {
     let Some(installed) = facts.state.inventory.get(release.product()) else { return false };
     let older = outstanding(facts, release.product(), installed).filter(|r| r.version() <= release.version());
-    let mut due = older.filter_map(|r| minor::deadline(facts, r)).filter(|due| facts.now < *due);
-    due.all(|due| placed.slot.end <= due)
+    older.filter_map(|r| minor::deadline_to_come(facts, r)).all(|due| placed.slot.end <= due)
 }
 
 /// Whether each deadline that the newer companion met is met by the older, or by the newer in a night after it. Where

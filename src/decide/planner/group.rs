@@ -6,6 +6,7 @@ use super::companion;
 use super::draft::{Draft, Verdict};
 use super::major;
 use super::minor::BACKUP_LEAD;
+use super::reach;
 use super::slots::{self, Search};
 use crate::decide::almanac::Work;
 use crate::model::manifest::{Companion, Requirement};
@@ -72,7 +73,11 @@ pub(super) fn fall_back<'a>(
                         Verdict::Held(Some(_)) => {
                             matches!(d.reasons.last(), Some(Because::BackupMissing(_))) && none_goes()
                         }
-                        _ => false,
+                        Verdict::UpToDate
+                        | Verdict::Running
+                        | Verdict::Waiting
+                        | Verdict::Held(None)
+                        | Verdict::OutOfScope => false,
                     };
                     if next.iter().any(|d| d.product == product && goes(d)) {
                         return Some((with, next));
@@ -92,10 +97,7 @@ fn has_another(facts: &Facts, draft: &Draft) -> bool {
     let (Some(release), Some(installed)) = (draft.release, facts.state.inventory.get(draft.product)) else {
         return false;
     };
-    let all = facts.catalog.get(draft.product).map_or(&[][..], Vec::as_slice);
-    all.iter()
-        .filter(|r| installed < r.version() && r.version() != release.version())
-        .any(|r| r.retracted.is_none() && r.published_at() <= facts.now)
+    reach::outstanding(facts, draft.product, installed).any(|r| r.version() != release.version())
 }
 
 /// A release that is left aside, and what stopped it.

@@ -107,16 +107,19 @@ pub fn weigh<'a>(facts: &Facts<'a>) -> Verdicts<'a> {
         order.sort_unstable();
         return Verdicts(order.into_iter().map(silent).collect());
     }
-    // Most of what is tried anew was drafted before: only a product that leaves something aside is drafted again.
+    // Only a product that leaves something aside is drafted again. The drafts are kept for that where something is tied:
+    // most servers try nothing twice.
     let bare = OnceCell::new();
     let attempt = |barred: &[Barred<'a>]| {
-        let mut drafts = match barred {
-            [] => bare.get().cloned().unwrap_or_else(|| draft_all(facts)),
-            _ => redraft(facts, bare.get_or_init(|| draft_all(facts)), barred),
+        let mut drafts = if barred.is_empty() {
+            let drafts = draft_all(facts);
+            if group::is_any_tied(&drafts) {
+                bare.get_or_init(|| drafts.clone());
+            }
+            drafts
+        } else {
+            redraft(facts, bare.get_or_init(|| draft_all(facts)), barred)
         };
-        if group::is_any_tied(&drafts) {
-            bare.get_or_init(|| drafts.clone());
-        }
         group::join(facts, &mut drafts);
         drafts
     };

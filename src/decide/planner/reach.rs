@@ -24,10 +24,8 @@ pub(super) struct Reach<'a> {
 }
 
 pub(super) fn look<'a>(facts: &Facts<'a>, product: &str, installed: &'a Version) -> Reach<'a> {
-    let all = facts.catalog.get(product).map_or(&[][..], Vec::as_slice);
-    let newer = &all[all.partition_point(|r| r.version() <= installed)..];
-    let here = all.len() - newer.len();
-    let withdrawn = here.checked_sub(1).map(|i| &all[i]).filter(|r| r.version() == installed && r.retracted.is_some());
+    let (here, newer) = around(facts, product, installed);
+    let withdrawn = here.filter(|r| r.retracted.is_some());
     if newer.is_empty() && withdrawn.is_none() {
         return Reach { reasons: vec![Because::UpToDate], ..Reach::default() };
     }
@@ -64,11 +62,27 @@ pub(super) fn look<'a>(facts: &Facts<'a>, product: &str, installed: &'a Version)
     reach
 }
 
+/// What is installed, where it is a known release, and all that are newer, oldest first.
+fn around<'a>(facts: &Facts<'a>, product: &str, installed: &Version) -> (Option<&'a Arc<Release>>, &'a [Arc<Release>]) {
+    let all = facts.catalog.get(product).map_or(&[][..], Vec::as_slice);
+    let (known, newer) = all.split_at(all.partition_point(|r| r.version() <= installed));
+    (known.last().filter(|r| r.version() == installed), newer)
+}
+
 /// What is installed, where its publisher withdrew it.
 pub(super) fn withdrawn<'a>(facts: &Facts<'a>, product: &str, installed: &Version) -> Option<&'a Release> {
-    let all = facts.catalog.get(product)?;
-    let place = all.binary_search_by(|r| r.version().cmp(installed)).ok()?;
-    Some(&*all[place]).filter(|r| r.retracted.is_some())
+    around(facts, product, installed).0.map(|r| &**r).filter(|r| r.retracted.is_some())
+}
+
+/// The releases that are newer than what is installed, are out and were not withdrawn, of whichever size; oldest first.
+pub(super) fn outstanding<'a>(
+    facts: &Facts<'a>,
+    product: &str,
+    installed: &Version,
+) -> impl Iterator<Item = &'a Arc<Release>> + Clone + use<'a> {
+    let now = facts.now;
+    let (_, newer) = around(facts, product, installed);
+    newer.iter().filter(move |r| r.retracted.is_none() && r.published_at() <= now)
 }
 
 /// The manifest says how large a change is and the numbers cross-check it: where either says major, it is one

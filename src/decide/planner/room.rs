@@ -8,6 +8,7 @@ use super::Facts;
 use super::because::Because;
 use super::draft::{Draft, Verdict};
 use super::group::Barred;
+use super::reach;
 use super::slots::{self, Search};
 use crate::decide::almanac::Work;
 use crate::model::deployment::{Deployment, DeploymentState};
@@ -98,8 +99,7 @@ fn crowded_out<'a>(facts: &Facts<'a>, draft: &Draft<'a>) -> Option<Barred<'a>> {
     }
     let installed = facts.state.inventory.get(draft.product)?;
     let end = draft.verdict.plan().map(|placed| placed.slot.end);
-    let mut older =
-        facts.catalog.get(draft.product)?.iter().filter(|r| installed < r.version() && r.version() < release.version());
+    let mut older = reach::outstanding(facts, draft.product, installed).filter(|r| r.version() < release.version());
     let costs = older.any(|r| {
         let deadline = facts.almanac.deadline_to_come(facts.terms, r.published_at(), facts.now);
         deadline.is_some_and(|deadline| end.is_none_or(|end| end > deadline))
