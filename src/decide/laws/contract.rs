@@ -3,7 +3,7 @@
 //! the checker, which reads the contract by itself, finds nothing fatal.
 
 use super::draw::draw;
-use super::pass::Pass;
+use super::pass::{Pass, look_twice};
 use super::twice::line;
 use super::world::Case;
 use crate::decide::calendar::Calendar;
@@ -155,11 +155,6 @@ proptest! {
 
     #[test]
     fn every_plan_keeps_the_contract(draw in draw()) {
-        let mut case = Case::new(&draw);
-        let first = case.plan();
-        check(&case, &first)?;
-        case.write(&first);
-        case.go_on(&draw);
-        check(&case, &case.plan())?;
+        look_twice(&draw, check)?;
     }
 }

@@ -2,7 +2,7 @@
 //! many attended over all clients of a contract; and each ring in its turn.
 
 use super::draw::draw;
-use super::pass::Pass;
+use super::pass::{Pass, look_twice};
 use super::twice::outcomes;
 use super::world::Case;
 use crate::model::agreement::Agreed;
@@ -122,11 +122,6 @@ proptest! {
 
     #[test]
     fn what_servers_share_is_never_promised_twice(draw in draw()) {
-        let mut case = Case::new(&draw);
-        let first = case.plan();
-        check(&case, &first)?;
-        case.write(&first);
-        case.go_on(&draw);
-        check(&case, &case.plan())?;
+        look_twice(&draw, check)?;
     }
 }

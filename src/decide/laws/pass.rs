@@ -12,6 +12,7 @@ use crate::model::decision::Decision;
 use crate::model::deployment::{Closing, Deployment, DeploymentState};
 use crate::model::report::Backup;
 use chrono::TimeDelta;
+use proptest::test_runner::TestCaseError;
 use std::collections::BTreeMap;
 
 /// What one planning of a fleet came to.
@@ -28,6 +29,16 @@ pub struct Planned {
     pub steps: Steps,
     /// What the checker forbids: nothing of it is written.
     pub fatal: Vec<Finding>,
+}
+
+/// Looks at what is planned for a drawn world, and once more after what was planned is written and time went by.
+pub fn look_twice(draw: &Draw, check: impl Fn(&Case, &Pass) -> Result<(), TestCaseError>) -> Result<(), TestCaseError> {
+    let mut case = Case::new(draw);
+    let first = case.plan();
+    check(&case, &first)?;
+    case.write(&first);
+    case.go_on(draw);
+    check(&case, &case.plan())
 }
 
 impl Case {

@@ -9,7 +9,7 @@ mod site;
 mod tasks;
 
 use super::draw::{Draw, DrawnRelease, client, draw, release};
-use super::pass::Pass;
+use super::pass::{Pass, look_twice};
 use super::twice::line;
 use super::world::Case;
 use crate::model::decision::{Decision, Outcome};
@@ -76,11 +76,6 @@ proptest! {
 
     #[test]
     fn deadlines_are_met_whenever_any_schedule_meets_them(draw in small()) {
-        let mut case = Case::new(&draw);
-        let first = case.plan();
-        check(&case, &first)?;
-        case.write(&first);
-        case.go_on(&draw);
-        check(&case, &case.plan())?;
+        look_twice(&draw, check)?;
     }
 }
