@@ -19,20 +19,27 @@ pub struct Figures {
     pub unpacked_bytes: u64,
 }
 
-/// Judges a package as agents do, and whether it brings the version it is published as. Nothing is known of what an
-/// installer program holds: no figures.
+/// Judges a package as agents do, and whether it brings the version it is published as.
 ///
 /// # Errors
-/// [`PublishError::Refused`] with everything that speaks against it, or why it cannot be read.
-pub fn check_package(path: &Path, manifest: &Manifest) -> Result<Option<Figures>, PublishError> {
+/// [`PublishError::Refused`] with everything that speaks against it, or why it cannot be read or is no package that
+/// agents install.
+pub fn check_package(path: &Path, manifest: &Manifest) -> Result<Figures, PublishError> {
     let io = |source| PublishError::Io { path: path.to_owned(), source };
+    let not_installed = |kind: &str| PublishError::Package {
+        path: path.to_owned(),
+        what: format!(
+            "is of kind {kind}, which agents do not install yet: it would fail on every server; publish a zip"
+        ),
+    };
     let file = File::open(path).map_err(io)?;
     let metadata = file.metadata().map_err(io)?;
     if !metadata.is_file() || metadata.len() == 0 {
         return Err(PublishError::Package { path: path.to_owned(), what: "is empty or no file".to_owned() });
     }
     match manifest.installer {
-        Installer::Msi { .. } | Installer::Exe { .. } => return Ok(None),
+        Installer::Msi { .. } => return Err(not_installed("msi")),
+        Installer::Exe { .. } => return Err(not_installed("exe")),
         Installer::Zip {} => {}
     }
     let refused = |verdicts| PublishError::Refused { path: path.to_owned(), verdicts };
@@ -44,7 +51,7 @@ pub fn check_package(path: &Path, manifest: &Manifest) -> Result<Option<Figures>
     let why = match version_line(&file, &inspected, manifest).map_err(io)? {
         None => Refusal::NoVersion,
         Some(said) if said.parse().as_ref() == Ok(&manifest.version) => {
-            return Ok(Some(Figures { entries: inspected.entries.len() as u64, unpacked_bytes: inspected.bytes }));
+            return Ok(Figures { entries: inspected.entries.len() as u64, unpacked_bytes: inspected.bytes });
         }
         Some(said) => Refusal::OtherVersion { said, manifest: manifest.version.to_string() },
     };

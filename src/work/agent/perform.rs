@@ -90,8 +90,8 @@ impl Agent {
             let manifest = &signed.manifest;
             match &manifest.installer {
                 Installer::Zip {} => {}
-                Installer::Msi { .. } => return Err(fail("installer kind msi is not supported on this system")),
-                Installer::Exe { .. } => return Err(fail("installer kind exe is not supported on this system")),
+                Installer::Msi { .. } => return Err(fail("agents do not install packages of kind msi yet")),
+                Installer::Exe { .. } => return Err(fail("agents do not install packages of kind exe yet")),
             }
             self.services.check_known(&manifest.services).await.map_err(|error| match error {
                 // A manifest may name what no server has: then the release is to blame.

@@ -277,8 +277,8 @@ async fn a_hostile_package_is_refused_before_anything_stops_though_it_is_signed(
 async fn what_cannot_go_well_is_refused_before_anything_stops() {
     type Change = fn(&mut serde_json::Value);
     let cases: [(&str, Change); 8] = [
-        ("installer kind msi is not supported", |m| m["installer"] = json!({"kind": "msi"})),
-        ("installer kind exe is not supported", |m| m["installer"] = json!({"kind": "exe"})),
+        ("agents do not install packages of kind msi yet", |m| m["installer"] = json!({"kind": "msi"})),
+        ("agents do not install packages of kind exe yet", |m| m["installer"] = json!({"kind": "exe"})),
         ("service \"paie\" is not described", |m| m["services"] = json!(["compta", "paie"])),
         ("leads out of the installed tree", |m| m["detect"] = json!({"version_file": "../../secret"})),
         ("preserve pattern", |m| m["preserve"] = json!(["data/[z-"])),

@@ -111,7 +111,11 @@ struct Answer {
 
 /// Runs `noctule release check m.toml --package p.zip` with `more`.
 fn check(dir: &Path, zip: &[u8], limits: Limits, more: &[&str]) -> Answer {
-    fs::write(dir.join("m.toml"), manifest(limits)).unwrap();
+    check_by(dir, &manifest(limits), zip, more)
+}
+
+fn check_by(dir: &Path, manifest: &str, zip: &[u8], more: &[&str]) -> Answer {
+    fs::write(dir.join("m.toml"), manifest).unwrap();
     fs::write(dir.join("p.zip"), zip).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_noctule"));
     command.args(["release", "check", "m.toml", "--package", "p.zip"]).args(more).current_dir(dir);
@@ -169,6 +173,17 @@ fn release_check_says_what_is_good_in_one_line_each_and_what_is_wrong_with_the_v
     let answer = check(dir.path(), &good(&[]), Limits { entries: 0, ..LIMITS }, &[]);
     assert!(answer.code == Some(1) && answer.err.contains("package.entries`: give 1 to"), "{}", answer.err);
     assert!(answer.err.contains("p.zip was not looked at: mend the manifest first"), "{}", answer.err);
+}
+
+#[test]
+fn release_check_refuses_what_no_agent_installs_yet() {
+    let dir = tempfile::tempdir().unwrap();
+    for kind in ["msi", "exe"] {
+        let manifest = manifest(LIMITS).replace("kind = \"zip\"", &format!("kind = \"{kind}\""));
+        let answer = check_by(dir.path(), &manifest, b"MZ", &[]);
+        let said = format!("p.zip: is of kind {kind}, which agents do not install yet");
+        assert!(answer.code == Some(1) && answer.err.contains(&said), "{}{}", answer.out, answer.err);
+    }
 }
 
 #[test]
