@@ -127,6 +127,8 @@ def check(row, client):
 
 
 def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     rows = json.load(open(sys.argv[1], encoding="utf-8"))
     clients = {c["id"]: c for c in tomllib.load(open(sys.argv[2], "rb"))["client"]}
     failed = 0

@@ -206,6 +206,8 @@ def check_notice(noctule, case, path):
 
 
 def main():
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
     noctule, contract = sys.argv[1], Path(sys.argv[2]).read_text(encoding="utf-8")
     cases = int(sys.argv[3]) if len(sys.argv) > 3 else 300
     seed = int(sys.argv[4]) if len(sys.argv) > 4 else random.randrange(10**6)
