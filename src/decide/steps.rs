@@ -18,8 +18,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How often applying or checking is begun before the old version is put back.
 pub const TRIES_MAX: u32 = 2;
-/// How often putting the old version back is begun before people have to look.
+/// How often putting the old version back may fail before people have to look.
 pub const RESTORES_MAX: u32 = 3;
+/// How often it is begun at all. An interruption is no failure: what stopped the agent says nothing about the old
+/// version, and giving up would leave services stopped. Only an agent that dies of restoring itself comes this far.
+pub const RESTORES_BEGUN_MAX: u32 = 50;
 
 /// One step of an installation, in the order they are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -166,6 +169,7 @@ pub struct Installation {
     answers: BTreeMap<Step, Vec<Answer>>,
     unfit: Option<Unfit>,
     failed: Option<String>,
+    restore_failures: u32,
     restore_failed: Option<String>,
     cancelled: Option<String>,
     pub outcome: Option<Outcome>,
@@ -194,6 +198,7 @@ impl Installation {
             answers: BTreeMap::new(),
             unfit: None,
             failed: None,
+            restore_failures: 0,
             restore_failed: None,
             cancelled: None,
             outcome: None,
@@ -228,7 +233,10 @@ impl Installation {
                 self.unfit.get_or_insert(unfit);
                 self.failed.get_or_insert(why);
             }
-            Line::Failed { step: Step::Restore, why, .. } => self.restore_failed = Some(why),
+            Line::Failed { step: Step::Restore, why, .. } => {
+                self.restore_failures += 1;
+                self.restore_failed = Some(why);
+            }
             Line::Failed { why, .. } => drop(self.failed.get_or_insert(why)),
             Line::Cancelled { id, .. } => self.cancelled = Some(id),
             Line::Closed { outcome, .. } => self.outcome = Some(outcome),
@@ -337,7 +345,7 @@ fn back(state: &Installation) -> Next {
             (None, None) => Outcome::RolledBack { why },
         });
     }
-    if state.begun(Step::Restore) >= RESTORES_MAX {
+    if state.restore_failures >= RESTORES_MAX || state.begun(Step::Restore) >= RESTORES_BEGUN_MAX {
         let also = state.restore_failed.as_deref().unwrap_or("it was interrupted each time");
         return Next::Close(Outcome::Failed { why: format!("{why}; putting the old version back failed: {also}") });
     }

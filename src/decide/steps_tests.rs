@@ -121,10 +121,23 @@ fn interruptions_are_retried_a_bounded_number_of_times() {
     for _ in 0..RESTORES_MAX {
         assert_eq!(next(&applying, at(20, 0)), Next::Do(Step::Restore));
         begin(&mut applying, Step::Restore);
+        fail(&mut applying, Step::Restore, "service stuck");
     }
-    fail(&mut applying, Step::Restore, "service stuck");
     let Next::Close(Outcome::Failed { why }) = next(&applying, at(20, 0)) else { panic!("has to end") };
     assert!(why.contains("interrupted") && why.contains("service stuck"), "{why}");
+}
+
+#[test]
+fn an_interruption_of_restoring_is_no_failure_of_it() {
+    let mut failed = state(&FORWARD[..5]);
+    begin(&mut failed, Step::Apply);
+    fail(&mut failed, Step::Apply, "because");
+    for _ in 0..RESTORES_BEGUN_MAX {
+        assert_eq!(next(&failed, at(20, 0)), Next::Do(Step::Restore));
+        begin(&mut failed, Step::Restore);
+    }
+    let Next::Close(Outcome::Failed { why }) = next(&failed, at(20, 0)) else { panic!("has to end") };
+    assert!(why.contains("interrupted each time"), "{why}");
 }
 
 #[test]

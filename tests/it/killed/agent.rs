@@ -7,10 +7,15 @@ use noctule::model::deployment::DeploymentState;
 use noctule::model::event::EventKind;
 use std::collections::BTreeMap;
 
-/// Kills at random instants, on each database.
-const RANDOM_ROUNDS: usize = 10;
+/// Kills at random instants on each database, unless `NOCTULE_TEST_KILLS` says how many.
+const RANDOM_KILLS: usize = 20;
 /// Furthest instant behind a journal's line, in turns of an idle loop.
 const SPINS_MAX: usize = 400_000;
+
+fn random_kills() -> usize {
+    let said = std::env::var("NOCTULE_TEST_KILLS").ok();
+    said.map_or(RANDOM_KILLS, |text| text.parse().expect("the number of kills is a number"))
+}
 
 /// What a run that nobody disturbed leaves behind.
 struct Undisturbed {
@@ -53,7 +58,7 @@ async fn judge(ground: &Ground, action: i64, version: &'static str, kills: usize
     for position in 0..PRODUCTS.len() {
         assert_eq!(ground.events(action + position as i64).await, ended);
     }
-    assert!(ground.path("site/up").exists(), "the service runs");
+    assert!(ground.path("site/up").exists(), "the service does not run");
     // What failed keeps its package for the next try.
     let staged = std::fs::read_dir(ground.path("site/state/staging")).unwrap().count();
     assert!(staged == 0 || running == all(OLD), "{staged} staged files");
@@ -119,15 +124,21 @@ async fn killed_at_random_instants_it_finishes_or_restores() {
         let ground = Ground::new(&url).await;
         let whole = [undisturbed(&ground, GOOD).await, undisturbed(&ground, BAD).await];
         let mut random = Random(seed() ^ url.starts_with("sqlite") as u64);
-        let mut kills = 0;
-        for _ in 0..RANDOM_ROUNDS {
-            let bad = random.below(3) == 0;
+        let (wanted, mut kills, mut restoring, mut rounds) = (random_kills(), 0, 0, 0);
+        while kills < wanted {
+            rounds += 1;
+            // Some moments lie behind the end of a life, more of them on a busy machine.
+            assert!(rounds <= 10 + wanted * 3, "only {kills} kills");
+            // A round of every four in which nothing but the way back is disturbed, each time it is tried.
+            let back = rounds % 4 == 0;
+            let bad = back || random.below(3) == 0;
             let whole = &whole[usize::from(bad)];
             let lives = 1 + random.below(3);
             let moments: Vec<Moment> = (0..lives)
                 .map(|_| {
                     let product = random.below(PRODUCTS.len());
                     match random.below(4) {
+                        _ if back => Moment { point: Point::Restoring, spins: random.below(SPINS_MAX / 40) },
                         0 => Moment { point: Point::Unpacking(product), spins: random.below(SPINS_MAX / 10) },
                         1 => Moment { point: Point::Switched(product), spins: random.below(SPINS_MAX / 100) },
                         _ => {
@@ -137,11 +148,23 @@ async fn killed_at_random_instants_it_finishes_or_restores() {
                     }
                 })
                 .collect();
-            kills += round(&ground, if bad { BAD } else { GOOD }, &moments, whole).await;
+            let killed = round(&ground, if bad { BAD } else { GOOD }, &moments, whole).await;
+            restoring += if back { killed } else { 0 };
+            kills += killed;
         }
-        // Some moments lie behind the end of a life, more of them on a busy machine.
-        assert!(kills >= RANDOM_ROUNDS / 2, "only {kills} kills");
+        eprintln!("{kills} kills in {rounds} installations, {restoring} of them while restoring");
+        assert!(restoring > 0, "none while restoring");
         assert_eq!(ground.o.store.verify_chain(None).await.unwrap(), []);
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_each_time_it_restores_it_restores_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let ground = Ground::new(&format!("sqlite:{}/noctule.db", dir.path().display())).await;
+    let whole = undisturbed(&ground, BAD).await;
+    let moments = [Moment { point: Point::Restoring, spins: 0 }; 6];
+    let kills = round(&ground, BAD, &moments, &whole).await;
+    assert!(kills > 3, "only {kills} kills: the way back was not begun that often");
 }

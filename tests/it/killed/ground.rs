@@ -70,6 +70,8 @@ pub enum Point {
     Unpacking(usize),
     /// This product no longer points to the old version.
     Switched(usize),
+    /// This life has begun to put the old version back.
+    Restoring,
 }
 
 /// Sleeps until something in some folders changes.
@@ -208,15 +210,16 @@ impl Ground {
         let mut stdout = agent.stdout.take().unwrap();
         *self.held.lock().unwrap() = moment.and_then(|moment| match moment.point {
             Point::Line(lines) if moment.spins == 0 => Some(lines),
-            Point::Line(_) | Point::Unpacking(_) | Point::Switched(_) => None,
+            Point::Line(_) | Point::Unpacking(_) | Point::Switched(_) | Point::Restoring => None,
         });
+        let restored_before = self.restores();
         if let Some(moment) = moment {
-            while !self.has_come(moment.point) {
+            while !self.has_come(moment.point, restored_before) {
                 if watch.hung_up(&stdout) {
                     break;
                 }
             }
-            if self.has_come(moment.point) {
+            if self.has_come(moment.point, restored_before) {
                 for _ in 0..moment.spins {
                     std::hint::spin_loop();
                 }
@@ -233,7 +236,13 @@ impl Ground {
         End::Killed
     }
 
-    fn has_come(&self, point: Point) -> bool {
+    /// How often restoring was begun, by the journal.
+    fn restores(&self) -> usize {
+        let begun = |line: &serde_json::Value| line["line"] == "begun" && line["step"] == "restore";
+        self.journal("journal.jsonl").iter().filter(|line| begun(line)).count()
+    }
+
+    fn has_come(&self, point: Point, restored_before: usize) -> bool {
         let product = |at: usize| self.path("site/root").join(PRODUCTS[at]);
         match point {
             // The last line is there for an instant only before the journal is put away.
@@ -245,6 +254,7 @@ impl Ground {
                 [GOOD, BAD].iter().any(|version| product(at).join(format!("versions/.{version}.partial")).exists())
             }
             Point::Switched(at) => fs::read_to_string(product(at).join("current")).unwrap().trim() != OLD,
+            Point::Restoring => restored_before < self.restores(),
         }
     }
 
