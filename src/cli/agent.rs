@@ -2,8 +2,10 @@
 
 use crate::edge::agent_file::{self, AgentFileError};
 use crate::edge::clock::Clock;
-use crate::work::agent::{Agent, AgentError};
+use crate::work::agent::{Agent, AgentError, Listener};
+use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Arguments of `noctule agent`. The enrolment code is never one of them: every process could read it.
 #[derive(Debug, clap::Args)]
@@ -31,6 +33,7 @@ pub async fn run(args: AgentArgs) -> super::Outcome {
     let config = agent_file::load(&args.config)?;
     let mut agent = Agent::new(config, Clock::System).await?;
     if args.once {
+        agent = agent.told_to(bars());
         let pass = agent.run_once().await?;
         for (action, outcome) in &pass.ended {
             super::output::print(&format!("action {action}: {outcome}"))?;
@@ -42,6 +45,27 @@ pub async fn run(args: AgentArgs) -> super::Outcome {
     }
     agent.run(stop_signal().map_err(AgentCommandError::Signal)?).await?;
     Ok(())
+}
+
+/// A bar for each download, on standard error where that is a terminal; elsewhere it draws nothing.
+fn bars() -> Listener {
+    let shown: Mutex<Option<(String, ProgressBar)>> = Mutex::default();
+    Arc::new(move |file, have, want| {
+        let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.as_ref().is_none_or(|(name, _)| name != file) {
+            let template = "{msg} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = ProgressBar::new(want).with_style(style.progress_chars("=> ")).with_message(file.to_owned());
+            // What was here before is not what the line gives now.
+            *shown = Some((file.to_owned(), bar.with_position(have)));
+        }
+        if let Some((_, bar)) = shown.as_ref() {
+            bar.set_position(have);
+            if have == want {
+                bar.finish();
+            }
+        }
+    })
 }
 
 /// Resolves at SIGTERM or Ctrl-C.

@@ -3,6 +3,10 @@
 //! Durations carry their unit in the name. Everything has a default except where the server is, where the
 //! agent keeps its state, and where the products are.
 
+mod line;
+
+pub use line::{LineConfig, LineHours};
+
 use crate::edge::check_file;
 use crate::edge::host::services;
 use crate::edge::toml_errors::{self, TomlError};
@@ -34,6 +38,9 @@ pub struct AgentConfig {
     pub poll: PollLimits,
     #[serde(default)]
     pub disk: DiskLimits,
+    /// How much of the site's line downloads may take.
+    #[serde(default)]
+    pub line: LineConfig,
     /// How to find out about the last backup. Without one nothing is ever installed (`backup-first`).
     #[serde(default)]
     pub backup: Option<BackupConfig>,
@@ -232,6 +239,7 @@ fn check(config: &AgentConfig) -> Result<(), String> {
     if config.poll.min_seconds == 0 || config.poll.min_seconds > config.poll.max_seconds {
         return Err("poll: min_seconds has to be at least 1 and at most max_seconds".to_owned());
     }
+    config.line.check()?;
     for (name, service) in &config.services {
         match &service.control {
             ServiceControl::Commands { stop, start } if stop.is_empty() || start.is_empty() => {

@@ -4,17 +4,17 @@
 //! ever goes to the configured server: links in answers are taken by their path. Unknown fields are ignored.
 //! Deliberately not done: trusting anything that comes back. What is installed is verified elsewhere.
 
+pub mod download;
 pub mod messages;
 
 use futures_util::StreamExt;
 use messages::{Base, CancelAction, ConfigData, DeploymentBase, Enrolled, Feedback};
-use reqwest::header::{AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, IF_RANGE, RANGE};
+use reqwest::header::{AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use reqwest::{Method, Response, StatusCode, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
 use url::Url;
 
 /// Largest JSON answer, in bytes.
@@ -40,6 +40,8 @@ pub enum DdiError {
     TooMuch(u64),
     #[error("the line broke after {have} of {want} bytes")]
     Cut { have: u64, want: u64 },
+    #[error("the time for it was over after {have} of {want} bytes")]
+    Over { have: u64, want: u64 },
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
 }
@@ -175,74 +177,6 @@ impl DdiClient {
         url.set_path(link.path());
         url.set_query(link.query());
         Ok(url)
-    }
-
-    /// Downloads `want` bytes from `href` to the end of `file`, going on where an earlier try was cut.
-    /// The content is not judged here.
-    pub async fn download(&self, href: &str, file: &Path, want: u64) -> Result<(), DdiError> {
-        let io = |source| DdiError::Write { path: file.to_path_buf(), source };
-        let tag_file = file.with_extension("etag");
-        let mut have = tokio::fs::metadata(file).await.map_or(0, |m| m.len());
-        if have > want {
-            tokio::fs::remove_file(file).await.map_err(io)?;
-            have = 0;
-        }
-        if have == want && want > 0 {
-            return Ok(());
-        }
-        let mut request = self.http.get(self.own(href)?);
-        let tag = tokio::fs::read_to_string(&tag_file).await.ok().and_then(|t| HeaderValue::from_str(&t).ok());
-        if let (1.., Some(tag)) = (have, tag) {
-            request = request.header(RANGE, format!("bytes={have}-")).header(IF_RANGE, tag);
-        }
-        let mut response = request.send().await?;
-        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
-            response = self.http.get(self.own(href)?).send().await?;
-        }
-        let response = accept("download", response)?;
-        let resumed = response.status() == StatusCode::PARTIAL_CONTENT
-            && response
-                .headers()
-                .get("content-range")
-                .and_then(|r| r.to_str().ok())
-                .is_some_and(|range| range.starts_with(&format!("bytes {have}-")));
-        if response.status() == StatusCode::PARTIAL_CONTENT && !resumed {
-            // Another piece than asked for: start over at the next try.
-            let _ = tokio::fs::remove_file(file).await;
-            return Err(DdiError::Status { call: "download".to_owned(), status: response.status() });
-        }
-        if !resumed {
-            have = 0;
-            let tag = response.headers().get(ETAG).and_then(|t| t.to_str().ok()).filter(|t| !t.starts_with("W/"));
-            match tag {
-                Some(tag) => tokio::fs::write(&tag_file, tag).await.map_err(io)?,
-                None => drop(tokio::fs::remove_file(&tag_file).await),
-            }
-        }
-        let mut options = tokio::fs::OpenOptions::new();
-        let options = if resumed { options.append(true) } else { options.write(true).truncate(true) };
-        let mut out = options.create(true).open(file).await.map_err(io)?;
-        let mut body = response.bytes_stream();
-        while let Some(piece) = body.next().await {
-            let piece = match piece {
-                Ok(piece) => piece,
-                Err(error) => {
-                    // What has arrived is kept for the next try.
-                    out.flush().await.map_err(io)?;
-                    return Err(error.into());
-                }
-            };
-            have += piece.len() as u64;
-            if have > want {
-                drop(out);
-                let _ = tokio::fs::remove_file(file).await;
-                return Err(DdiError::TooMuch(want));
-            }
-            out.write_all(&piece).await.map_err(io)?;
-        }
-        out.flush().await.map_err(io)?;
-        out.sync_all().await.map_err(io)?;
-        if have < want { Err(DdiError::Cut { have, want }) } else { Ok(()) }
     }
 }
 

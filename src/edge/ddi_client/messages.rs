@@ -157,6 +157,7 @@ pub struct Status {
 pub enum Execution {
     Closed,
     Proceeding,
+    Download,
     Downloaded,
     Rejected,
 }

@@ -13,6 +13,9 @@ mod perform;
 mod report;
 pub mod source;
 mod staging;
+mod watch;
+
+pub use watch::Listener;
 
 use crate::decide::steps::{Installation, Line, Next, Outcome, Step, next};
 use crate::edge::agent_file::AgentConfig;
@@ -102,6 +105,7 @@ pub struct Agent {
     services: Services,
     sources: Sources,
     checkpoint: Option<Checkpoint>,
+    listener: Option<Listener>,
     ddi: Option<DdiClient>,
     source: Option<Box<dyn ReleaseSource>>,
     journal: Journal<Line>,
@@ -180,6 +184,7 @@ impl Agent {
             clock,
             sources,
             checkpoint,
+            listener: None,
         })
     }
 
@@ -306,7 +311,7 @@ impl Agent {
         let manifests = self.trusted(order).await?;
         self.forget_others(&manifests);
         for (part, signed) in order.parts.iter().zip(&manifests) {
-            self.download(part, signed).await?;
+            self.download(order, part, signed).await?;
             self.proven(signed).await?;
         }
         Ok(())

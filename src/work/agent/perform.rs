@@ -69,7 +69,7 @@ impl Agent {
         let manifests = self.trusted(&state.order).await?;
         self.forget_others(&manifests);
         for (part, signed) in state.order.parts.iter().zip(&manifests) {
-            self.download(part, signed).await?;
+            self.download(&state.order, part, signed).await?;
         }
         let at = self.clock.now();
         self.write(Line::Trusted { at, manifests }).map_err(fail)

@@ -72,7 +72,7 @@ impl Agent {
         Ok(())
     }
 
-    fn feedback(&self, execution: Execution, finished: Finished, details: Vec<String>) -> Feedback {
+    pub(super) fn feedback(&self, execution: Execution, finished: Finished, details: Vec<String>) -> Feedback {
         Feedback {
             timestamp: self.clock.now().timestamp_millis(),
             status: Status { execution, result: FeedbackResult { finished, progress: None }, details },

@@ -5,6 +5,7 @@
 //! installation that failed left here serves its next try; the next order of something else takes it away.
 
 use super::perform::Trouble;
+use super::watch::Watch;
 use super::{Agent, AgentError, order};
 use crate::decide::steps::{Order, Part};
 use crate::edge::ddi_client::DdiError;
@@ -52,7 +53,7 @@ impl Agent {
     }
 
     /// Downloads what is missing of one package.
-    pub(super) async fn download(&self, part: &Part, signed: &SignedManifest) -> Result<(), Trouble> {
+    pub(super) async fn download(&self, order: &Order, part: &Part, signed: &SignedManifest) -> Result<(), Trouble> {
         let file = self.staged(signed);
         let have = std::fs::metadata(&file).map_or(0, |m| m.len());
         let missing = signed.size.saturating_sub(have);
@@ -66,10 +67,16 @@ impl Agent {
                 self.config.disk.margin_mib
             )));
         }
+        let watch = Watch::new(self, order, &signed.manifest.package.file);
         let mut last = None;
         for _ in 0..RESUMES_MAX {
-            match self.ddi()?.download(&part.href, &file, signed.size).await {
+            match self.ddi()?.download(&part.href, &file, signed.size, &watch).await {
                 Ok(()) => return Ok(()),
+                Err(DdiError::Over { have, want }) => {
+                    return Err(Trouble::Fail(format!(
+                        "the package had not arrived when the slot ended: {have} of {want} bytes are here, and serve the next try"
+                    )));
+                }
                 Err(error @ (DdiError::Write { .. } | DdiError::TooMuch(_))) => {
                     return Err(Trouble::Fail(format!("cannot download {}: {error}", signed.manifest.package.file)));
                 }

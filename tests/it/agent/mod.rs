@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
 mod checks;
+mod line;
 #[cfg(unix)]
 mod services;
 mod world;
