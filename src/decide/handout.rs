@@ -204,6 +204,15 @@ pub fn hindrance(asking: &Asking, action: &Action) -> Option<Hindrance> {
     None
 }
 
+/// Whether an agent that fetched `action` ahead may begin it in its slot even if it cannot reach the server then:
+/// nothing stands against it but the time, as far as is known now.
+pub fn may_go_alone(asking: &Asking, action: &Action) -> bool {
+    let bars = |d: &Deployment| {
+        asking.retracted.contains(&d.id) || asking.held.contains(&d.id) || d.manual || d.request.is_some()
+    };
+    !action.deployments.iter().any(bars)
+}
+
 /// When the server may start `action` in its slot: a place in the night that is its own and the same each night, so
 /// that a fleet does not start at once. Never more than half of what the night leaves beside everything that is planned
 /// into it. What people attend, and what has a slot that the client agreed to, starts with its slot.

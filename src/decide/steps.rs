@@ -109,6 +109,9 @@ pub enum Line {
     Accepted {
         at: DateTime<Utc>,
         order: Order,
+        /// Without the server, which had allowed that.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        alone: bool,
     },
     Begun {
         at: DateTime<Utc>,
@@ -172,6 +175,8 @@ pub struct Installation {
     restore_failures: u32,
     restore_failed: Option<String>,
     cancelled: Option<String>,
+    /// When it was begun without the server, and ended, if it was.
+    pub alone: Option<(DateTime<Utc>, Option<DateTime<Utc>>)>,
     pub outcome: Option<Outcome>,
     pub reported: bool,
 }
@@ -201,6 +206,7 @@ impl Installation {
             restore_failures: 0,
             restore_failed: None,
             cancelled: None,
+            alone: None,
             outcome: None,
             reported: false,
         }
@@ -210,10 +216,11 @@ impl Installation {
     pub fn fold(lines: impl IntoIterator<Item = Line>) -> Option<Installation> {
         let mut state: Option<Installation> = None;
         for line in lines {
-            match (line, &mut state) {
-                (Line::Accepted { order, .. }, _) => state = Some(Installation::new(order)),
-                (line, Some(state)) => state.take(line),
-                (_, None) => {}
+            if let (Line::Accepted { order, .. }, None) = (&line, &state) {
+                state = Some(Installation::new(order.clone()));
+            }
+            if let Some(state) = &mut state {
+                state.take(line);
             }
         }
         state
@@ -222,7 +229,9 @@ impl Installation {
     /// Takes one more line into account.
     pub fn take(&mut self, line: Line) {
         match line {
-            Line::Accepted { order, .. } => *self = Installation::new(order),
+            Line::Accepted { order, alone, at } => {
+                *self = Installation { alone: alone.then_some((at, None)), ..Installation::new(order) };
+            }
             Line::Begun { step, .. } => *self.begun.entry(step).or_default() += 1,
             Line::Trusted { manifests, .. } => self.manifests = manifests,
             Line::Old { pointers, .. } => self.old = pointers,
@@ -239,7 +248,10 @@ impl Installation {
             }
             Line::Failed { why, .. } => drop(self.failed.get_or_insert(why)),
             Line::Cancelled { id, .. } => self.cancelled = Some(id),
-            Line::Closed { outcome, .. } => self.outcome = Some(outcome),
+            Line::Closed { outcome, at } => {
+                self.outcome = Some(outcome);
+                self.alone = self.alone.map(|(begun, _)| (begun, Some(at)));
+            }
             Line::Reported { .. } => self.reported = true,
         }
     }

@@ -156,7 +156,7 @@ fn a_cancellation_counts_until_something_is_applied() {
 #[test]
 fn the_journal_reads_back_as_written() {
     let lines = vec![
-        Line::Accepted { at: at(20, 0), order: order() },
+        Line::Accepted { at: at(20, 0), order: order(), alone: false },
         Line::Trusted { at: at(20, 0), manifests: vec![signed()] },
         Line::Begun { at: at(20, 0), step: Step::Quiesce },
         Line::Old { at: at(20, 0), pointers: BTreeMap::from([("isacompta".into(), None)]) },

@@ -21,6 +21,9 @@ use url::Url;
 /// Longest time-out that can be configured, in seconds.
 const TIMEOUT_SECONDS_MAX: u32 = 4 * 3600;
 
+/// Longest that a retraction may go unheard, in minutes.
+const OFFLINE_GRACE_MINUTES_MAX: u32 = 24 * 60;
+
 /// The whole file. Unknown fields are errors.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +41,10 @@ pub struct AgentConfig {
     pub poll: PollLimits,
     #[serde(default)]
     pub disk: DiskLimits,
+    /// How long after it was last heard from, in minutes, what the server wanted is begun without it when the line is dead
+    /// in the slot. 0, the default: never. A retraction that could not be heard is bounded by this.
+    #[serde(default)]
+    pub offline_grace_minutes: u32,
     /// How much of the site's line downloads may take.
     #[serde(default)]
     pub line: LineConfig,
@@ -240,6 +247,9 @@ fn check(config: &AgentConfig) -> Result<(), String> {
         return Err("poll: min_seconds has to be at least 1 and at most max_seconds".to_owned());
     }
     config.line.check()?;
+    if config.offline_grace_minutes > OFFLINE_GRACE_MINUTES_MAX {
+        return Err(format!("offline_grace_minutes has to be at most {OFFLINE_GRACE_MINUTES_MAX}"));
+    }
     for (name, service) in &config.services {
         match &service.control {
             ServiceControl::Commands { stop, start } if stop.is_empty() || start.is_empty() => {
@@ -376,6 +386,7 @@ directory = "/opt/isacompta"
             ("file = \"/var", "fiel = \"/var", "did you mean `file`"),
             ("file = \"/var/backups/last\"", "age_hours_max = 1", "either command or file"),
             ("14.20.002", "latest", "digit"),
+            ("state_dir", "offline_grace_minutes = 1441\nstate_dir", "at most 1440"),
             ("[backup]", "[poll]\nmin_seconds = 9\nmax_seconds = 8\n[backup]", "poll:"),
             ("[backup]", &check("tcp", "address = 'sql'"), "check \"base\": probe.address: \"sql\" is no host:port"),
             ("[backup]", &check("tcp", "adress = 'sql:1'"), "did you mean `address`"),

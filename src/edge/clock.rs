@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// What time it is. Cloning shares the clock.
 #[derive(Clone, Debug)]
@@ -10,6 +11,14 @@ pub enum Clock {
     System,
     /// A clock that only moves when told (demo, simulation, tests, a frozen look at a database).
     Stepped(Arc<Mutex<DateTime<Utc>>>),
+}
+
+/// An instant by the wall clock and by the one that only goes forward.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    wall: DateTime<Utc>,
+    /// `None` where the clock only moves when told: that is time passing.
+    steady: Option<Instant>,
 }
 
 impl Clock {
@@ -38,5 +47,36 @@ impl Clock {
     /// Time from `earlier` to now, zero when the clock went back.
     pub fn since(&self, earlier: DateTime<Utc>) -> TimeDelta {
         (self.now() - earlier).max(TimeDelta::zero())
+    }
+    /// Now, to compare with later.
+    pub fn mark(&self) -> Mark {
+        let steady = match self {
+            Clock::System => Some(Instant::now()),
+            Clock::Stepped(_) => None,
+        };
+        Mark { wall: self.now(), steady }
+    }
+
+    /// How far the wall clock has moved since `mark` otherwise than time went: it was set, or the machine slept.
+    pub fn stepped_since(&self, mark: &Mark) -> TimeDelta {
+        let Some(steady) = mark.steady else { return TimeDelta::zero() };
+        let went = TimeDelta::from_std(steady.elapsed()).unwrap_or(TimeDelta::MAX);
+        (self.now() - mark.wall - went).abs()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wall_clock_that_was_set_is_noticed_either_way() {
+        let clock = Clock::System;
+        let mark = clock.mark();
+        assert!(clock.stepped_since(&mark) < TimeDelta::minutes(1));
+        for hours in [-3, 3] {
+            let set = Mark { wall: mark.wall + TimeDelta::hours(hours), ..mark.clone() };
+            assert!(clock.stepped_since(&set) > TimeDelta::minutes(179), "{hours}");
+        }
     }
 }

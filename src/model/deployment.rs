@@ -160,6 +160,14 @@ impl Deployment {
         }
     }
 
+    /// Begun at `at` by an agent that could not reach the server but had been allowed to, as it reports afterwards.
+    pub fn start_alone(self, at: DateTime<Utc>) -> Result<Deployment, BadTransition> {
+        match self.state {
+            DeploymentState::Planned => Ok(Deployment { state: DeploymentState::Running { started_at: at }, ..self }),
+            _ => Err(self.refuse("running")),
+        }
+    }
+
     /// The agent's closing report. Only a deployment that was handed out can close.
     pub fn close(self, at: DateTime<Utc>, closing: Closing) -> Result<Deployment, BadTransition> {
         let DeploymentState::Running { started_at } = self.state else {

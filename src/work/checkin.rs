@@ -58,6 +58,10 @@ pub struct HandOut {
     pub action: Action,
     /// Whether it is to be installed now, or only fetched.
     pub install: bool,
+    /// Whether it may be begun in its slot without us, should the line be dead then.
+    pub alone: bool,
+    /// Oldest backup end that is recent enough in its slot.
+    pub backup_not_before: DateTime<Utc>,
     /// Deployment → its release.
     pub releases: BTreeMap<i64, Release>,
 }
@@ -141,15 +145,24 @@ pub async fn hand_out(
             Offer::Stage(offered, _) if offered.id == action => (offered, false),
             Offer::Install(_) | Offer::Stage(..) | Offer::Stop(_) | Offer::Nothing => return Ok(None),
         };
+        let alone = !install && world.ask(now, &open, |asking| handout::may_go_alone(asking, &offered));
+        let begins = offered.slot().map_or(now, |slot| slot.start.max(now));
+        let backup_not_before = oldest_backup(&world.terms, &world.client, server, begins)?;
         if !install || intent == Intent::Look || offered.is_running() {
-            return Ok(Some(HandOut { action: offered, install, releases: world.releases }));
+            return Ok(Some(HandOut { action: offered, install, alone, backup_not_before, releases: world.releases }));
         }
         let (mut changes, started) = start(&rows, &offered, now)?;
         world.claim_line(&mut changes);
         match o.store.commit(changes).await {
             Ok(()) => {
                 tracing::info!(server.id = server, action, "handed out");
-                return Ok(Some(HandOut { action: started, install, releases: world.releases }));
+                return Ok(Some(HandOut {
+                    action: started,
+                    install,
+                    alone,
+                    backup_not_before,
+                    releases: world.releases,
+                }));
             }
             Err(StoreError::Conflict { .. }) if tries < TRIES_MAX => {}
             Err(error) => return Err(error.into()),
@@ -203,7 +216,7 @@ impl World {
         let terms = terms_of(o, &client)?.clone();
         Ok(Some(World {
             state,
-            backup_not_before: oldest_backup(o, &terms, &client, server)?,
+            backup_not_before: oldest_backup(&terms, &client, server, o.clock.now())?,
             agreements: o.store.agreements_after(o.clock.now()).await?.into_iter().map(|a| a.value).collect(),
             durations: observed::recall(o, o.clock.now()).await?,
             line_busy: false,
@@ -297,14 +310,14 @@ async fn running_beside(o: &Orchestrator, client: &Client, server: &str) -> Resu
 }
 
 fn oldest_backup(
-    o: &Orchestrator,
     terms: &Terms,
     client: &Client,
     server: &str,
+    at: DateTime<Utc>,
 ) -> Result<DateTime<Utc>, CheckInError> {
     let region =
         client.holidays.parse().map_err(|source| CheckInError::Region { client: client.id.clone(), source })?;
     let zone = client.servers.iter().find(|s| s.id == server).map_or(chrono_tz::UTC, |s| s.zone);
     let calendar = Calendar::new(zone, region);
-    Ok(backup_not_before(terms, &calendar, o.clock.now()))
+    Ok(backup_not_before(terms, &calendar, at))
 }

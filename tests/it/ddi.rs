@@ -122,6 +122,7 @@ async fn a_night_from_the_closed_slot_to_the_installed_version() {
             ("noctule.manifest", "isacompta-14.20.003.json"),
             ("noctule.slot.not_before", "2026-04-29T20:00:00Z"),
             ("noctule.slot.not_after", "2026-04-30T05:00:00Z"),
+            ("noctule.backup.not_before", "2026-04-28T16:00:00Z"),
         ]
     );
     let artifact = &chunk["artifacts"][0];
@@ -282,6 +283,32 @@ async fn only_an_agent_that_stages_ahead_sees_the_action_early() {
         let tag = early.header("etag").to_owned();
         let open = site.call("GET", BASE, &token, &[("if-none-match", &tag)], "").await;
         assert_eq!(open.status, 200, "the opening of the slot is news");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_begun_without_us_where_that_was_allowed_is_taken_in_the_morning() {
+    site::each(async |site| {
+        site.publish("isacompta", "14.20.003", "minor", "").await;
+        let token = site.target("martin-1").await;
+        report(&site, &token, "14.20.002", "stage-ahead,inventory").await;
+        let handed = site.get(&offered(&site, &token).await, &token).await.ok().json();
+        let metadata = handed["deployment"]["chunks"][0]["metadata"].as_array().unwrap().clone();
+        let value = |key: &str| metadata.iter().find(|m| m["key"] == key).unwrap()["value"].clone();
+        assert_eq!(value("noctule.offline"), "allowed");
+        // The close of Tuesday, in the night of Wednesday.
+        assert_eq!(value("noctule.backup.not_before"), "2026-04-28T16:00:00Z");
+        let begun = value("noctule.slot.not_before").as_str().unwrap().to_owned();
+        let feedback = format!("{BASE}/deploymentBase/{}/feedback", action(&site).await);
+        let closing = closed("success", &["noctule.result=installed", &format!("noctule.started_at={begun}")]);
+        site.post(&feedback, &token, &closing).await.refused(409);
+        site.at("2026-04-30 06:30");
+        report(&site, &token, "14.20.003", "stage-ahead,inventory").await;
+        site.post(&feedback, &token, &closing).await.ok();
+        assert_eq!(states(&site).await, ["installed"]);
+        assert_eq!((count(&site, EventKind::Started).await, count(&site, EventKind::Installed).await), (1, 1));
+        site.post(&feedback, &token, &closing).await.refused(410);
     })
     .await;
 }

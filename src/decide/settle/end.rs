@@ -11,6 +11,7 @@ use crate::model::notice::{Installation, Letter, NewNotice};
 use crate::model::report::ServerState;
 use crate::model::request::{Request, RequestState};
 use crate::model::version::Change;
+use chrono::{DateTime, Utc};
 
 /// The cause of the alert about a release that fails on a server, whichever attempt it is.
 fn failed_cause(deployment: &Deployment) -> String {
@@ -24,7 +25,8 @@ fn unfit_cause(unfit: Unfit, deployment: &Deployment) -> String {
 
 impl Scene<'_> {
     /// Every running deployment of the action ends as the report, and the machine's inventory, say.
-    pub(super) fn close(&self, finished: Finished, said: &Said) -> Result<Settled, Refusal> {
+    /// At `ended`, which is now unless the agent could not say so before.
+    pub(super) fn close(&self, finished: Finished, said: &Said, ended: DateTime<Utc>) -> Result<Settled, Refusal> {
         let mut settled = Settled { heard: Heard::Settled, ..Settled::default() };
         let mut state = self.state.clone();
         let mut unobserved = false;
@@ -35,7 +37,7 @@ impl Scene<'_> {
                 state.inventory.insert(deployment.product.clone(), deployment.to.clone());
                 unobserved = true;
             }
-            let closed = deployment.clone().close(self.now, closing)?;
+            let closed = deployment.clone().close(ended, closing)?;
             self.ended(closed, &state, &mut settled);
         }
         for event in &mut settled.events {

@@ -5,6 +5,7 @@
 //! reports are a line of history. Whether a line is news, whether an alert is open already, and its id, are the caller's
 //! business.
 
+mod alone;
 mod end;
 mod report;
 #[cfg(test)]
@@ -107,7 +108,10 @@ pub fn settle(scene: &Scene, about: About, feedback: &Feedback) -> Result<Settle
         About::Action => {
             let running = scene.deployments.iter().any(is_running);
             match (feedback.execution, feedback.finished, running) {
-                (Execution::Closed, finished, true) => scene.close(finished, &said),
+                (Execution::Closed, finished, true) => scene.close(finished, &said, scene.now),
+                (Execution::Closed, finished, false) if let Some(begun) = scene.begun_alone(&said) => {
+                    scene.close_alone(begun, finished, &said)
+                }
                 (Execution::Closed, Finished::Failure, false) => Ok(scene.staging_failed(&said)),
                 (Execution::Closed, Finished::Success | Finished::None, false) => Err(Refusal::NeverOpened(action)),
                 (execution, _, _) => Ok(scene.progress(execution, &said)),
@@ -118,7 +122,7 @@ pub fn settle(scene: &Scene, about: About, feedback: &Feedback) -> Result<Settle
         }
         About::Cancellation if gives_up(feedback) => {
             let why = Some("given up: its slot ended before it was carried out".to_owned());
-            scene.close(Finished::Failure, &Said { why, ..said })
+            scene.close(Finished::Failure, &Said { why, ..said }, scene.now)
         }
         About::Cancellation => Ok(scene.progress(feedback.execution, &said)),
     }

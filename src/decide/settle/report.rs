@@ -3,6 +3,7 @@
 
 use crate::model::check::{Answer, Unfit, Verdict};
 use crate::model::decision::{Reason, Reasons};
+use chrono::{DateTime, Utc};
 
 /// Most answers of checks kept of one report.
 const CHECKS_MAX: usize = 100;
@@ -49,6 +50,9 @@ pub struct Said {
     pub unfit: Option<Unfit>,
     /// What the server was asked around the installation, and what it answered.
     pub checks: Vec<Answer>,
+    /// When the agent began without the server, and ended.
+    pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
     pub lines: Vec<String>,
 }
 
@@ -65,6 +69,8 @@ impl Said {
                     said.unfit = Some(if value == Unfit::Sick.name() { Unfit::Sick } else { Unfit::NotReady });
                 }
                 Some(("check", value)) if said.checks.len() < CHECKS_MAX => said.checks.extend(answer(value)),
+                Some(("started_at", value)) => said.started_at = instant(value),
+                Some(("finished_at", value)) => said.finished_at = instant(value),
                 // What a machine runs is read from its inventory; other keys are for other readers.
                 Some(_) => {}
                 None if line.trim().is_empty() => {}
@@ -115,6 +121,10 @@ impl Said {
         let more = step.chain(self.why.clone()).chain(self.lines.clone());
         short(&std::iter::once(word.to_owned()).chain(more).collect::<Vec<_>>().join("; "))
     }
+}
+
+fn instant(value: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(value).ok().map(|at| at.to_utc())
 }
 
 /// One answer, with its texts kept to their longest; what cannot be read is for other readers.

@@ -1,6 +1,7 @@
 //! Reports as tables: a small scene, one report, everything that is to be written in one line.
 
 use super::*;
+use crate::decide::handout::STAGE_AHEAD;
 use crate::decide::planner::tests::{manifest, release};
 use crate::model::fleet::{Contact, Language, Ring, Server};
 use crate::model::request::RequestState;
@@ -322,6 +323,50 @@ fn what_was_never_handed_out_can_only_fail_to_be_fetched() {
     planned.check("cancel: closed", never);
     planned
         .check("failure | noctule.why=bad sum", "noted\nevent: could not be prepared ahead: bad sum\nalert staging/1");
+}
+
+#[test]
+fn what_was_begun_alone_in_its_slot_is_taken_afterwards() {
+    let alone = |now: &str, mut world: World| {
+        world.now = at(now);
+        world.deployments[0].state = DeploymentState::Planned;
+        world.state.capabilities.insert(STAGE_AHEAD.to_owned());
+        world
+    };
+    let begun = "event: isacompta 14.20.003 was begun by the agent of srv-1 without the server, which it could not \
+                 reach; it reports afterwards";
+    let installed = format!(
+        "settled\n1 installed\n{begun}\nevent: isacompta 14.20.003 installed; the machine says it runs 14.20.003\n\
+         letter installed/1: minor-installed\nresolved failed/srv-1/isacompta/14.20.003"
+    );
+    let report = "success | noctule.started_at=2026-04-29T20:00:00Z | noctule.finished_at=2026-04-29T20:20:00Z";
+    alone("30T09:00", world().updated()).check(report, &installed);
+    // Its end counts, not the report's.
+    let details = report.split(" | ").skip(1).map(str::to_owned).collect();
+    let feedback = Feedback { execution: Execution::Closed, finished: Finished::Success, details };
+    let settled = alone("30T09:00", world().updated()).with(|s| settle(s, About::Action, &feedback)).unwrap();
+    assert_eq!(settled.deployments[0].state.finished_at(), Some(at("29T20:20")));
+    // Moved to the next night since: what the machine runs vouches for it.
+    let mut moved = alone("30T09:00", world().updated());
+    moved.deployments[0].slot = Slot::new(at("30T20:00"), at("30T23:00")).unwrap();
+    moved.check(report, &installed);
+    moved.state.inventory.insert("isacompta".into(), version("14.20.002"));
+    let never = "action 1 was never handed out: its slot has not opened, so it cannot have been carried out";
+    moved.check(report, never);
+    // Before the slot, to come, or by an agent that never fetches ahead: not true.
+    alone("30T09:00", world().updated()).check("success | noctule.started_at=2026-04-29T19:59:59Z", never);
+    alone("29T20:10", world().updated()).check("success | noctule.started_at=2026-04-29T20:10:01Z", never);
+    let mut plain = alone("30T09:00", world().updated());
+    plain.state.capabilities.remove(STAGE_AHEAD);
+    plain.check(report, never);
+    // What failed alone is a failure like another.
+    alone("30T09:00", world()).check(
+        "failure | noctule.result=rolled_back | noctule.why=sick | noctule.started_at=2026-04-29T20:00:00Z",
+        &format!(
+            "settled\n1 rolled_back\n{begun}\nevent: isacompta 14.20.003 failed and the old version was restored: \
+             sick\nletter failed/1: minor-failed\nalert failed/srv-1/isacompta/14.20.003"
+        ),
+    );
 }
 
 #[test]

@@ -54,7 +54,10 @@ pub(super) async fn deployment(
     let intent = if method == Method::GET { Intent::Take } else { Intent::Look };
     let found = checkin::hand_out(&app.o, &controller.server, id, intent).await?;
     let handed = found.ok_or_else(|| ApiError::not_found(format!("action {id} is not offered now")))?;
-    let chunks = chunks(&controller, &handed.action.deployments, &handed.releases);
+    let backup = handed.backup_not_before.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let alone = handed.alone.then(|| ("noctule.offline", "allowed".to_owned()));
+    let more: Vec<_> = [("noctule.backup.not_before", backup)].into_iter().chain(alone).collect();
+    let chunks = chunks(&controller, &handed.action.deployments, &handed.releases, &more);
     let (update, window) = if handed.install { ("forced", "available") } else { ("skip", "unavailable") };
     let mut body = json!({
         "id": id.to_string(),
@@ -129,7 +132,7 @@ pub(super) async fn installed(
             releases.insert(deployment.id, release.value);
         }
     }
-    let chunks = chunks(&controller, &deployments, &releases);
+    let chunks = chunks(&controller, &deployments, &releases, &[]);
     let mut body = json!({
         "id": id.to_string(),
         "deployment": { "download": "forced", "update": "forced", "chunks": chunks },
@@ -141,7 +144,12 @@ pub(super) async fn installed(
 }
 
 /// One chunk for each deployment, in the order of installation.
-fn chunks(controller: &Controller, deployments: &[Deployment], releases: &BTreeMap<i64, Release>) -> Vec<Value> {
+fn chunks(
+    controller: &Controller,
+    deployments: &[Deployment],
+    releases: &BTreeMap<i64, Release>,
+    more: &[(&str, String)],
+) -> Vec<Value> {
     let chunk = |deployment: &Deployment| {
         let release = releases.get(&deployment.id)?;
         let (start, end) = (deployment.slot.start, deployment.slot.end);
@@ -152,8 +160,11 @@ fn chunks(controller: &Controller, deployments: &[Deployment], releases: &BTreeM
             ("noctule.slot.not_before", instant(start)),
             ("noctule.slot.not_after", instant(end)),
         ];
-        let metadata: Vec<Value> =
-            metadata.into_iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
+        let metadata: Vec<Value> = metadata
+            .into_iter()
+            .chain(more.iter().cloned())
+            .map(|(key, value)| json!({ "key": key, "value": value }))
+            .collect();
         Some(json!({
             "part": "bApp",
             "name": deployment.product,

@@ -8,6 +8,7 @@
 
 mod checks;
 mod identity;
+mod offline;
 pub mod order;
 mod perform;
 mod report;
@@ -19,7 +20,7 @@ pub use watch::Listener;
 
 use crate::decide::steps::{Installation, Line, Next, Outcome, Step, next};
 use crate::edge::agent_file::AgentConfig;
-use crate::edge::clock::Clock;
+use crate::edge::clock::{Clock, Mark};
 use crate::edge::ddi_client::messages::{Base, Enrolled};
 use crate::edge::ddi_client::{DdiClient, DdiError};
 use crate::edge::host::journal::{Journal, JournalError};
@@ -106,6 +107,8 @@ pub struct Agent {
     sources: Sources,
     checkpoint: Option<Checkpoint>,
     listener: Option<Listener>,
+    /// When the server last answered a poll in this life.
+    heard: Option<Mark>,
     ddi: Option<DdiClient>,
     source: Option<Box<dyn ReleaseSource>>,
     journal: Journal<Line>,
@@ -185,6 +188,7 @@ impl Agent {
             sources,
             checkpoint,
             listener: None,
+            heard: None,
         })
     }
 
@@ -198,13 +202,22 @@ impl Agent {
             self.connect(&enrolled)?;
         }
         self.drive(&mut pass).await?;
-        let base = self.ddi_mut()?.poll().await?;
+        let base = match self.ddi_mut()?.poll().await {
+            Ok(base) => base,
+            Err(error) => {
+                self.go_alone(error, &mut pass).await?;
+                pass.sleep = Duration::from_secs(RETRY_SECONDS);
+                return Ok(pass);
+            }
+        };
+        self.heard = Some(self.clock.mark());
         self.tell_attributes(base.links.config_data.is_some()).await?;
         if let Some(link) = &base.links.cancel_action {
             self.answer_cancellation(&link.href).await?;
         }
-        if let Some(link) = &base.links.deployment_base {
-            self.take_deployment(&link.href, &mut pass).await?;
+        match &base.links.deployment_base {
+            Some(link) => self.take_deployment(&link.href, &mut pass).await?,
+            None => self.forget_plan(),
         }
         pass.sleep = self.pause(&base);
         Ok(pass)
@@ -226,7 +239,10 @@ impl Agent {
                     tracing::warn!(%error, "pass failed, trying again");
                     failures += 1;
                     let seconds = RETRY_SECONDS << (failures - 1).min(8);
-                    Duration::from_secs(seconds.min(u64::from(self.config.poll.max_seconds)))
+                    let pause = Duration::from_secs(seconds.min(u64::from(self.config.poll.max_seconds)));
+                    // What may be begun without the server is not slept through.
+                    let to_slot = self.next_slot().and_then(|start| (start - self.clock.now()).to_std().ok());
+                    pause.min(to_slot.unwrap_or(pause) + Duration::from_secs(1))
                 }
             };
             tokio::select! {
@@ -263,58 +279,31 @@ impl Agent {
     }
 
     async fn take_deployment(&mut self, href: &str, pass: &mut Pass) -> Result<(), AgentError> {
-        let Some(handed) = self.ddi()?.deployment(href).await? else { return Ok(()) };
+        let Some(handed) = self.ddi()?.deployment(href).await? else {
+            self.forget_plan();
+            return Ok(());
+        };
         let order = match order::read(&handed) {
             Ok(order) => order,
             Err(why) => {
-                return self.tell_outcome(&handed.id, &[], &[], &Outcome::RolledBack { why }).await;
+                return self.tell_outcome(&handed.id, &[], &[], None, &Outcome::RolledBack { why }).await;
             }
         };
         match order::when(&handed, &order, self.clock.now()) {
-            When::Stage => self.stage(&order, pass).await,
+            When::Stage => {
+                self.renew_plan(&order);
+                self.stage(&order, order::may_go_alone(&handed), pass).await
+            }
             When::Install => {
+                self.forget_plan();
                 let at = self.clock.now();
                 tracing::info!(action = order.action, "installation accepted");
                 self.journal.rotate()?;
-                self.journal.append(&Line::Accepted { at, order: order.clone() })?;
+                self.journal.append(&Line::Accepted { at, order: order.clone(), alone: false })?;
                 self.state = Some(Installation::new(order));
                 self.drive(pass).await
             }
         }
-    }
-
-    /// Downloads and verifies ahead of the slot; whether that worked is only told in the slot.
-    async fn stage(&mut self, order: &crate::decide::steps::Order, pass: &mut Pass) -> Result<(), AgentError> {
-        if let Some((action, staged)) = &self.staged_action
-            && *action == order.action
-        {
-            pass.staged = *staged;
-            return Ok(());
-        }
-        let staged = match self.fetch_ahead(order).await {
-            Ok(()) => true,
-            Err(Trouble::Later(error)) => return Err(error),
-            Err(Trouble::Fail(why) | Trouble::Unfit(_, why)) => {
-                tracing::warn!(action = order.action, why, "cannot be staged; its slot will tell");
-                false
-            }
-        };
-        if staged {
-            self.tell_staged(&order.action).await?;
-        }
-        self.staged_action = Some((order.action.clone(), staged));
-        pass.staged = staged;
-        Ok(())
-    }
-
-    async fn fetch_ahead(&self, order: &crate::decide::steps::Order) -> Result<(), Trouble> {
-        let manifests = self.trusted(order).await?;
-        self.forget_others(&manifests);
-        for (part, signed) in order.parts.iter().zip(&manifests) {
-            self.download(order, part, signed).await?;
-            self.proven(signed).await?;
-        }
-        Ok(())
     }
 
     /// A cancellation of something not begun here is simply true.
@@ -350,12 +339,13 @@ impl Agent {
                     self.point("reporting")?;
                     let products: Vec<String> = state.order.parts.iter().map(|p| p.product.clone()).collect();
                     let answers: Vec<Answer> = state.answers().cloned().collect();
-                    self.tell_outcome(&action, &products, &answers, &outcome).await?;
+                    self.tell_outcome(&action, &products, &answers, state.alone, &outcome).await?;
                     self.point("reported")?;
                     self.write_down(Line::Reported { at: self.clock.now() });
                     pass.ended.push((action, outcome));
                 }
                 Next::Finished => {
+                    self.forget_plan();
                     self.journal.rotate()?;
                     self.state = None;
                     self.staged_action = None;

@@ -54,6 +54,19 @@ pub fn when(handed: &DeploymentBase, order: &Order, now: DateTime<Utc>) -> When 
     if closed { When::Stage } else { When::Install }
 }
 
+/// Whether what is staged may be begun without the server, when the line is dead in its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alone {
+    Yes,
+    No,
+}
+
+/// What the server says of that: every part has to be allowed to.
+pub fn may_go_alone(handed: &DeploymentBase) -> Alone {
+    let allowed = |chunk: &Chunk| chunk.metadatum("noctule.offline") == Some("allowed");
+    if handed.deployment.chunks.iter().all(allowed) { Alone::Yes } else { Alone::No }
+}
+
 fn part(chunk: &Chunk) -> Result<Part, String> {
     let product = chunk.name.clone();
     if !is_product_name(&product) {

@@ -66,6 +66,10 @@ impl Agent {
     }
 
     async fn fetch(&mut self, state: &Installation) -> Result<(), Trouble> {
+        if let Some(manifests) = self.trusted_before(state) {
+            let at = self.clock.now();
+            return self.write(Line::Trusted { at, manifests }).map_err(fail);
+        }
         let manifests = self.trusted(&state.order).await?;
         self.forget_others(&manifests);
         for (part, signed) in state.order.parts.iter().zip(&manifests) {

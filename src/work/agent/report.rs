@@ -8,7 +8,7 @@ use crate::edge::ddi_client::messages::{ConfigData, Execution, Feedback, Feedbac
 use crate::edge::host::{probes, tree::Tree};
 use crate::model::check::Answer;
 use crate::model::version::Version;
-use chrono::TimeDelta;
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use std::collections::BTreeMap;
 
 /// Attributes are repeated after this time even if nothing changed (`hourly-checks`).
@@ -108,6 +108,7 @@ impl Agent {
         action: &str,
         products: &[String],
         answers: &[Answer],
+        alone: Option<(DateTime<Utc>, Option<DateTime<Utc>>)>,
         outcome: &Outcome,
     ) -> Result<(), AgentError> {
         self.tell_attributes(true).await?;
@@ -134,6 +135,11 @@ impl Agent {
             if let Ok(Some(version)) = self.version_of(product) {
                 details.push(format!("noctule.observed.{product}={version}"));
             }
+        }
+        if let Some((begun, ended)) = alone {
+            let instant = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+            details.push(format!("noctule.started_at={}", instant(begun)));
+            details.extend(ended.map(|at| format!("noctule.finished_at={}", instant(at))));
         }
         details.extend(answers.iter().map(told));
         let feedback = self.feedback(Execution::Closed, finished, details);

@@ -4,9 +4,10 @@
 //! release never passes for another. It is verified after download and again right before it is unpacked. What an
 //! installation that failed left here serves its next try; the next order of something else takes it away.
 
+use super::order::Alone;
 use super::perform::Trouble;
 use super::watch::Watch;
-use super::{Agent, AgentError, order};
+use super::{Agent, AgentError, Pass, order};
 use crate::decide::steps::{Order, Part};
 use crate::edge::ddi_client::DdiError;
 use crate::edge::host::disk;
@@ -20,6 +21,50 @@ use std::path::{Path, PathBuf};
 const RESUMES_MAX: usize = 5;
 
 impl Agent {
+    /// Downloads and verifies ahead of the slot; whether that worked is only told in the slot.
+    pub(super) async fn stage(&mut self, order: &Order, alone: Alone, pass: &mut Pass) -> Result<(), AgentError> {
+        if let Some((action, staged)) = &self.staged_action
+            && *action == order.action
+            && (!staged || alone == Alone::No || self.has_plan())
+        {
+            pass.staged = *staged;
+            if alone == Alone::No {
+                self.forget_plan();
+            }
+            return Ok(());
+        }
+        let staged = match self.fetch_ahead(order).await {
+            Ok(manifests) => {
+                match alone {
+                    Alone::Yes => self.keep_plan(order, manifests),
+                    Alone::No => self.forget_plan(),
+                }
+                true
+            }
+            Err(Trouble::Later(error)) => return Err(error),
+            Err(Trouble::Fail(why) | Trouble::Unfit(_, why)) => {
+                tracing::warn!(action = order.action, why, "cannot be staged; its slot will tell");
+                false
+            }
+        };
+        if staged {
+            self.tell_staged(&order.action).await?;
+        }
+        self.staged_action = Some((order.action.clone(), staged));
+        pass.staged = staged;
+        Ok(())
+    }
+
+    async fn fetch_ahead(&self, order: &Order) -> Result<Vec<SignedManifest>, Trouble> {
+        let manifests = self.trusted(order).await?;
+        self.forget_others(&manifests);
+        for (part, signed) in order.parts.iter().zip(&manifests) {
+            self.download(order, part, signed).await?;
+            self.proven(signed).await?;
+        }
+        Ok(manifests)
+    }
+
     /// The signed manifests of an order, verified now.
     pub(super) async fn trusted(&self, order: &Order) -> Result<Vec<SignedManifest>, Trouble> {
         let source = self.source()?;

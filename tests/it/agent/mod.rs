@@ -4,6 +4,7 @@
 
 mod checks;
 mod line;
+mod offline;
 #[cfg(unix)]
 mod services;
 mod world;

@@ -31,6 +31,8 @@ pub struct Fake {
     pub packages: BTreeMap<String, Vec<u8>>,
     pub cuts: usize,
     pub deaf: usize,
+    /// Whether the server cannot be reached.
+    pub down: bool,
     pub ranges: Vec<String>,
     pub configs: Vec<Value>,
     pub feedbacks: Vec<Value>,
@@ -65,6 +67,9 @@ struct FakeSource(Shared);
 impl ReleaseSource for FakeSource {
     async fn manifest(&self, publisher: &str, target: &str, _: DateTime<Utc>) -> Result<Trusted, SourceError> {
         let publisher = publisher.to_owned();
+        if self.0.lock().unwrap().down {
+            return Err(SourceError::Unreachable { publisher, why: "the line is dead".into() });
+        }
         match self.0.lock().unwrap().manifests.get(target) {
             Some(Ok(trusted)) => Ok(trusted.clone()),
             Some(Err(why)) => Err(SourceError::Refused { publisher, why: why.clone() }),
@@ -270,7 +275,15 @@ fn router(fake: Shared) -> Router {
         .route(&format!("{base}/cancelAction/{{id}}"), get(cancellation))
         .route(&format!("{base}/cancelAction/{{id}}/feedback"), post(cancel_feedback))
         .route("/files/{product}", get(file))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&fake), down))
         .with_state(fake)
+}
+
+async fn down(State(fake): State<Shared>, request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+    if fake.lock().unwrap().down {
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
+    next.run(request).await
 }
 
 async fn enrol(State(fake): State<Shared>, Json(body): Json<Value>) -> Response {
