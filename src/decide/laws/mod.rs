@@ -17,4 +17,4 @@ mod world;
 use proptest::test_runner::RngSeed;
 
 /// The same worlds each time, so that a change is judged by itself; `PROPTEST_RNG_SEED` and `PROPTEST_CASES` draw others.
-const SEED: RngSeed = RngSeed::Fixed(0);
+pub(in crate::decide) const SEED: RngSeed = RngSeed::Fixed(0);

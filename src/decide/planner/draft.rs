@@ -77,17 +77,31 @@ impl<'a> Draft<'a> {
     }
 
     /// Moves it to another slot; what was said of the old one is said of the new one.
-    pub(super) fn move_to(&mut self, facts: &Facts<'a>, slot: &'a Slot) {
+    pub(super) fn move_to(&mut self, slot: &'a Slot) {
         let Some(placed) = self.verdict.plan_mut() else { return };
         let was = std::mem::replace(&mut placed.slot, slot);
         if was != slot {
             self.reasons.iter_mut().filter(|said| said.settles(was)).for_each(|said| *said = said.in_slot(slot));
-            self.resettle(facts);
+            self.resettle();
         }
+    }
+
+    /// In time or late again for a placement that was moved.
+    fn resettle(&mut self) {
+        let Some(placed) = self.verdict.plan().cloned() else { return };
+        let was_late = matches!(self.verdict, Verdict::Late(_));
+        let late = placed.deadline.filter(|_| placed.is_late() && !was_late);
+        self.reasons.extend(late.map(|deadline| Because::Late(placed.slot, deadline)));
+        self.verdict = placed.settled();
     }
 }
 
-impl Placement<'_> {
+impl<'a> Placement<'a> {
+    /// What becomes of it: planned, in time or late.
+    pub(super) fn settled(self) -> Verdict<'a> {
+        if self.is_late() { Verdict::Late(Box::new(self)) } else { Verdict::Planned(Box::new(self)) }
+    }
+
     /// Whether it ends after its deadline. A major's is the client's date, which its slot never passes.
     pub fn is_late(&self) -> bool {
         self.deadline.is_some_and(|deadline| self.slot.end > deadline)

@@ -1,11 +1,11 @@
 //! Releases that belong together: `requires` and `installs_with` make one ordered group, all or nothing.
 
 use super::Facts;
+use super::backup::BACKUP_LEAD;
 use super::because::{Because, RingStand};
 use super::companion;
 use super::draft::{Draft, Verdict};
 use super::major;
-use super::minor::BACKUP_LEAD;
 use super::reach;
 use super::slots::{self, Search};
 use crate::decide::almanac::Work;
@@ -65,18 +65,15 @@ pub(super) fn fall_back<'a>(
                     let now = tried.as_ref().unwrap_or(&drafts);
                     with.push(now.iter().filter(|d| d.product == product).find_map(stop)?);
                     let next = attempt(&with);
-                    // What goes late, or once there is a backup, goes before what does not go at all.
+                    // What goes late goes before what does not go at all.
                     let none_goes = || !drafts.iter().any(|was| was.product == product && was.verdict.plan().is_some());
                     let goes = |d: &Draft| match d.verdict {
                         Verdict::Planned(_) => true,
                         Verdict::Late(_) => none_goes(),
-                        Verdict::Held(Some(_)) => {
-                            matches!(d.reasons.last(), Some(Because::BackupMissing(_))) && none_goes()
-                        }
                         Verdict::UpToDate
                         | Verdict::Running
                         | Verdict::Waiting
-                        | Verdict::Held(None)
+                        | Verdict::Held(_)
                         | Verdict::OutOfScope => false,
                     };
                     if next.iter().any(|d| d.product == product && goes(d)) {
@@ -233,7 +230,7 @@ fn bind<'a>(
         && let Some(first) = sooner(facts, drafts, i, partner)
     {
         drafts[partner].reasons.retain(|said| *said != Because::Ring(RingStand::Waits));
-        drafts[partner].move_to(facts, first);
+        drafts[partner].move_to(first);
         return follow(facts, &mut drafts[i], theirs_release, first);
     }
     if ours.work != theirs.work {
@@ -247,9 +244,9 @@ fn bind<'a>(
     if order == Order::MayFollow && together.is_none_or(|slot| is_late_in(drafts, [ours.leader, theirs.leader], slot)) {
         let in_time = |slot: &Slot| ours.deadline.is_none_or(|d| slot.end <= d);
         let after = after(facts, &drafts[i], theirs.slot);
-        // Nor does it make late what it requires.
+        // Nor does it make late what it requires, or later.
         let theirs_late = |slot| is_late_in(drafts, [theirs.leader; 2], slot);
-        let spoils = together.is_some_and(theirs_late) && !theirs_late(theirs.slot);
+        let spoils = together.is_some_and(|slot| theirs_late(slot) && slot.end > theirs.slot.end);
         if together.is_none() || spoils || !theirs.is_late() && after.is_some_and(in_time) {
             return follow(facts, &mut drafts[i], theirs_release, theirs.slot);
         }
@@ -262,7 +259,7 @@ fn bind<'a>(
     for draft in drafts.iter_mut() {
         if let Some(placed) = draft.verdict.plan_mut().filter(|p| p.leader == old || p.leader == leader) {
             placed.leader = leader;
-            draft.move_to(facts, slot);
+            draft.move_to(slot);
             draft.say_retry(slot, retry.flatten());
         }
     }
@@ -306,7 +303,7 @@ fn follow<'a>(facts: &Facts<'a>, draft: &mut Draft<'a>, partner: &'a Release, af
     let Some(slot) = self::after(facts, draft, after).filter(|slot| in_time(slot)) else {
         return hold(draft, Because::GroupDoesNotFit(partner));
     };
-    draft.move_to(facts, slot);
+    draft.move_to(slot);
     draft.say_how(Because::Follows(partner, after));
     true
 }

@@ -100,7 +100,7 @@ fn verdict<'a>(
     if let Some((agreement, slot)) = agreed {
         reasons.push(Because::AgreedSlot(agreement));
         let placed = placement(slot, Work::Major, Some(by), Some(request));
-        let verdict = settle(facts, release, placed, Because::MajorSlot(slot, None), reasons);
+        let verdict = settle(placed, Because::MajorSlot(slot, None), reasons);
         return held(facts, release, verdict, reasons);
     }
     let (choice, mut why) = candidates(facts, release, by);
@@ -114,7 +114,7 @@ fn verdict<'a>(
         return Verdict::Held(None);
     };
     let placed = placement(slot, Work::Major, Some(by), Some(request));
-    let verdict = settle(facts, release, placed, Because::MajorSlot(slot, spare(&choice, slot)), reasons);
+    let verdict = settle(placed, Because::MajorSlot(slot, spare(&choice, slot)), reasons);
     held(facts, release, verdict, reasons)
 }
 

@@ -7,17 +7,13 @@ use super::reach::Reach;
 use super::slots::Search;
 use super::{Facts, reach, slots};
 use crate::decide::almanac::Work;
-use crate::decide::notice;
 use crate::decide::rollout::Progress;
 use crate::model::fleet::Ring;
 use crate::model::release::Release;
 use crate::model::request::Request;
 use crate::model::slot::Slot;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use std::sync::Arc;
-
-/// Time before a slot from which a missing backup holds the installation, so that staff can still act.
-pub const BACKUP_LEAD: TimeDelta = TimeDelta::hours(4);
 
 /// The next minor of a product; `barred` are left aside.
 pub(super) fn draft<'a>(
@@ -34,18 +30,18 @@ pub(super) fn draft<'a>(
     // A newer release must not cost an older one its deadline: then the older goes first.
     for older in minors {
         let Some(deadline) = deadline_to_come(facts, older) else { continue };
-        let too_late = chosen.awaits().is_none_or(|plan| plan.slot.end > deadline);
+        let too_late = chosen.verdict.plan().is_none_or(|plan| plan.slot.end > deadline);
         if !too_late || is_spent(facts, older) {
             continue;
         }
         let candidate = place(facts, older);
-        if candidate.awaits().is_some_and(|plan| plan.slot.end <= deadline) {
+        if candidate.verdict.plan().is_some_and(|plan| plan.slot.end <= deadline) {
             chosen = candidate;
             chosen.reasons.push(Because::OlderFirst(older, newest));
         }
     }
     // What goes late goes before what does not go at all.
-    if chosen.awaits().is_none() {
+    if chosen.verdict.plan().is_none() {
         let late = older.filter(|r| !is_spent(facts, r)).map(|r| place(facts, r));
         if let Some(late) = late.into_iter().find(|candidate| candidate.verdict.plan().is_some()) {
             let aside = std::mem::replace(&mut chosen, late);
@@ -70,7 +66,8 @@ pub(super) fn draft<'a>(
 /// Ours are the rings, the contract's the deadlines: where what is left behind cannot go by itself any more, what takes
 /// its place is in time for it, if it can be.
 fn by_older_deadlines<'a>(facts: &Facts<'a>, reach: &Reach<'a>, chosen: Placed<'a>) -> Placed<'a> {
-    let Some(end) = chosen.awaits().filter(|placed| placed.work == Work::Night).map(|placed| placed.slot.end) else {
+    let Some(end) = chosen.verdict.plan().filter(|placed| placed.work == Work::Night).map(|placed| placed.slot.end)
+    else {
         return chosen;
     };
     let left_behind = reach.outstanding.iter().filter(|r| r.version() < chosen.release.version());
@@ -81,7 +78,7 @@ fn by_older_deadlines<'a>(facts: &Facts<'a>, reach: &Reach<'a>, chosen: Placed<'
         let mut reasons = Vec::with_capacity(6);
         let verdict = verdict(facts, chosen.release, Some(by), &mut reasons);
         let sooner = Placed { release: chosen.release, verdict, reasons };
-        sooner.awaits().is_some_and(|placed| placed.slot.end <= by).then_some(sooner)
+        sooner.verdict.plan().is_some_and(|placed| placed.slot.end <= by).then_some(sooner)
     });
     in_time.unwrap_or(chosen)
 }
@@ -117,14 +114,6 @@ struct Placed<'a> {
     release: &'a Arc<Release>,
     verdict: Verdict<'a>,
     reasons: Vec<Because<'a>>,
-}
-
-impl<'a> Placed<'a> {
-    /// Where it goes, if need be once a backup is there: that comes by itself, or staff see to it.
-    fn awaits(&self) -> Option<&Placement<'a>> {
-        let backup = matches!(self.reasons.last(), Some(Because::BackupMissing(_)));
-        self.verdict.plan().or(self.verdict.intent().filter(|_| backup))
-    }
 }
 
 fn place<'a>(facts: &Facts<'a>, release: &'a Arc<Release>) -> Placed<'a> {
@@ -198,7 +187,7 @@ fn night<'a>(
     let agreed = slots::agreed(facts, release);
     if let Some((agreement, slot)) = agreed.filter(|(_, slot)| slot.end <= by.unwrap_or(deadline)) {
         reasons.push(Because::AgreedSlot(agreement));
-        return settle(facts, release, placed(slot), Because::NightSlot(slot), reasons);
+        return settle(placed(slot), Because::NightSlot(slot), reasons);
     }
     let mut search = Search::new(facts, Work::Night, release.published_at(), release);
     let (mut in_time, after) = search.by(deadline);
@@ -210,7 +199,7 @@ fn night<'a>(
     let slot = kept.or(if stand == RingStand::Waits { in_time.last() } else { in_time.first() }).copied();
     if let Some(slot) = slot {
         reasons.push(Because::Ring(stand));
-        return settle(facts, release, placed(slot), Because::NightSlot(slot), reasons);
+        return settle(placed(slot), Because::NightSlot(slot), reasons);
     }
     // An agreement opens a slot and closes none: one that is late goes only where nothing is in time.
     reasons.extend(agreed.map(|(agreement, _)| Because::AgreedSlot(agreement)));
@@ -218,7 +207,7 @@ fn night<'a>(
         reasons.push(Because::NoSlot);
         return Verdict::Held(None);
     };
-    settle(facts, release, placed(slot), Because::Late(slot, deadline), reasons)
+    settle(placed(slot), Because::Late(slot, deadline), reasons)
 }
 
 /// Where this server stands in the rollout: broad servers wait for the canaries, never past the deadline.
@@ -253,7 +242,7 @@ fn manual<'a>(facts: &Facts<'a>, release: &'a Release, reasons: &mut Vec<Because
         reasons.push(Because::NoSlot);
         return Verdict::Held(None);
     };
-    settle(facts, release, placement(slot, Work::Manual, None, None), Because::MaintenanceSlot(slot), reasons)
+    settle(placement(slot, Work::Manual, None, None), Because::MaintenanceSlot(slot), reasons)
 }
 
 pub(super) fn placement<'a>(
@@ -265,69 +254,8 @@ pub(super) fn placement<'a>(
     Placement { slot, deadline, request, work, leader: 0, position: 0 }
 }
 
-/// The end of a decision: late or not, and `backup-first`: near the slot, no recent successful backup holds it.
-///
-/// What settles a decision is said last: the slot, or the backup that is missing.
-pub(super) fn settle<'a>(
-    facts: &Facts<'a>,
-    release: &'a Release,
-    placed: Placement<'a>,
-    because: Because<'a>,
-    reasons: &mut Vec<Because<'a>>,
-) -> Verdict<'a> {
-    let since = backup_since(facts, &placed);
-    let recent = has_backup_since(facts, since);
-    if !recent && is_due(facts, release, &placed) {
-        reasons.extend([because, Because::BackupMissing(since)]);
-        return Verdict::Held(Some(Box::new(placed)));
-    }
-    let backup = if recent { Because::BackupGood(since) } else { Because::BackupNeeded(since) };
-    reasons.extend([backup, because]);
-    if placed.is_late() { Verdict::Late(Box::new(placed)) } else { Verdict::Planned(Box::new(placed)) }
-}
-
-impl<'a> Draft<'a> {
-    /// The same again for a placement that was moved.
-    pub(super) fn resettle(&mut self, facts: &Facts<'a>) {
-        let Some(placed) = self.verdict.plan().cloned() else { return };
-        let since = backup_since(facts, &placed);
-        let Some(release) = self.release else { return };
-        if is_due(facts, release, &placed) && !has_backup_since(facts, since) {
-            self.reasons.push(Because::BackupMissing(since));
-            self.verdict = Verdict::Held(Some(Box::new(placed)));
-            return;
-        }
-        let was_late = matches!(self.verdict, Verdict::Late(_));
-        let late = placed.deadline.filter(|_| placed.is_late());
-        if let Some(deadline) = late.filter(|_| !was_late) {
-            self.reasons.push(Because::Late(placed.slot, deadline));
-        }
-        self.verdict =
-            if late.is_some() { Verdict::Late(Box::new(placed)) } else { Verdict::Planned(Box::new(placed)) };
-    }
-}
-
-/// Whether a backup that is missing holds it: its slot is near, or it has cost the release a night already. That it
-/// would have to be there for the night after next is no end of the trouble.
-fn is_due(facts: &Facts, release: &Release, placed: &Placement) -> bool {
-    let failed = || facts.state.backup.as_ref().is_none_or(|b| !b.succeeded);
-    let has_had_a_night = || facts.almanac.night_began(release.published_at(), facts.now);
-    is_near(facts, placed) || placed.work == Work::Night && failed() && has_had_a_night()
-}
-
-fn is_near(facts: &Facts, placed: &Placement) -> bool {
-    facts.now >= placed.slot.start - BACKUP_LEAD
-}
-
-fn has_backup_since(facts: &Facts, since: DateTime<Utc>) -> bool {
-    facts.state.backup.as_ref().is_some_and(|b| b.succeeded && b.finished_at >= since)
-}
-
-fn backup_since(facts: &Facts, placed: &Placement) -> DateTime<Utc> {
-    let openings = facts.almanac.openings(placed.work, facts.now);
-    match openings.binary_search_by(|o| o.slot.cmp(placed.slot)) {
-        Ok(place) => openings[place].backup_since,
-        // An agreed slot is none of the contract's.
-        Err(_) => notice::backup_not_before(facts.terms, facts.calendar(), placed.slot.start),
-    }
+/// The end of a decision: in time or late. What settles it is said last.
+pub(super) fn settle<'a>(placed: Placement<'a>, because: Because<'a>, reasons: &mut Vec<Because<'a>>) -> Verdict<'a> {
+    reasons.push(because);
+    placed.settled()
 }

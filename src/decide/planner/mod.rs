@@ -10,6 +10,7 @@
 //! It does not look at other servers. What binds them enters as data: ring progress and failure budget as
 //! [`Rollout`], staff and the client's line as [`Load`].
 
+mod backup;
 mod because;
 mod companion;
 mod draft;
@@ -30,8 +31,8 @@ pub(in crate::decide) mod tests;
 #[cfg(test)]
 mod together_tests;
 
+pub use backup::BACKUP_LEAD;
 pub use draft::{Placement, Verdict, Verdicts};
-pub use minor::BACKUP_LEAD;
 pub use slots::stands;
 
 use super::almanac::Almanac;
@@ -130,6 +131,7 @@ pub fn weigh<'a>(facts: &Facts<'a>) -> Verdicts<'a> {
         drafts
     };
     let mut drafts = room::give_way(facts, settle(&[]), settle);
+    backup::hold(facts, &mut drafts);
     group::number(&mut drafts);
     Verdicts(drafts)
 }
@@ -179,7 +181,7 @@ fn draft<'a>(
     }
     let reach = reach::look(facts, product, installed);
     if reach.minors.is_empty() && reach.majors.is_empty() && reach.stranded.is_none() {
-        drafts.push(Draft { reasons: reach.reasons, ..Draft::settled(product, Verdict::UpToDate, Because::UpToDate) });
+        drafts.push(Draft { product, release: None, verdict: Verdict::UpToDate, reasons: reach.reasons });
         return;
     }
     let minor = minor::draft(facts, product, &reach, barred);
@@ -201,5 +203,5 @@ fn draft<'a>(
 }
 
 fn running<'a>(facts: &Facts<'a>, product: &str) -> Option<&'a Deployment> {
-    facts.deployments.iter().find(|d| d.product == product && matches!(d.state, DeploymentState::Running { .. }))
+    facts.deployments.iter().find(|d| matches!(d.state, DeploymentState::Running { .. }) && d.product == product)
 }

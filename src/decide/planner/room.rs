@@ -55,7 +55,7 @@ pub(super) fn make<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>]) {
     let choices: Vec<Vec<&'a Slot>> = units.iter().map(|unit| choices(facts, drafts, unit)).collect();
     let chosen = assign(facts, &units, &choices, &taken);
     for (unit, slot) in units.iter().zip(chosen) {
-        place(facts, drafts, unit, slot);
+        place(drafts, unit, slot);
     }
     keep_order(facts, drafts);
 }
@@ -311,13 +311,13 @@ fn search<'a>(
     false
 }
 
-fn place<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], unit: &Unit<'a>, slot: Option<&'a Slot>) {
+fn place<'a>(drafts: &mut [Draft<'a>], unit: &Unit<'a>, slot: Option<&'a Slot>) {
     for member in &unit.members {
         let draft = &mut drafts[*member];
         match slot {
             Some(slot) if slot == unit.slot => {}
             Some(slot) => {
-                draft.move_to(facts, slot);
+                draft.move_to(slot);
                 // What settles it is said last: as it will be when it is planned again, promised already.
                 let last = draft.reasons.len().saturating_sub(1);
                 draft.reasons.splice(last..last, [Because::SlotFull(unit.slot), Because::Spilled(slot)]);
@@ -333,7 +333,7 @@ fn place<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], unit: &Unit<'a>, slot:
 
 /// What was to follow a release that moved behind it, or found no room, waits for the next planning: it is held, never
 /// out of order.
-fn keep_order<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>]) {
+pub(super) fn keep_order<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>]) {
     // What is held can be what another follows: at most one round for each draft.
     for _ in 0..drafts.len() {
         let overtaken = (0..drafts.len()).find_map(|i| Some((i, overtakes(facts, drafts, &drafts[i])?)));

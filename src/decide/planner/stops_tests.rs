@@ -225,3 +225,24 @@ fn what_fills_a_slot_to_the_minute_leaves_its_agent_no_time_to_ask() {
         world.check("isacompta", expected);
     }
 }
+
+#[test]
+fn what_lacks_a_backup_keeps_room_for_it_and_is_late_where_the_last_night_is_full() {
+    let long = |product: &str, version: &str| {
+        let mut manifest = manifest(product, version, Change::Minor);
+        (manifest.duration_minutes, manifest.rollback_minutes) = (240, 60);
+        manifest
+    };
+    let mut world = World::at("2026-04-30 21:00")
+        .install("isapaye", "12.4.0")
+        .publish(long("isacompta", "14.20.003"), "2026-04-29 17:00")
+        .publish(long("isapaye", "12.4.1"), "2026-04-29 17:00");
+    world.check("isacompta", "planned 14.20.003 30 22:00-01 07:00");
+    world.check("isapaye", "late 12.4.1 01 22:00-02 07:00");
+    // The night would still do for one of them, should the backup come; the other is late, and staff hear of it now.
+    world.state.backup = None;
+    let decisions = world.plan();
+    let is_late = |product: &str| decisions.iter().find(|d| d.product == product).map(|d| d.outcome.is_late());
+    world.check("isacompta", "held backup-first");
+    assert_eq!((is_late("isacompta"), is_late("isapaye")), (Some(false), Some(true)));
+}
