@@ -32,13 +32,33 @@ enum AlertsCommand {
         #[command(flatten)]
         access: Access,
     },
+    /// End an alert with a note of what was done
+    Resolve {
+        id: i64,
+        /// What was done: it stays in the history
+        #[arg(long, value_name = "TEXT")]
+        note: String,
+        /// Who says so
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+        #[command(flatten)]
+        access: Access,
+    },
 }
 
 pub async fn run(args: AlertsArgs) -> Outcome {
-    if let Some(AlertsCommand::Ack { id, by, access }) = args.command {
-        let row = Client::connect(&access).await?.acknowledge(id, by.as_deref()).await?;
-        let by = row.by.unwrap_or_default();
-        return output::print(&format!("alert {id} is taken up by {by}: {}", row.title));
+    match args.command {
+        Some(AlertsCommand::Ack { id, by, access }) => {
+            let row = Client::connect(&access).await?.acknowledge(id, by.as_deref()).await?;
+            let by = row.by.unwrap_or_default();
+            return output::print(&format!("alert {id} is taken up by {by}: {}", row.title));
+        }
+        Some(AlertsCommand::Resolve { id, note, by, access }) => {
+            let row = Client::connect(&access).await?.resolve(id, by.as_deref(), &note).await?;
+            let by = row.by.unwrap_or_default();
+            return output::print(&format!("alert {id} is resolved by {by}: {}", row.title));
+        }
+        None => {}
     }
     let rows = Client::connect(&args.access).await?.alerts(args.all).await?;
     if args.print.is_json() {

@@ -209,6 +209,11 @@ impl Client {
         self.call(Method::POST, &format!("alerts/{id}/ack"), &Vec::new(), Some(&body)).await
     }
 
+    pub async fn resolve(&self, id: i64, by: Option<&str>, note: &str) -> Result<AlertRow, Failure> {
+        let body = serde_json::json!({ "by": by, "note": note });
+        self.call(Method::POST, &format!("alerts/{id}/resolve"), &Vec::new(), Some(&body)).await
+    }
+
     /// Says who attends a manual update; answers with their name.
     pub async fn attend(&self, id: i64, by: Option<&str>) -> Result<Value, Failure> {
         let body = serde_json::json!({ "by": by });

@@ -40,9 +40,14 @@ pub enum AlertState {
         at: DateTime<Utc>,
         by: String,
     },
+    /// Over: because its reason is gone, or because somebody says so.
     Resolved {
         at: DateTime<Utc>,
+        /// What was done, or what changed.
         note: String,
+        /// Who says so; nobody where its reason went away by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
 }
 

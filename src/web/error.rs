@@ -180,7 +180,10 @@ impl From<AlertError> for ApiError {
             AlertError::Store(error) => error.into(),
             AlertError::NotFound(_) => ApiError::not_found(error.to_string()),
             AlertError::Resolved(_) => {
-                ApiError::new(StatusCode::CONFLICT, error.to_string(), "there is nothing to acknowledge any more")
+                ApiError::new(StatusCode::CONFLICT, error.to_string(), "there is nothing left to do about it")
+            }
+            AlertError::NoNote | AlertError::LongNote => {
+                ApiError::new(StatusCode::BAD_REQUEST, error.to_string(), "say in a few lines what was done")
             }
         }
     }

@@ -17,6 +17,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// Elapsed minutes to the intervention where no schedule says otherwise (`gti-2h`, 6.1.6).
 const WITHIN_MINUTES: i64 = 120;
+/// Longest note with which somebody ends an alert.
+const NOTE_BYTES_MAX: usize = 2_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AlertError {
@@ -26,6 +28,10 @@ pub enum AlertError {
     NotFound(i64),
     #[error("alert {0} is resolved already")]
     Resolved(i64),
+    #[error("an alert ends with a note of what was done")]
+    NoNote,
+    #[error("the note is longer than {NOTE_BYTES_MAX} bytes")]
+    LongNote,
 }
 
 /// Adds an alert, its event and its letter to staff, unless one with the same cause is open.
@@ -96,14 +102,21 @@ pub async fn acknowledge(o: &Orchestrator, id: i64, by: &str) -> Result<Alert, A
     Ok(value)
 }
 
-/// Ends alert `id` with a note of what was done.
-pub async fn resolve(o: &Orchestrator, id: i64, note: &str) -> Result<Alert, AlertError> {
+/// `by` ends alert `id` with a note of what was done. Trouble that is still there is found again, and is a new alert.
+pub async fn resolve(o: &Orchestrator, id: i64, by: &str, note: &str) -> Result<Alert, AlertError> {
+    let note = note.trim();
+    if note.is_empty() {
+        return Err(AlertError::NoNote);
+    }
+    if note.len() > NOTE_BYTES_MAX {
+        return Err(AlertError::LongNote);
+    }
     let alert = find(o, id).await?;
     if !alert.is_open() {
         return Err(AlertError::Resolved(id));
     }
     let mut changes = Changes::default();
-    let value = add_resolved(&mut changes, &alert, o.clock.now(), note);
+    let value = end(&mut changes, &alert, o.clock.now(), Some(by), note);
     o.store.commit(changes).await?;
     Ok(value)
 }
@@ -138,9 +151,16 @@ pub(super) fn event(alert: &Alert, at: DateTime<Utc>, kind: EventKind, text: Str
     }
 }
 
-pub(super) fn add_resolved(changes: &mut Changes, alert: &Stored<Alert>, now: DateTime<Utc>, note: &str) -> Alert {
-    let value = Alert { state: AlertState::Resolved { at: now, note: note.to_owned() }, ..alert.value.clone() };
-    let text = format!("alert {} resolved, {note}: {}", value.id, value.title);
+/// Adds the end of an alert whose reason is gone.
+pub(super) fn add_resolved(changes: &mut Changes, alert: &Stored<Alert>, now: DateTime<Utc>, note: &str) {
+    end(changes, alert, now, None, note);
+}
+
+fn end(changes: &mut Changes, alert: &Stored<Alert>, now: DateTime<Utc>, by: Option<&str>, note: &str) -> Alert {
+    let state = AlertState::Resolved { at: now, note: note.to_owned(), by: by.map(str::to_owned) };
+    let value = Alert { state, ..alert.value.clone() };
+    let whose = by.map(|by| format!(" by {by}")).unwrap_or_default();
+    let text = format!("alert {} resolved{whose}, {note}: {}", value.id, value.title);
     changes.events.push(event(&value, now, EventKind::AlertResolved, text));
     changes.rows.push(Row::Alert(alert.with(value.clone())));
     value

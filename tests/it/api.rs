@@ -5,7 +5,7 @@
 use super::site;
 use super::world::paris;
 use chrono::TimeDelta;
-use noctule::edge::store::{Changes, FeedFile, Row};
+use noctule::edge::store::{Changes, EventFilter, FeedFile, Row};
 use noctule::model::alert::{AlertClass, NewAlert};
 use noctule::web::Identity;
 use noctule::work::{alerts, tokens};
@@ -39,6 +39,7 @@ const ROUTES: [(&str, &str, &str); 25] = [
     ("GET", "/fleet", "clients"),
     ("GET", "/alerts", "staff"),
     ("POST", "/alerts/1/ack", "staff"),
+    ("POST", "/alerts/1/resolve", "staff"),
     ("POST", "/deployments/1/attend", "staff"),
 ];
 
@@ -112,6 +113,7 @@ async fn the_document_names_every_route() {
                 "/requests/1/change" => "/requests/{id}/change",
                 "/holds/1/lift" => "/holds/{id}/lift",
                 "/alerts/1/ack" => "/alerts/{id}/ack",
+                "/alerts/1/resolve" => "/alerts/{id}/resolve",
                 "/deployments/1/attend" => "/deployments/{id}/attend",
                 plain => plain,
             };
@@ -312,6 +314,18 @@ async fn staff_acknowledge_alerts_and_attend_manual_updates() {
         let row = site.post(&ack, &staff, "").await.ok().json();
         assert_eq!((&row["state"], &row["by"]), (&json!("acknowledged"), &json!("zoe")));
         site.post(&format!("{API}/alerts/999/ack"), &staff, "{}").await.refused(404);
+        let resolve = format!("{API}/alerts/{}/resolve", listed[0]["id"]);
+        site.post(&resolve, &staff, r#"{"note":"  "}"#).await.refused(400);
+        site.post(&format!("{API}/alerts/999/resolve"), &staff, r#"{"note":"done"}"#).await.refused(404);
+        let row = site.post(&resolve, &staff, r#"{"note":"the disk is larger now"}"#).await.ok().json();
+        let told = (&row["state"], &row["by"], &row["note"]);
+        assert_eq!(told, (&json!("resolved"), &json!("zoe"), &json!("the disk is larger now")));
+        site.post(&resolve, &staff, r#"{"note":"again"}"#).await.refused(409);
+        assert_eq!(names(&site.get(&format!("{API}/alerts"), &staff).await.ok().json(), "state"), Vec::<String>::new());
+        let events = site.o.store.events(&EventFilter::default()).await.unwrap();
+        let texts: Vec<&str> = events.iter().map(|e| e.body.text.as_str()).collect();
+        let ended = texts.iter().any(|t| t.contains("resolved by zoe, the disk is larger now: the disk is full"));
+        assert!(ended, "{texts:?}");
 
         site.publish("isacompta", "14.20.003", "minor", "manual_steps = { fr = \"À la main.\" }").await;
         let rows = site.get(&format!("{API}/history?client=martin"), &staff).await.ok().json();

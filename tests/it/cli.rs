@@ -294,6 +294,7 @@ fn what_does_not_exist_is_named() {
             ("history --events 7", "there is no deployment 7"),
             ("attend 7 --by Anna", "there is no deployment 7"),
             ("alerts ack 7", "there is no alert 7"),
+            ("alerts resolve 7 --note done", "there is no alert 7"),
             ("request isacompta 99.0 --before 2026-05-16 --client nobody", "there is no client \"nobody\""),
             (
                 "request isacompta 99.0 --before 2026-05-16 --client cabinet-martin",

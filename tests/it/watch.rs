@@ -139,8 +139,8 @@ async fn an_alert_nobody_takes_climbs_level_by_level_until_somebody_does() {
         });
         o.clock.advance_to(paris("2026-05-20 09:00"));
         assert_eq!(watch::run(&o).await.unwrap(), found(0, 0, 0, 0));
-        alerts::resolve(&o, 1, "done").await.unwrap();
-        assert!(alerts::resolve(&o, 1, "again").await.is_err());
+        alerts::resolve(&o, 1, "Nadia", "done").await.unwrap();
+        assert!(alerts::resolve(&o, 1, "Nadia", "again").await.is_err());
         assert!(alerts::acknowledge(&o, 99, "Nadia").await.unwrap_err().to_string().contains("no alert 99"));
     })
     .await;

@@ -49,7 +49,7 @@ impl From<Alert> for AlertRow {
         let (state, level, by, changed_at, note) = match alert.state {
             AlertState::Open { level } => ("open", Some(level), None, None, None),
             AlertState::Acknowledged { at, by } => ("acknowledged", None, Some(by), Some(at), None),
-            AlertState::Resolved { at, note } => ("resolved", None, None, Some(at), Some(note)),
+            AlertState::Resolved { at, note, by } => ("resolved", None, by, Some(at), Some(note)),
         };
         let class = match alert.class {
             AlertClass::Applications => "applications",
@@ -108,6 +108,39 @@ pub(super) async fn acknowledge(
     Body(body): Body<Acknowledge>,
 ) -> Result<Json<AlertRow>, ApiError> {
     identity.require_staff()?;
-    let by = body.by.as_deref().map(str::trim).filter(|by| !by.is_empty()).unwrap_or(identity.name());
+    let by = named(body.by.as_deref(), &identity);
     Ok(Json(alerts::acknowledge(&app.o, id, by).await?.into()))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Resolve {
+    /// What was done.
+    note: String,
+    /// Who says so; whoever asks, when absent.
+    by: Option<String>,
+}
+
+/// The alert is over.
+#[utoipa::path(
+    post, path = "/alerts/{id}/resolve", params(("id" = i64, Path)), request_body = Resolve,
+    responses(
+        (status = 200, body = AlertRow), (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem)
+    )
+)]
+pub(super) async fn resolve(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path(id): Path<i64>,
+    Body(body): Body<Resolve>,
+) -> Result<Json<AlertRow>, ApiError> {
+    identity.require_staff()?;
+    let by = named(body.by.as_deref(), &identity);
+    Ok(Json(alerts::resolve(&app.o, id, by, &body.note).await?.into()))
+}
+
+/// Who it is that does something: the name given, else whoever asks.
+fn named<'a>(by: Option<&'a str>, identity: &'a Identity) -> &'a str {
+    by.map(str::trim).filter(|by| !by.is_empty()).unwrap_or(identity.name())
 }

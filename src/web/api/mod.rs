@@ -77,6 +77,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(holds::resume, holds::resumptions))
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::acknowledge))
+        .routes(routes!(alerts::resolve))
         .routes(routes!(fleet::notices))
         .routes(routes!(fleet::fleet))
         .routes(routes!(fleet::health));

@@ -69,7 +69,7 @@ async fn a_legal_date_is_told_of_once_for_each_day_and_once_when_it_has_passed()
         assert!(alert.text.contains("2026-06-15; never requested by rhin (rhin-1)"), "{}", alert.text);
         assert_eq!(events(&site, PROVIDER, "alert_raised").await.len(), 1);
         // Resolved, it stays so.
-        alerts::resolve(&site.o, alert.id, "they were called").await.unwrap();
+        alerts::resolve(&site.o, alert.id, "Zoé", "they were called").await.unwrap();
         assert_eq!(reminders::run(&site.o).await.unwrap(), found(0, 0));
         // The jobs look as well, and the letters can be written and sent.
         jobs::run_all_once(&site.o).await.unwrap();

@@ -196,7 +196,7 @@ async fn open_alerts_are_found_by_many_causes() {
             let state = match id % 3 {
                 0 => AlertState::Open { level: 0 },
                 1 => AlertState::Acknowledged { at, by: by.clone() },
-                _ => AlertState::Resolved { at, note: "back".into() },
+                _ => AlertState::Resolved { at, note: "back".into(), by: None },
             };
             let mut one = alert(id, state);
             one.cause = format!("held/{id}");
