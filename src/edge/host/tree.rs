@@ -5,7 +5,7 @@
 //! then renamed); the folder the pointer names is never written to nor removed; the pointer holds the
 //! old slug or the new one at every instant. Old versions stay until [`Tree::prune`].
 
-use super::archive::Limits;
+use super::archive::Inspected;
 use super::entry_name;
 use super::unpack::{self, UnpackError};
 use crate::model::version::Version;
@@ -43,8 +43,8 @@ pub struct Tree {
 pub struct NewVersion<'a> {
     pub slug: &'a str,
     pub package: &'a File,
-    /// What the package may hold.
-    pub limits: Limits,
+    /// What the package was judged to be.
+    pub inspected: &'a Inspected,
     /// Globs of the customer's own files, copied from the old version.
     pub preserve: &'a [String],
     pub old: Option<&'a str>,
@@ -83,7 +83,7 @@ impl Tree {
         let partial = versions.join(format!(".{}.partial", new.slug));
         remove(&partial)?;
         remove(&target)?;
-        unpack::unpack(new.package, &partial, new.limits)?;
+        unpack::unpack(new.package, new.inspected, &partial)?;
         if let Some(old) = new.old {
             copy_matching(&self.version_dir(old), &partial, &patterns)?;
         }

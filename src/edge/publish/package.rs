@@ -43,7 +43,7 @@ pub fn check_package(path: &Path, manifest: &Manifest) -> Result<Figures, Publis
         Installer::Zip {} => {}
     }
     let refused = |verdicts| PublishError::Refused { path: path.to_owned(), verdicts };
-    let inspected = match archive::inspect(&file, Limits::of(&manifest.package)) {
+    let inspected = match archive::inspect_file(&file, Limits::of(&manifest.package)) {
         Ok(inspected) => inspected,
         Err(InspectError::Read(source)) => return Err(io(source)),
         Err(InspectError::Refused(verdicts)) => return Err(refused(verdicts)),

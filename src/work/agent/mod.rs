@@ -23,6 +23,7 @@ use crate::edge::agent_file::AgentConfig;
 use crate::edge::clock::{Clock, Mark};
 use crate::edge::ddi_client::messages::{Base, Enrolled};
 use crate::edge::ddi_client::{DdiClient, DdiError};
+use crate::edge::host::archive::Inspected;
 use crate::edge::host::journal::{Journal, JournalError};
 use crate::edge::host::services::Services;
 use crate::edge::host::tree::{Tree, TreeError};
@@ -121,6 +122,8 @@ pub struct Agent {
     health: BTreeMap<String, checks::Kept>,
     /// The action last staged, or that cannot be staged; staging is not tried again before its slot.
     staged_action: Option<(String, bool)>,
+    /// What the packages of the present installation hold, by their sha256.
+    inspected: BTreeMap<String, Arc<Inspected>>,
     /// Held for as long as the agent lives: one agent per state folder.
     _lock: Lock,
 }
@@ -182,6 +185,7 @@ impl Agent {
             version_files,
             health,
             staged_action: None,
+            inspected: BTreeMap::new(),
             _lock: Lock(lock),
             config,
             clock,
@@ -349,6 +353,7 @@ impl Agent {
                     self.journal.rotate()?;
                     self.state = None;
                     self.staged_action = None;
+                    self.inspected.clear();
                     return Ok(());
                 }
             }

@@ -8,7 +8,7 @@ use super::source::SourceError;
 use super::staging::forget;
 use super::{Agent, AgentError};
 use crate::decide::steps::{Installation, Line, Step};
-use crate::edge::host::archive::{self, Limits};
+use crate::edge::host::archive::Inspected;
 use crate::edge::host::services::ServiceError;
 use crate::edge::host::tree::{self, NewVersion, Tree};
 use crate::model::check::Unfit;
@@ -112,10 +112,7 @@ impl Agent {
             check_versions(manifest, &installed)?;
             installed.insert(manifest.product.clone(), manifest.version.clone());
             let package = self.proven(signed).await?;
-            let limits = Limits::of(&manifest.package);
-            let inspected = tokio::task::spawn_blocking(move || archive::inspect(&package, limits));
-            let refused = |error| Trouble::Fail(format!("{} is refused: {error}", manifest.package.file));
-            let unpacked = inspected.await.map_err(fail)?.map_err(refused)?.bytes;
+            let unpacked = self.judged(signed, package).await?.bytes;
             need = need.saturating_add(unpacked.max(manifest.platform.min_free_disk_mib << 20));
         }
         self.ask_before(state, need).await
@@ -140,15 +137,18 @@ impl Agent {
     }
 
     /// All versions are laid down before the first pointer moves.
-    async fn apply(&self, state: &Installation) -> Result<(), Trouble> {
+    async fn apply(&mut self, state: &Installation) -> Result<(), Trouble> {
         for signed in &state.manifests {
             let old = old_slug(state, signed);
             if old.as_deref() == Some(&signed.manifest.version.slug()) {
                 continue;
             }
             let package = self.proven(signed).await?;
+            // Proven again, it is what was judged before; only a new life has to judge it again.
+            let inspected = self.judged(signed, package.try_clone().map_err(fail)?).await?;
             let (tree, signed) = (self.tree(&signed.manifest), signed.clone());
-            let laid = tokio::task::spawn_blocking(move || lay_down(&tree, &signed, &package, old.as_deref()));
+            let laid =
+                tokio::task::spawn_blocking(move || lay_down(&tree, &signed, &package, &inspected, old.as_deref()));
             laid.await.map_err(fail)??;
             self.point("version laid down")?;
         }
@@ -250,15 +250,20 @@ pub(super) fn old_slug(state: &Installation, signed: &SignedManifest) -> Option<
     state.old.get(&signed.manifest.product).cloned().flatten()
 }
 
-fn lay_down(tree: &Tree, signed: &SignedManifest, package: &File, old: Option<&str>) -> Result<(), Trouble> {
+fn lay_down(
+    tree: &Tree,
+    signed: &SignedManifest,
+    package: &File,
+    inspected: &Inspected,
+    old: Option<&str>,
+) -> Result<(), Trouble> {
     let manifest = &signed.manifest;
     // After an interruption the pointer may already name what is about to be laid down again.
     if tree.current().map_err(fail)?.as_deref() != old {
         tree.switch_to(old).map_err(fail)?;
     }
     let slug = manifest.version.slug();
-    let new =
-        NewVersion { slug: &slug, package, limits: Limits::of(&manifest.package), preserve: &manifest.preserve, old };
+    let new = NewVersion { slug: &slug, package, inspected, preserve: &manifest.preserve, old };
     tree.lay_down(&new).map_err(|e| Trouble::Fail(format!("{}: {e}", manifest.product)))
 }
 

@@ -10,12 +10,14 @@ use super::watch::Watch;
 use super::{Agent, AgentError, Pass, order};
 use crate::decide::steps::{Order, Part};
 use crate::edge::ddi_client::DdiError;
+use crate::edge::host::archive::{self, Inspected, Limits};
 use crate::edge::host::disk;
 use crate::model::manifest::SignedManifest;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How often one pass takes up a broken download again.
 const RESUMES_MAX: usize = 5;
@@ -133,6 +135,20 @@ impl Agent {
             }
         }
         Err(last.map_or(AgentError::NotEnrolled, AgentError::Ddi).into())
+    }
+
+    /// What a package that was just proven holds, judged whole; in this life once, for it is the same by its digest.
+    pub(super) async fn judged(&mut self, signed: &SignedManifest, package: File) -> Result<Arc<Inspected>, Trouble> {
+        if let Some(known) = self.inspected.get(&signed.sha256) {
+            return Ok(Arc::clone(known));
+        }
+        let limits = Limits::of(&signed.manifest.package);
+        let inspected = tokio::task::spawn_blocking(move || archive::inspect_file(&package, limits)).await;
+        let inspected = inspected.map_err(|e| Trouble::Fail(format!("judging the package broke off: {e}")))?;
+        let refused = |error| Trouble::Fail(format!("{} is refused: {error}", signed.manifest.package.file));
+        let inspected = Arc::new(inspected.map_err(refused)?);
+        self.inspected.insert(signed.sha256.clone(), Arc::clone(&inspected));
+        Ok(inspected)
     }
 
     /// Where a package is staged.

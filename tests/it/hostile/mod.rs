@@ -5,8 +5,8 @@ mod cases;
 pub mod writer;
 
 use cases::{Case, LIMITS};
-use noctule::edge::host::archive::{InspectError, Limits, inspect};
-use noctule::edge::host::tree::{NewVersion, Tree, TreeError};
+use noctule::edge::host::archive::{InspectError, Limits, inspect, inspect_file};
+use noctule::edge::host::tree::{NewVersion, Tree};
 use noctule::edge::host::unpack::{UnpackError, unpack};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -72,10 +72,14 @@ fn an_agent_refuses_it_and_its_folders_stay_as_they_were() {
         let file = File::open(&package).unwrap();
         let preserve = ["data/**".to_owned()];
         let (slug, old) = ("2.0", Some("1.0"));
-        let new = NewVersion { slug, package: &file, limits: case.limits, preserve: &preserve, old };
-        let error = tree.lay_down(&new).unwrap_err();
-        let refused = matches!(error, TreeError::Unpack(UnpackError::Inspect(InspectError::Refused(_))));
-        assert!(refused, "{}: {error}", case.what);
+        // Without an `Inspected` nothing can be laid down, and there is none.
+        let laid = inspect_file(&file, case.limits).map(|inspected| {
+            let new = NewVersion { slug, package: &file, inspected: &inspected, preserve: &preserve, old };
+            tree.lay_down(&new)
+        });
+        let Err(InspectError::Refused(all)) = laid else { panic!("{} was not refused", case.what) };
+        let said: Said = all.list().iter().map(|verdict| (verdict.entry.clone(), verdict.why.clone())).collect();
+        assert!(said == case.verdicts, "{}: several at once it is {said:?}", case.what);
         assert!(snapshot(dir.path()) == before, "{}: something was written", case.what);
     }
 }
@@ -268,7 +272,8 @@ fn honest_packages_come_out_whole() {
         assert_eq!(verdicts(&zip, LIMITS), [], "{what}");
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("p"), &zip).unwrap();
-        unpack(&File::open(dir.path().join("p")).unwrap(), &dir.path().join("out"), LIMITS).unwrap();
+        let file = File::open(dir.path().join("p")).unwrap();
+        unpack(&file, &inspect_file(&file, LIMITS).unwrap(), &dir.path().join("out")).unwrap();
         assert_eq!(fs::read(dir.path().join("out/a.txt")).unwrap(), text, "{what}");
     }
 }
@@ -298,7 +303,8 @@ fn modes_folders_and_figures_come_out_exactly() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("p"), &zip).unwrap();
     let (out, file) = (dir.path().join("out"), File::open(dir.path().join("p")).unwrap());
-    unpack(&file, &out, exact).unwrap();
+    let inspected = inspect_file(&file, exact).unwrap();
+    unpack(&file, &inspected, &out).unwrap();
     assert_eq!(fs::read(out.join("bin/run")).unwrap(), b"x");
     assert!(out.join("empty").is_dir());
     #[cfg(unix)]
@@ -307,7 +313,7 @@ fn modes_folders_and_figures_come_out_exactly() {
         let mode = |name: &str| fs::metadata(out.join(name)).unwrap().permissions().mode() & 0o7777;
         assert_eq!((mode("bin/run"), mode("set-id"), mode("a.txt") & 0o111), (0o755, 0o755, 0));
     }
-    assert!(matches!(unpack(&file, &out, exact), Err(UnpackError::Write { .. })), "never into an existing folder");
+    assert!(matches!(unpack(&file, &inspected, &out), Err(UnpackError::Write { .. })), "never into an existing folder");
 }
 
 /// No prefix of a package is a package, and no single flipped bit goes unnoticed but in what no reader uses.
