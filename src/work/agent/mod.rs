@@ -8,6 +8,7 @@
 
 mod checks;
 mod identity;
+mod in_place;
 mod offline;
 pub mod order;
 mod perform;

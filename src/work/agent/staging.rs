@@ -12,10 +12,10 @@ use crate::decide::steps::{Order, Part};
 use crate::edge::ddi_client::DdiError;
 use crate::edge::host::archive::{self, Inspected, Limits};
 use crate::edge::host::disk;
+use crate::edge::host::kept_packages::digest;
 use crate::model::manifest::SignedManifest;
-use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -174,21 +174,6 @@ impl Agent {
             .await
             .map_err(|e| Trouble::Fail(format!("verification broke off: {e}")))?
             .map_err(Trouble::Fail)
-    }
-}
-
-fn digest(path: &Path) -> io::Result<(u64, String)> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 64 * 1024];
-    let mut bytes = 0;
-    loop {
-        let n = file.read(&mut buffer)?;
-        if n == 0 {
-            return Ok((bytes, hex::encode(hasher.finalize())));
-        }
-        bytes += n as u64;
-        hasher.update(&buffer[..n]);
     }
 }
 

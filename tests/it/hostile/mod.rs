@@ -180,13 +180,36 @@ fn release_check_says_what_is_good_in_one_line_each_and_what_is_wrong_with_the_v
 }
 
 #[test]
-fn release_check_refuses_what_no_agent_installs_yet() {
+fn release_check_tells_an_installer_program_from_what_only_says_it_is_one() {
     let dir = tempfile::tempdir().unwrap();
-    for kind in ["msi", "exe"] {
-        let manifest = manifest(LIMITS).replace("kind = \"zip\"", &format!("kind = \"{kind}\""));
-        let answer = check_by(dir.path(), &manifest, b"MZ", &[]);
-        let said = format!("p.zip: is of kind {kind}, which agents do not install yet");
-        assert!(answer.code == Some(1) && answer.err.contains(&said), "{}{}", answer.out, answer.err);
+    let check = |installer: &str, name: &str, package: &[u8]| {
+        let manifest = manifest(LIMITS).replace("kind = \"zip\"", installer).replace("isacompta-2.0.zip", name);
+        assert!(manifest.contains(installer) && manifest.contains(name), "{manifest}");
+        check_by(dir.path(), &manifest, package, &[])
+    };
+    let compound = [0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1, 0, 0];
+    let (msi, exe, nsis) = ("kind = 'msi'", "kind = 'exe'", "kind = 'exe', technology = 'nsis'");
+    for (installer, name, package) in [
+        (msi, "p.msi", &compound[..]),
+        (exe, "p.exe", b"MZ\x90"),
+        (nsis, "P.EXE", b"MZ\x90"),
+        (exe, "p.run", b"#!/bin/sh\n"),
+        (exe, "p.bin", b"\x7fELF\x02"),
+    ] {
+        let answer = check(installer, name, package);
+        let said = "p.zip: an installer program; agents run it as it is, nothing in it was judged";
+        assert!(answer.code == Some(0) && answer.out.contains(said), "{}{}", answer.out, answer.err);
+    }
+    for (installer, name, package, said) in [
+        (msi, "p.msi", &b"MZ"[..], "is of kind msi, but no Windows Installer package"),
+        (msi, "p.bin", &compound, "let package.file end in .msi"),
+        (exe, "p.exe", b"PK\x03\x04", "is of kind exe, but no program"),
+        (nsis, "p.exe", b"#!/bin/sh\n", "is of kind exe, but no program for Windows"),
+        (exe, "p.bin", b"MZ\x90", "let package.file end in .exe"),
+        (exe, "p.exe", b"", "is empty or no file"),
+    ] {
+        let answer = check(installer, name, package);
+        assert!(answer.code == Some(1) && answer.err.contains(said), "{installer}: {}{}", answer.out, answer.err);
     }
 }
 
