@@ -28,13 +28,13 @@ use crate::edge::host::archive::Inspected;
 use crate::edge::host::journal::{Journal, JournalError};
 use crate::edge::host::services::Services;
 use crate::edge::host::tree::{Tree, TreeError};
+use crate::edge::lock::Lock;
 use crate::model::check::Answer;
 use chrono::{DateTime, Utc};
 use order::When;
 use perform::Trouble;
 use source::{ReleaseSource, SourceError};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,16 +91,6 @@ pub type Checkpoint = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 /// Makes the verifier once the agent knows who it is.
 pub type Sources = Arc<dyn Fn(&AgentConfig, &Enrolled) -> Result<Box<dyn ReleaseSource>, AgentError> + Send + Sync>;
 
-/// The exclusive use of a state folder.
-struct Lock(File);
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing alone would leave the lock to a child process caught between fork and exec.
-        let _ = self.0.unlock();
-    }
-}
-
 /// The agent of one server.
 pub struct Agent {
     config: AgentConfig,
@@ -155,10 +145,8 @@ impl Agent {
             std::fs::create_dir_all(&folder).map_err(state(folder.clone()))?;
         }
         let lock_path = config.state_dir.join("lock");
-        let lock = File::create(&lock_path).map_err(state(lock_path.clone()))?;
-        if lock.try_lock().is_err() {
-            return Err(AgentError::Locked(config.state_dir.clone()));
-        }
+        let taken = Lock::take(&lock_path).map_err(state(lock_path.clone()))?;
+        let lock = taken.ok_or_else(|| AgentError::Locked(config.state_dir.clone()))?;
         let mut version_files: BTreeMap<String, String> = std::fs::read(config.state_dir.join("version-files.json"))
             .ok()
             .and_then(|text| serde_json::from_slice(&text).ok())
@@ -187,7 +175,7 @@ impl Agent {
             health,
             staged_action: None,
             inspected: BTreeMap::new(),
-            _lock: Lock(lock),
+            _lock: lock,
             config,
             clock,
             sources,
