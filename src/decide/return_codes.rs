@@ -4,8 +4,6 @@
 //! success is followed by the check, never by a report. What changed nothing of the machine's programs may be tried again
 //! in the slot, a bounded number of times; whatever else did not succeed is put back.
 //!
-//! Nothing asks it yet: agents refuse msi and exe until it is settled where such a product lives and how it goes back.
-//!
 //! Sources: winget-cli's default return codes for msi, wix, burn and inno; Windows Installer's error codes; Inno Setup's
 //! "Setup Exit Codes"; NSIS' "Error levels".
 

@@ -75,7 +75,7 @@ pub enum Outcome {
     RolledBack {
         why: String,
     },
-    /// The server was not fit for it, and nothing was touched.
+    /// The server was not fit for it; nothing was touched, or an installer found out and everything was put back.
     Refused {
         unfit: Unfit,
         why: String,
@@ -95,7 +95,7 @@ impl std::fmt::Display for Outcome {
         match self {
             Outcome::Installed => f.write_str("installed"),
             Outcome::RolledBack { why } => write!(f, "the old version runs: {why}"),
-            Outcome::Refused { why, .. } => write!(f, "nothing was touched: {why}"),
+            Outcome::Refused { why, .. } => write!(f, "everything is as it was: {why}"),
             Outcome::Failed { why } => write!(f, "failed: {why}"),
             Outcome::Cancelled { id } => write!(f, "cancelled by {id}"),
         }
@@ -142,7 +142,18 @@ pub enum Line {
         step: Step,
         why: String,
     },
-    /// Before anything was touched, the server was found unfit for it.
+    /// The installer program of a product is started.
+    Running {
+        at: DateTime<Utc>,
+        product: String,
+    },
+    /// How it ended; a code of success is one that the check has to confirm.
+    Ran {
+        at: DateTime<Utc>,
+        product: String,
+        answer: Answer,
+    },
+    /// The server was found unfit for it: before anything was touched, or by an installer, and then it is put back.
     Unfit {
         at: DateTime<Utc>,
         unfit: Unfit,
@@ -170,6 +181,8 @@ pub struct Installation {
     begun: BTreeMap<Step, u32>,
     done: BTreeSet<Step>,
     answers: BTreeMap<Step, Vec<Answer>>,
+    /// Product → how its installer ended, `None` while it runs or when nobody saw its end.
+    ran: BTreeMap<String, Option<Answer>>,
     unfit: Option<Unfit>,
     failed: Option<String>,
     restore_failures: u32,
@@ -201,6 +214,7 @@ impl Installation {
             begun: BTreeMap::new(),
             done: BTreeSet::new(),
             answers: BTreeMap::new(),
+            ran: BTreeMap::new(),
             unfit: None,
             failed: None,
             restore_failures: 0,
@@ -238,6 +252,11 @@ impl Installation {
             Line::Done { step, .. } => drop(self.done.insert(step)),
             // A step that is taken again asks again.
             Line::Checked { step, answers, .. } => drop(self.answers.insert(step, answers)),
+            Line::Running { product, .. } => drop(self.ran.insert(product, None)),
+            Line::Ran { product, answer, .. } => {
+                self.answers.entry(Step::Apply).or_default().push(answer.clone());
+                self.ran.insert(product, Some(answer));
+            }
             Line::Unfit { unfit, why, .. } => {
                 self.unfit.get_or_insert(unfit);
                 self.failed.get_or_insert(why);
@@ -265,6 +284,11 @@ impl Installation {
         !self.has_begun(Step::Apply) && self.outcome.is_none() && self.cancelled.is_none()
     }
 
+    /// The installer of a product: `None` when it was never started, else how it ended, as far as that is known.
+    pub fn ran(&self, product: &str) -> Option<Option<&Answer>> {
+        self.ran.get(product).map(Option::as_ref)
+    }
+
     /// What the server answered about itself in one step.
     pub fn answers_of(&self, step: Step) -> impl Iterator<Item = &Answer> {
         self.answers.get(&step).into_iter().flatten()
@@ -283,6 +307,12 @@ impl Installation {
     pub fn time_needed(&self) -> TimeDelta {
         let minutes = self.manifests.iter().map(|s| &s.manifest);
         TimeDelta::minutes(minutes.map(|m| i64::from(m.duration_minutes) + i64::from(m.rollback_minutes)).sum())
+    }
+
+    /// How long something may still be installed at `now` so that every product can be put back within the slot.
+    pub fn time_left(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
+        let back = TimeDelta::minutes(self.manifests.iter().map(|s| i64::from(s.manifest.rollback_minutes)).sum());
+        self.order.slot.map(|slot| (slot.end - back - now).max(TimeDelta::zero()))
     }
 
     /// Why the slot does not allow beginning at `now`, if it does not.

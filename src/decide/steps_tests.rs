@@ -171,3 +171,36 @@ fn the_journal_reads_back_as_written() {
     assert!(Installation::fold(read).is_some());
     assert_eq!(Installation::fold(lines[1..].to_vec()), None);
 }
+
+#[test]
+fn installing_may_take_what_the_slot_leaves_for_going_back() {
+    let mut state = state(&[]);
+    // 10 minutes to restore, the slot ends at 22:00.
+    for (now, minutes) in [(at(20, 0), 110), (at(21, 40), 10), (at(21, 50), 0), (at(23, 0), 0)] {
+        assert_eq!(state.time_left(now), Some(TimeDelta::minutes(minutes)), "{now}");
+    }
+    state.order.slot = None;
+    assert_eq!(state.time_left(at(20, 0)), None);
+}
+
+#[test]
+fn how_an_installer_ended_is_told_and_known_after_a_restart() {
+    let mut state = state(&FORWARD[..5]);
+    assert_eq!(state.ran("isacompta"), None, "never started");
+    state.take(Line::Running { at: at(20, 0), product: "isacompta".into() });
+    assert_eq!(state.ran("isacompta"), Some(None), "nobody saw its end");
+    let answer = Answer {
+        name: "isacompta 2, installer".into(),
+        rule: crate::model::rule::Rule::HealthAfter,
+        verdict: crate::model::check::Verdict::Passed { seen: "exit code 0: success".into() },
+    };
+    state.take(Line::Ran { at: at(20, 0), product: "isacompta".into(), answer: answer.clone() });
+    assert_eq!(state.ran("isacompta"), Some(Some(&answer)));
+    assert_eq!(state.answers_of(Step::Apply).collect::<Vec<_>>(), [&answer]);
+    // What an installer finds out about the server is no fault of the release, once everything is put back.
+    state.take(Line::Unfit { at: at(20, 0), unfit: Unfit::NotReady, why: "the disk is full".into() });
+    assert_eq!(next(&state, at(20, 0)), Next::Do(Step::Restore));
+    state.take(Line::Done { at: at(20, 0), step: Step::Restore });
+    let refused = Outcome::Refused { unfit: Unfit::NotReady, why: "the disk is full".into() };
+    assert_eq!(next(&state, at(20, 0)), Next::Close(refused));
+}

@@ -8,13 +8,13 @@ mod line;
 pub use line::{LineConfig, LineHours};
 
 use crate::edge::check_file;
-use crate::edge::host::services;
+use crate::edge::host::{installer, services};
 use crate::edge::toml_errors::{self, TomlError};
 use crate::model::check::Check;
 use crate::model::manifest::Health;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 use url::Url;
 
@@ -60,6 +60,12 @@ pub struct AgentConfig {
     /// The program that is asked how a service is.
     #[serde(default = "service_manager")]
     pub service_manager: String,
+    /// The program that installs msi packages.
+    #[serde(default = "windows_installer")]
+    pub windows_installer: String,
+    /// Products that an installer program keeps in a folder of its own, by name; packages of kind msi and exe need it.
+    #[serde(default)]
+    pub installed: BTreeMap<String, InstalledProduct>,
     /// Products that were on the machine before the agent.
     #[serde(default, rename = "product")]
     pub products: Vec<InitialProduct>,
@@ -143,6 +149,10 @@ fn minute() -> u32 {
     60
 }
 
+fn windows_installer() -> String {
+    installer::MSIEXEC.to_owned()
+}
+
 fn service_manager() -> String {
     services::MANAGER.to_owned()
 }
@@ -212,6 +222,27 @@ pub struct InitialProduct {
     pub health: Option<Health>,
 }
 
+/// A product in the one folder where its installer puts it: copied before an installation, put back after a failure.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstalledProduct {
+    /// The product's own folder, absolute; everything in it is the product's and comes back with it.
+    pub directory: PathBuf,
+    /// File of the folder whose first line is the version, until a manifest names another.
+    #[serde(default = "version_file")]
+    pub version_file: String,
+    /// Longest run of its installer, in seconds; the slot may leave less.
+    #[serde(default = "hour")]
+    pub timeout_seconds: u32,
+    /// Pause before an installer is run again that found something in use, in seconds.
+    #[serde(default = "minute")]
+    pub busy_pause_seconds: u32,
+}
+
+fn hour() -> u32 {
+    3600
+}
+
 /// Where a product's version is looked for until a manifest says otherwise.
 pub fn version_file() -> String {
     "VERSION".to_owned()
@@ -270,6 +301,7 @@ fn check(config: &AgentConfig) -> Result<(), String> {
         Some(BackupProbe::Command { timeout_seconds, .. }) => check_timeout("backup", *timeout_seconds)?,
     }
     check_checks("check", &config.checks)?;
+    check_installed(config)?;
     for product in &config.products {
         if !is_product_name(&product.name) {
             return Err(format!("product {:?}: a name is made of a-z, 0-9 and -", product.name));
@@ -277,6 +309,37 @@ fn check(config: &AgentConfig) -> Result<(), String> {
         if let Some(health) = &product.health {
             check_timeout(&format!("product {:?}: health", product.name), health.timeout_seconds)?;
             check_checks(&format!("product {:?}: health.check", product.name), &health.checks)?;
+        }
+    }
+    Ok(())
+}
+
+/// A folder that is put back whole must hold one product and nothing else.
+fn check_installed(config: &AgentConfig) -> Result<(), String> {
+    for (name, product) in &config.installed {
+        let what = format!("installed.{name}");
+        if !is_product_name(name) {
+            return Err(format!("{what}: a name is made of a-z, 0-9 and -"));
+        }
+        let directory = &product.directory;
+        if !directory.is_absolute() || directory.components().any(|part| part == Component::ParentDir) {
+            return Err(format!("{what}: directory has to be an absolute path without .."));
+        }
+        if directory.parent().is_none_or(|parent| parent.parent().is_none()) {
+            return Err(format!("{what}: {} is no product's own folder", directory.display()));
+        }
+        let others = config.installed.iter().filter(|(other, _)| *other != name).map(|(_, other)| &other.directory);
+        let touches = |other: &&PathBuf| other.starts_with(directory) || directory.starts_with(other);
+        if let Some(other) = others.chain([&config.state_dir, &config.products_root]).find(touches) {
+            let (directory, other) = (directory.display(), other.display());
+            return Err(format!("{what}: {directory} and {other} lie in each other; give each a folder of its own"));
+        }
+        if config.products.iter().any(|product| product.name == *name) {
+            return Err(format!("{what}: {name} is under [[product]] too; an installer keeps it, or the agent does"));
+        }
+        check_timeout(&what, product.timeout_seconds)?;
+        if product.busy_pause_seconds > 3600 {
+            return Err(format!("{what}: busy_pause_seconds has to be at most 3600"));
         }
     }
     Ok(())
@@ -324,80 +387,5 @@ fn check_server(server: &Url) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: &str = r#"
-server = "https://noctule.example.net"
-state_dir = "/var/lib/noctule"
-products_root = "/srv/produits"
-[backup]
-file = "/var/backups/last"
-[service.isacompta]
-stop = ["systemctl", "stop", "isacompta"]
-start = ["systemctl", "start", "isacompta"]
-[[product]]
-name = "isacompta"
-version = "14.20.002"
-directory = "/opt/isacompta"
-"#;
-
-    fn check(kind: &str, more: &str) -> String {
-        format!("[[check]]\nname = 'base'\nprobe = {{ kind = '{kind}', {more} }}\n[backup]")
-    }
-
-    fn refused(text: &str) -> String {
-        parse(Path::new("agent.toml"), text).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn a_short_file_is_enough() {
-        let config = parse(Path::new("agent.toml"), GOOD).unwrap();
-        assert_eq!(config.poll.min_seconds, 5);
-        assert_eq!(config.services["isacompta"].timeout_seconds, 60);
-        assert_eq!(config.backup.unwrap().age_hours_max, 100);
-    }
-
-    #[test]
-    fn the_file_in_the_manual_is_read() {
-        let manual = include_str!("../../README.md").split("On each server, `agent.toml`:").nth(1).unwrap();
-        let text = manual.split("```toml").nth(1).unwrap().split("```").next().unwrap();
-        let config = parse(Path::new("agent.toml"), text).unwrap();
-        assert_eq!(config.checks.len(), 2);
-        assert!(config.products[0].health.is_some());
-    }
-
-    #[test]
-    fn bad_values_say_which_and_what_would_do() {
-        for (from, to, said) in [
-            ("https://noctule", "http://noctule", "has to be https"),
-            ("https://noctule.example.net", "ftp://x", "has to be https"),
-            ("name = \"isacompta\"", "name = \"../x\"", "a-z"),
-            ("stop = [\"systemctl\", \"stop\", \"isacompta\"]", "stop = []", "need a program"),
-            (
-                "stop = [",
-                "unit = \"isacompta\"\nstop = [",
-                "agent.toml:7:1: a service needs either unit, or both stop and start",
-            ),
-            ("stop = [\"systemctl\", \"stop\", \"isacompta\"]", "", "either unit, or both"),
-            ("[backup]", "[service.x]\nunit = \"--now\"\n[backup]", "service.x: \"--now\" is no name of a unit"),
-            ("[backup]", "[service.x]\nunit = \"x\"\ntimeout_seconds = 0\n[backup]", "service.x: timeout_seconds"),
-            ("state_dir", "state_dri", "agent.toml:3:1: unknown field"),
-            ("file = \"/var", "fiel = \"/var", "did you mean `file`"),
-            ("file = \"/var/backups/last\"", "age_hours_max = 1", "either command or file"),
-            ("14.20.002", "latest", "digit"),
-            ("state_dir", "offline_grace_minutes = 1441\nstate_dir", "at most 1440"),
-            ("[backup]", "[poll]\nmin_seconds = 9\nmax_seconds = 8\n[backup]", "poll:"),
-            ("[backup]", &check("tcp", "address = 'sql'"), "check \"base\": probe.address: \"sql\" is no host:port"),
-            ("[backup]", &check("tcp", "adress = 'sql:1'"), "did you mean `address`"),
-            ("[backup]", &check("tpc", "address = 'sql:1'"), "did you mean `tcp`"),
-            ("[backup]", "check = [{ name = 'base' }]\n[backup]", "missing field `probe`"),
-        ] {
-            let message = refused(&GOOD.replace(from, to));
-            assert!(message.contains(said), "{to}: {message}");
-        }
-        for loopback in ["http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1"] {
-            assert!(parse(Path::new("x"), &GOOD.replace("https://noctule.example.net", loopback)).is_ok());
-        }
-    }
-}
+#[path = "agent_file_tests.rs"]
+mod tests;

@@ -9,6 +9,7 @@ pub mod ddi_client;
 pub mod feed;
 pub mod fleet_file;
 pub mod host;
+pub mod lock;
 pub mod mail;
 pub mod manifest_file;
 pub mod mirror;

@@ -132,7 +132,7 @@ impl When {
     }
 }
 
-/// Why a server was not fit for an installation: nothing was touched.
+/// Why a server was not fit for an installation: nothing was touched, or everything was put back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unfit {

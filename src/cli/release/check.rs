@@ -29,7 +29,7 @@ struct ManifestRow {
 #[derive(Debug, Serialize)]
 struct PackageRow {
     file: String,
-    /// Entries, folders included; `null` for a package that is refused.
+    /// Entries, folders included; `null` for a package that is refused or is no zip.
     entries: Option<u64>,
     unpacked_bytes: Option<u64>,
     /// Why it cannot be judged.
@@ -110,7 +110,11 @@ fn judge(path: &Path, manifest: &Manifest, good: &mut Vec<String>, wrong: &mut V
     let mut row =
         PackageRow { file, entries: None, unpacked_bytes: None, error: None, refused: Vec::new(), refused_more: 0 };
     let error = match publish::check_package(path, manifest) {
-        Ok(figures) => {
+        Ok(None) => {
+            good.push(format!("{}: an installer program; agents run it as it is, nothing in it was judged", row.file));
+            return row;
+        }
+        Ok(Some(figures)) => {
             (row.entries, row.unpacked_bytes) = (Some(figures.entries), Some(figures.unpacked_bytes));
             let entries = if figures.entries == 1 { "entry" } else { "entries" };
             good.push(format!(

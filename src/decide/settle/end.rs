@@ -95,7 +95,7 @@ impl Scene<'_> {
                     DeploymentState::Refused { unfit: unfit @ Unfit::NotReady, .. } => (
                         unfit_cause(*unfit, &closed),
                         AlertClass::Systems,
-                        format!("{server} is not ready for {name}; nothing was touched"),
+                        format!("{server} is not ready for {name}; everything is as it was"),
                     ),
                     DeploymentState::RolledBack { .. } => {
                         (failed_cause(&closed), AlertClass::Applications, format!("{name} rolled back on {server}"))

@@ -1,15 +1,15 @@
 //! Runs one program of the server with a time-out: argument vectors, never a shell string.
 //!
-//! Each command leads a process group of its own, so that what it started ends with it when its time
-//! is up. What it prints is kept up to a limit, for the report. A service start is told apart: what it
+//! What a command started ends with it when its time is up ([`super::process`]). What it prints is kept up to a limit, for the report. A service start is told apart: what it
 //! leaves running is the point, and nobody listens to it.
 
+use super::process::Process;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 /// Most bytes kept of what a command prints on each of its two outputs.
 pub const OUTPUT_BYTES_MAX: usize = 16 * 1024;
@@ -80,23 +80,32 @@ pub async fn observe(
     let (program, arguments) = argv.split_first().ok_or(CommandError::Empty)?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());
-    match purpose {
-        Purpose::Ask => command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true),
-        Purpose::Start => command.stdout(Stdio::null()).stderr(Stdio::null()),
-    };
     if let Some(dir) = dir {
         command.current_dir(dir);
     }
-    #[cfg(unix)]
-    command.process_group(0);
-    let mut child = command.spawn().map_err(|source| CommandError::Spawn { program: program.clone(), source })?;
-    let out = collect(child.stdout.take());
-    let err = collect(child.stderr.take());
-    let status = match tokio::time::timeout(timeout, child.wait()).await {
-        Ok(waited) => waited.map_err(|source| CommandError::Spawn { program: program.clone(), source })?,
+    watch(program, command, timeout, purpose).await
+}
+
+/// The same for a `command` made ready elsewhere; `program` is what it is called when it fails.
+pub async fn watch(
+    program: &str,
+    mut command: Command,
+    timeout: Duration,
+    purpose: Purpose,
+) -> Result<Ended, CommandError> {
+    match purpose {
+        Purpose::Ask => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
+        Purpose::Start => command.stdout(Stdio::null()).stderr(Stdio::null()),
+    };
+    let not_started = |source| CommandError::Spawn { program: program.to_owned(), source };
+    let mut process = Process::spawn(command, purpose).map_err(not_started)?;
+    let (out, err) = process.outputs();
+    let (out, err) = (collect(out), collect(err));
+    let status = match tokio::time::timeout(timeout, process.wait()).await {
+        Ok(waited) => waited.map_err(not_started)?,
         Err(_) => {
-            end_group(&mut child).await;
-            return Err(CommandError::TimedOut { program: program.clone(), seconds: timeout.as_secs() });
+            process.end().await;
+            return Err(CommandError::TimedOut { program: program.to_owned(), seconds: timeout.as_secs() });
         }
     };
     Ok(Ended { status, out: out.finish().await, err: err.finish().await })
@@ -104,20 +113,6 @@ pub async fn observe(
 
 fn last_line(text: &str) -> String {
     text.lines().last().unwrap_or_default().chars().take(300).collect()
-}
-
-/// Ends the child and everything in its group.
-async fn end_group(child: &mut Child) {
-    #[cfg(unix)]
-    if let Some(group) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
-        // It may have ended by itself in between; then there is nothing to end.
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    }
-    #[cfg(windows)]
-    if let Some(id) = child.id() {
-        let _ = Command::new("taskkill").args(["/T", "/F", "/PID", &id.to_string()]).status().await;
-    }
-    let _ = child.kill().await;
 }
 
 /// What is being read of one output.

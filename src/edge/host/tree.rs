@@ -5,7 +5,7 @@
 //! then renamed); the folder the pointer names is never written to nor removed; the pointer holds the
 //! old slug or the new one at every instant. Old versions stay until [`Tree::prune`].
 
-use super::archive::Limits;
+use super::archive::Inspected;
 use super::entry_name;
 use super::unpack::{self, UnpackError};
 use crate::model::version::Version;
@@ -43,8 +43,8 @@ pub struct Tree {
 pub struct NewVersion<'a> {
     pub slug: &'a str,
     pub package: &'a File,
-    /// What the package may hold.
-    pub limits: Limits,
+    /// What the package was judged to be.
+    pub inspected: &'a Inspected,
     /// Globs of the customer's own files, copied from the old version.
     pub preserve: &'a [String],
     pub old: Option<&'a str>,
@@ -83,7 +83,7 @@ impl Tree {
         let partial = versions.join(format!(".{}.partial", new.slug));
         remove(&partial)?;
         remove(&target)?;
-        unpack::unpack(new.package, &partial, new.limits)?;
+        unpack::unpack(new.package, new.inspected, &partial)?;
         if let Some(old) = new.old {
             copy_matching(&self.version_dir(old), &partial, &patterns)?;
         }
@@ -151,12 +151,7 @@ impl Tree {
     /// What the current tree says it is: the first line of `version_file`; `None` when it says nothing.
     pub fn observed(&self, version_file: &str) -> Result<Option<Version>, TreeError> {
         let Some(slug) = self.current()? else { return Ok(None) };
-        let path = inside(&self.version_dir(&slug), version_file)?;
-        match read_text(&path) {
-            Ok(text) => Ok(text.lines().next().and_then(|line| line.parse().ok())),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(io_at("read", &path)(e)),
-        }
+        version_in(&self.version_dir(&slug), version_file)
     }
 
     /// Makes an existing folder of files the current version `slug`, once; the folder itself stays as it is.
@@ -174,6 +169,16 @@ impl Tree {
         fs::rename(&partial, self.version_dir(slug)).map_err(io_at("rename", &partial))?;
         sync_folder(&versions).map_err(io_at("sync", &versions))?;
         self.switch_to(Some(slug))
+    }
+}
+
+/// What the first line of `version_file` in `dir` says; `None` when it says nothing.
+pub fn version_in(dir: &Path, version_file: &str) -> Result<Option<Version>, TreeError> {
+    let path = inside(dir, version_file)?;
+    match read_text(&path) {
+        Ok(text) => Ok(text.lines().next().and_then(|line| line.parse().ok())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(io_at("read", &path)(e)),
     }
 }
 
@@ -250,7 +255,7 @@ fn copy_file(from: &Path, to: &Path) -> Result<(), TreeError> {
     sync_folder(folder).map_err(io_at("sync", folder))
 }
 
-fn remove(folder: &Path) -> Result<(), TreeError> {
+pub(super) fn remove(folder: &Path) -> Result<(), TreeError> {
     match fs::remove_dir_all(folder) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         done => done.map_err(io_at("remove", folder)),
@@ -264,7 +269,7 @@ fn remove_if_file(file: &Path) -> Result<(), TreeError> {
     }
 }
 
-fn io_at(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> TreeError {
+pub(super) fn io_at(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> TreeError {
     let path = path.to_path_buf();
     move |source| TreeError::Io { doing, path: path.clone(), source }
 }

@@ -253,9 +253,10 @@ pub async fn publish(
     now: DateTime<Utc>,
 ) -> Result<SignedManifest, PublishError> {
     let mut manifest = manifest_file::read(manifest)?;
-    let figures = check_package(package, &manifest)?;
-    manifest.package.entries = Some(figures.entries);
-    manifest.package.unpacked_bytes = Some(figures.unpacked_bytes);
+    if let Some(figures) = check_package(package, &manifest)? {
+        manifest.package.entries = Some(figures.entries);
+        manifest.package.unpacked_bytes = Some(figures.unpacked_bytes);
+    }
     let mut repository = Repository::open(dir)?;
     let (product, version) = (manifest.product.clone(), manifest.version.clone());
     for (name, known_product, known) in published(&repository.targets) {

@@ -8,10 +8,11 @@ use super::files;
 use super::keys::{self, SigningKey};
 use super::sign::{self, Signers};
 use super::{Expiry, PublishError};
+use crate::edge::lock::Lock;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use sigstore_tuf::TrustedMetadataSet;
-use std::fs::File;
+
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use tough::schema::{Metafile, RoleType, Root, Signed, Snapshot, Targets, Timestamp};
@@ -36,7 +37,7 @@ pub(super) struct Repository {
     /// A rotation was cut between its root and its timestamp: everything has to be signed again.
     cut: bool,
     /// Held as long as the repository is open: one writer at a time.
-    _lock: File,
+    _lock: Lock,
 }
 
 pub(super) fn keys_folder(dir: &Path) -> PathBuf {
@@ -66,10 +67,8 @@ impl Repository {
             return Err(PublishError::NoRepository(dir.to_owned()));
         }
         let lock_path = dir.join("lock");
-        let lock = File::create(&lock_path).map_err(|source| PublishError::Io { path: lock_path, source })?;
-        if lock.try_lock().is_err() {
-            return Err(PublishError::Locked(dir.to_owned()));
-        }
+        let taken = Lock::take(&lock_path).map_err(|source| PublishError::Io { path: lock_path, source })?;
+        let lock = taken.ok_or_else(|| PublishError::Locked(dir.to_owned()))?;
         let publisher = String::from_utf8_lossy(&files::read(&publisher_file(dir), 1000)?).trim().to_owned();
         let roots = read_roots(dir)?;
         let metadata = |name: &str| files::read(&metadata_file(dir, name), METADATA_BYTES_MAX);

@@ -11,6 +11,7 @@ use crate::decide::steps::{Installation, Line, Step};
 use crate::edge::host::checks::{self, Patience, Place};
 use crate::edge::host::command::CommandError;
 use crate::edge::host::disk;
+use crate::edge::host::in_place::InPlace;
 use crate::edge::host::probes::{self, BackupProbeError};
 use crate::model::check::{Answer, Check, Unfit, Verdict, When};
 use crate::model::manifest::Health;
@@ -30,19 +31,19 @@ pub(super) struct Kept {
 impl Agent {
     /// Asks everything that has to be true before a service is stopped. All is asked, so that all is told.
     pub(super) async fn ask_before(&mut self, state: &Installation, need_bytes: u64) -> Result<(), Trouble> {
-        let own = [self.ask_backup(state).await, self.ask_disk(need_bytes)];
-        let mut found: Vec<(Unfit, Answer)> = own.map(|answer| (Unfit::NotReady, answer)).into();
+        let own = std::iter::once(self.ask_backup(state).await).chain(self.ask_disks(state, need_bytes));
+        let mut found: Vec<(Unfit, Answer)> = own.map(|answer| (Unfit::NotReady, answer)).collect();
         let conditions = self.config.checks.iter().filter(|check| check.when().is_before());
         let answers = checks::ask_all(conditions.clone(), self.place(None, Patience::Once)).await;
         found.extend(conditions.map(blame).zip(answers));
         for signed in &state.manifests {
             let product = &signed.manifest.product;
-            let Some(slug) = self.tree(&signed.manifest).current().map_err(fail)? else { continue };
+            let Some(slug) = self.current(product).map_err(fail)? else { continue };
             let Some(kept) = self.health.get(product).filter(|kept| kept.version == slug) else {
                 tracing::info!(product, slug, "nobody said how to tell that this version works");
                 continue;
             };
-            let dir = self.tree(&signed.manifest).version_dir(&slug);
+            let dir = self.dir_of(product, &slug);
             let mut own = kept.health.clone();
             own.checks.retain(|check| check.when().is_before());
             let blames: Vec<Unfit> = own.checks.iter().map(blame).collect();
@@ -72,7 +73,7 @@ impl Agent {
         let (mut found, mut trouble) = (Vec::new(), None);
         for signed in &state.manifests {
             let (product, version) = (&signed.manifest.product, &signed.manifest.version);
-            let dir = self.tree(&signed.manifest).version_dir(&version.slug());
+            let dir = self.dir_of(product, &version.slug());
             let mut own = signed.manifest.health.clone();
             own.checks.retain(|check| check.when().is_after());
             let answers = checks::ask_health(&own, self.place(Some(&dir), Patience::WhileStarting)).await;
@@ -98,7 +99,7 @@ impl Agent {
     }
 
     /// The journal first: a report that is lost can be made again.
-    fn note(&mut self, step: Step, answers: Vec<Answer>) {
+    pub(super) fn note(&mut self, step: Step, answers: Vec<Answer>) {
         for answer in &answers {
             tracing::info!(?step, %answer, "checked");
         }
@@ -111,20 +112,16 @@ impl Agent {
         Answer { name: "backup".to_owned(), rule: Rule::BackupFirst, verdict: self.backup_verdict(state).await }
     }
 
-    fn ask_disk(&self, need_bytes: u64) -> Answer {
-        let verdict = match disk::free_bytes(&self.config.products_root) {
-            Err(error) => Verdict::CannotRun { why: error.to_string() },
-            Ok(free) => {
-                let (free_mib, need_mib) = (free >> 20, need_bytes.div_ceil(1 << 20));
-                match need_bytes <= free {
-                    true => Verdict::Passed { seen: format!("{free_mib} MiB free, {need_mib} MiB needed") },
-                    false => {
-                        Verdict::Failed { seen: format!("not enough disk: {free_mib} MiB free, {need_mib} MiB needed") }
-                    }
-                }
-            }
-        };
-        Answer { name: "disk".to_owned(), rule: Rule::HealthAfter, verdict }
+    /// Every disk that is written to. They may be one: each has to have room for everything.
+    fn ask_disks(&self, state: &Installation, need_bytes: u64) -> Vec<Answer> {
+        let mut answers = vec![disk_answer("disk".to_owned(), &self.config.products_root, need_bytes)];
+        let places: Vec<_> = state.manifests.iter().filter_map(|s| self.in_place(&s.manifest.product)).collect();
+        if !places.is_empty() {
+            answers.push(disk_answer("disk of the agent's copies".to_owned(), &self.config.state_dir, need_bytes));
+        }
+        let own = |place: &InPlace| disk_answer(format!("disk of {}", place.dir().display()), place.dir(), need_bytes);
+        answers.extend(places.iter().map(own));
+        answers
     }
 
     async fn backup_verdict(&self, state: &Installation) -> Verdict {
@@ -150,6 +147,22 @@ impl Agent {
             false => Verdict::Passed { seen: format!("the last backup ended at {ended}") },
         }
     }
+}
+
+fn disk_answer(name: String, path: &Path, need_bytes: u64) -> Answer {
+    let verdict = match disk::free_bytes(path) {
+        Err(error) => Verdict::CannotRun { why: error.to_string() },
+        Ok(free) => {
+            let (free_mib, need_mib) = (free >> 20, need_bytes.div_ceil(1 << 20));
+            match need_bytes <= free {
+                true => Verdict::Passed { seen: format!("{free_mib} MiB free, {need_mib} MiB needed") },
+                false => {
+                    Verdict::Failed { seen: format!("not enough disk: {free_mib} MiB free, {need_mib} MiB needed") }
+                }
+            }
+        }
+    };
+    Answer { name, rule: Rule::HealthAfter, verdict }
 }
 
 /// What works in general and does not now is sick; what was only to be waited for is not ready.

@@ -8,6 +8,7 @@
 
 mod checks;
 mod identity;
+mod in_place;
 mod offline;
 pub mod order;
 mod perform;
@@ -23,16 +24,17 @@ use crate::edge::agent_file::AgentConfig;
 use crate::edge::clock::{Clock, Mark};
 use crate::edge::ddi_client::messages::{Base, Enrolled};
 use crate::edge::ddi_client::{DdiClient, DdiError};
+use crate::edge::host::archive::Inspected;
 use crate::edge::host::journal::{Journal, JournalError};
 use crate::edge::host::services::Services;
 use crate::edge::host::tree::{Tree, TreeError};
+use crate::edge::lock::Lock;
 use crate::model::check::Answer;
 use chrono::{DateTime, Utc};
 use order::When;
 use perform::Trouble;
 use source::{ReleaseSource, SourceError};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,16 +91,6 @@ pub type Checkpoint = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 /// Makes the verifier once the agent knows who it is.
 pub type Sources = Arc<dyn Fn(&AgentConfig, &Enrolled) -> Result<Box<dyn ReleaseSource>, AgentError> + Send + Sync>;
 
-/// The exclusive use of a state folder.
-struct Lock(File);
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing alone would leave the lock to a child process caught between fork and exec.
-        let _ = self.0.unlock();
-    }
-}
-
 /// The agent of one server.
 pub struct Agent {
     config: AgentConfig,
@@ -121,6 +113,8 @@ pub struct Agent {
     health: BTreeMap<String, checks::Kept>,
     /// The action last staged, or that cannot be staged; staging is not tried again before its slot.
     staged_action: Option<(String, bool)>,
+    /// What the packages of the present installation hold, by their sha256.
+    inspected: BTreeMap<String, Arc<Inspected>>,
     /// Held for as long as the agent lives: one agent per state folder.
     _lock: Lock,
 }
@@ -151,10 +145,8 @@ impl Agent {
             std::fs::create_dir_all(&folder).map_err(state(folder.clone()))?;
         }
         let lock_path = config.state_dir.join("lock");
-        let lock = File::create(&lock_path).map_err(state(lock_path.clone()))?;
-        if lock.try_lock().is_err() {
-            return Err(AgentError::Locked(config.state_dir.clone()));
-        }
+        let taken = Lock::take(&lock_path).map_err(state(lock_path.clone()))?;
+        let lock = taken.ok_or_else(|| AgentError::Locked(config.state_dir.clone()))?;
         let mut version_files: BTreeMap<String, String> = std::fs::read(config.state_dir.join("version-files.json"))
             .ok()
             .and_then(|text| serde_json::from_slice(&text).ok())
@@ -182,7 +174,8 @@ impl Agent {
             version_files,
             health,
             staged_action: None,
-            _lock: Lock(lock),
+            inspected: BTreeMap::new(),
+            _lock: lock,
             config,
             clock,
             sources,
@@ -349,6 +342,7 @@ impl Agent {
                     self.journal.rotate()?;
                     self.state = None;
                     self.staged_action = None;
+                    self.inspected.clear();
                     return Ok(());
                 }
             }

@@ -8,7 +8,7 @@ use super::source::SourceError;
 use super::staging::forget;
 use super::{Agent, AgentError};
 use crate::decide::steps::{Installation, Line, Step};
-use crate::edge::host::archive::{self, Limits};
+use crate::edge::host::archive::Inspected;
 use crate::edge::host::services::ServiceError;
 use crate::edge::host::tree::{self, NewVersion, Tree};
 use crate::model::check::Unfit;
@@ -21,7 +21,7 @@ use std::fs::File;
 pub(super) enum Trouble {
     /// It cannot be taken: the installation fails, with this sentence.
     Fail(String),
-    /// The server is not fit for it, and nothing was touched.
+    /// The server is not fit for it, and nothing was touched, or everything goes back.
     Unfit(Unfit, String),
     /// Not now; the next pass tries again.
     Later(AgentError),
@@ -53,7 +53,7 @@ impl Agent {
             Step::Verify => self.verify(state).await,
             Step::Precheck => self.precheck(state).await,
             Step::Quiesce => self.quiesce(state).await,
-            Step::Snapshot => self.snapshot(state),
+            Step::Snapshot => self.snapshot(state).await,
             Step::Apply => self.apply(state).await,
             Step::Check => self.check(state).await,
             Step::Commit => self.commit(state),
@@ -92,11 +92,6 @@ impl Agent {
         let mut installed = self.inventory();
         for signed in &state.manifests {
             let manifest = &signed.manifest;
-            match &manifest.installer {
-                Installer::Zip {} => {}
-                Installer::Msi { .. } => return Err(fail("agents do not install packages of kind msi yet")),
-                Installer::Exe { .. } => return Err(fail("agents do not install packages of kind exe yet")),
-            }
             self.services.check_known(&manifest.services).await.map_err(|error| match error {
                 // A manifest may name what no server has: then the release is to blame.
                 ServiceError::Unknown(_) => fail(error),
@@ -111,14 +106,25 @@ impl Agent {
             }
             check_versions(manifest, &installed)?;
             installed.insert(manifest.product.clone(), manifest.version.clone());
-            let package = self.proven(signed).await?;
-            let limits = Limits::of(&manifest.package);
-            let inspected = tokio::task::spawn_blocking(move || archive::inspect(&package, limits));
-            let refused = |error| Trouble::Fail(format!("{} is refused: {error}", manifest.package.file));
-            let unpacked = inspected.await.map_err(fail)?.map_err(refused)?.bytes;
-            need = need.saturating_add(unpacked.max(manifest.platform.min_free_disk_mib << 20));
+            let bytes = match &manifest.installer {
+                Installer::Zip {} => self.precheck_zip(signed).await?,
+                Installer::Msi { .. } | Installer::Exe { .. } => self.precheck_installer(signed).await?,
+            };
+            need = need.saturating_add(bytes);
         }
         self.ask_before(state, need).await
+    }
+
+    /// The bytes that a zip needs on the disk, when nothing speaks against it.
+    async fn precheck_zip(&mut self, signed: &SignedManifest) -> Result<u64, Trouble> {
+        let manifest = &signed.manifest;
+        if let Some(place) = self.in_place(&manifest.product) {
+            let (product, dir) = (&manifest.product, place.dir().display());
+            return Err(fail(format!("an installer keeps {product} in {dir}; a zip would put it elsewhere")));
+        }
+        let package = self.proven(signed).await?;
+        let unpacked = self.judged(signed, package).await?.bytes;
+        Ok(unpacked.max(manifest.platform.min_free_disk_mib << 20))
     }
 
     async fn quiesce(&self, state: &Installation) -> Result<(), Trouble> {
@@ -129,30 +135,41 @@ impl Agent {
         Ok(())
     }
 
-    fn snapshot(&mut self, state: &Installation) -> Result<(), Trouble> {
+    async fn snapshot(&mut self, state: &Installation) -> Result<(), Trouble> {
+        // What has begun to be changed is no longer what was there before.
+        if state.has_begun(Step::Apply) && !state.old.is_empty() {
+            return Ok(());
+        }
+        self.copy_folders(state).await?;
         let mut pointers = BTreeMap::new();
         for signed in &state.manifests {
             let manifest = &signed.manifest;
-            pointers.insert(manifest.product.clone(), self.tree(manifest).current().map_err(fail)?);
+            pointers.insert(manifest.product.clone(), self.current(&manifest.product).map_err(fail)?);
         }
         let at = self.clock.now();
         self.write(Line::Old { at, pointers }).map_err(fail)
     }
 
-    /// All versions are laid down before the first pointer moves.
-    async fn apply(&self, state: &Installation) -> Result<(), Trouble> {
-        for signed in &state.manifests {
+    /// All versions are laid down and all installers have ended before the first pointer moves.
+    async fn apply(&mut self, state: &Installation) -> Result<(), Trouble> {
+        for signed in zips(state) {
             let old = old_slug(state, signed);
             if old.as_deref() == Some(&signed.manifest.version.slug()) {
                 continue;
             }
             let package = self.proven(signed).await?;
+            // Proven again, it is what was judged before; only a new life has to judge it again.
+            let inspected = self.judged(signed, package.try_clone().map_err(fail)?).await?;
             let (tree, signed) = (self.tree(&signed.manifest), signed.clone());
-            let laid = tokio::task::spawn_blocking(move || lay_down(&tree, &signed, &package, old.as_deref()));
+            let laid =
+                tokio::task::spawn_blocking(move || lay_down(&tree, &signed, &package, &inspected, old.as_deref()));
             laid.await.map_err(fail)??;
             self.point("version laid down")?;
         }
-        for signed in &state.manifests {
+        for signed in state.manifests.iter().filter(|signed| !is_zip(signed)) {
+            self.install(state, signed).await?;
+        }
+        for signed in zips(state) {
             self.tree(&signed.manifest).switch_to(Some(&signed.manifest.version.slug())).map_err(fail)?;
             self.point("pointer switched")?;
         }
@@ -168,7 +185,7 @@ impl Agent {
         for signed in &state.manifests {
             let manifest = &signed.manifest;
             let (product, version) = (&manifest.product, &manifest.version);
-            let observed = self.tree(manifest).observed(&manifest.detect.version_file).map_err(fail)?;
+            let observed = self.observed(product, &manifest.detect.version_file).map_err(fail)?;
             if observed.as_ref() != Some(version) {
                 let says = observed.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
                 return Err(Trouble::Fail(format!("{product} should be {version} now but says it is {says}")));
@@ -184,10 +201,15 @@ impl Agent {
             self.version_files.insert(manifest.product.clone(), manifest.detect.version_file.clone());
             let health = manifest.health.clone();
             self.health.insert(manifest.product.clone(), Kept { version: manifest.version.slug(), health });
-            let (new, old) = (manifest.version.slug(), old_slug(state, signed));
-            let keep: Vec<&str> = [Some(new.as_str()), old.as_deref()].into_iter().flatten().collect();
-            if let Err(error) = self.tree(manifest).prune(&keep) {
-                tracing::warn!(product = manifest.product, %error, "cannot remove old versions");
+            if is_zip(signed) {
+                let (new, old) = (manifest.version.slug(), old_slug(state, signed));
+                let keep: Vec<&str> = [Some(new.as_str()), old.as_deref()].into_iter().flatten().collect();
+                if let Err(error) = self.tree(manifest).prune(&keep) {
+                    tracing::warn!(product = manifest.product, %error, "cannot remove old versions");
+                }
+            } else {
+                self.keep_package(manifest);
+                self.forget_copy(&manifest.product);
             }
             forget(&self.staged(signed));
         }
@@ -205,23 +227,38 @@ impl Agent {
     }
 
     /// Puts every product of the group back, last first, and starts the services.
-    async fn restore(&self, state: &Installation) -> Result<(), Trouble> {
-        if state.has_begun(Step::Check) {
-            for name in services(state) {
-                // It may never have started; the old version goes back all the same.
-                if let Err(error) = self.services.stop(&name).await {
-                    tracing::warn!(service = name, %error, "cannot stop before restoring");
-                }
-                self.point("service stopped again")?;
-            }
+    async fn restore(&mut self, state: &Installation) -> Result<(), Trouble> {
+        let installers_ran = state.manifests.iter().any(|signed| state.ran(&signed.manifest.product).is_some());
+        // Installers start services too.
+        if state.has_begun(Step::Check) || installers_ran {
+            self.stop_again(state).await?;
         }
         let mut troubles = Vec::new();
+        let mut reinstalled = false;
+        for signed in state.manifests.iter().rev().filter(|signed| !is_zip(signed)) {
+            match self.reinstall(state, signed).await {
+                Ok(ran) => reinstalled |= ran,
+                Err(Trouble::Fail(why) | Trouble::Unfit(_, why)) => troubles.push(why),
+                Err(later @ Trouble::Later(_)) => return Err(later),
+            }
+        }
+        if reinstalled {
+            self.stop_again(state).await?;
+        }
         for signed in state.manifests.iter().rev() {
             // Without an entry the snapshot was not taken, so nothing was laid down.
             let Some(old) = state.old.get(&signed.manifest.product) else { continue };
-            let tree = self.tree(&signed.manifest);
-            if let Err(error) = tree.restore(old.as_deref(), &signed.manifest.version.slug()) {
-                troubles.push(error.to_string());
+            if is_zip(signed) {
+                let tree = self.tree(&signed.manifest);
+                if let Err(error) = tree.restore(old.as_deref(), &signed.manifest.version.slug()) {
+                    troubles.push(error.to_string());
+                }
+            } else {
+                match self.put_back(state, signed).await {
+                    Ok(()) => {}
+                    Err(Trouble::Fail(why) | Trouble::Unfit(_, why)) => troubles.push(why),
+                    Err(later @ Trouble::Later(_)) => return Err(later),
+                }
             }
             self.point("product restored")?;
         }
@@ -231,8 +268,34 @@ impl Agent {
             }
             self.point("service started again")?;
         }
-        if troubles.is_empty() { Ok(()) } else { Err(Trouble::Fail(troubles.join("; "))) }
+        if !troubles.is_empty() {
+            return Err(Trouble::Fail(troubles.join("; ")));
+        }
+        for signed in state.manifests.iter().filter(|signed| !is_zip(signed)) {
+            self.forget_copy(&signed.manifest.product);
+            self.point("copy forgotten")?;
+        }
+        Ok(())
     }
+
+    async fn stop_again(&self, state: &Installation) -> Result<(), Trouble> {
+        for name in services(state) {
+            // It may never have started; the old version goes back all the same.
+            if let Err(error) = self.services.stop(&name).await {
+                tracing::warn!(service = name, %error, "cannot stop before restoring");
+            }
+            self.point("service stopped again")?;
+        }
+        Ok(())
+    }
+}
+
+fn is_zip(signed: &SignedManifest) -> bool {
+    matches!(signed.manifest.installer, Installer::Zip {})
+}
+
+fn zips(state: &Installation) -> impl Iterator<Item = &SignedManifest> {
+    state.manifests.iter().filter(|signed| is_zip(signed))
 }
 
 /// Each service of the group once, in the order of the manifests.
@@ -250,15 +313,20 @@ pub(super) fn old_slug(state: &Installation, signed: &SignedManifest) -> Option<
     state.old.get(&signed.manifest.product).cloned().flatten()
 }
 
-fn lay_down(tree: &Tree, signed: &SignedManifest, package: &File, old: Option<&str>) -> Result<(), Trouble> {
+fn lay_down(
+    tree: &Tree,
+    signed: &SignedManifest,
+    package: &File,
+    inspected: &Inspected,
+    old: Option<&str>,
+) -> Result<(), Trouble> {
     let manifest = &signed.manifest;
     // After an interruption the pointer may already name what is about to be laid down again.
     if tree.current().map_err(fail)?.as_deref() != old {
         tree.switch_to(old).map_err(fail)?;
     }
     let slug = manifest.version.slug();
-    let new =
-        NewVersion { slug: &slug, package, limits: Limits::of(&manifest.package), preserve: &manifest.preserve, old };
+    let new = NewVersion { slug: &slug, package, inspected, preserve: &manifest.preserve, old };
     tree.lay_down(&new).map_err(|e| Trouble::Fail(format!("{}: {e}", manifest.product)))
 }
 

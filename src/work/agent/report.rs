@@ -18,8 +18,9 @@ impl Agent {
     /// Product → version as found on the disk now.
     pub fn inventory(&self) -> BTreeMap<String, Version> {
         let mut found = BTreeMap::new();
-        let Ok(entries) = std::fs::read_dir(&self.config.products_root) else { return found };
-        for product in entries.filter_map(|e| e.ok()?.file_name().into_string().ok()) {
+        let trees = std::fs::read_dir(&self.config.products_root).into_iter().flatten();
+        let trees = trees.filter_map(|e| e.ok()?.file_name().into_string().ok());
+        for product in trees.chain(self.config.installed.keys().cloned()) {
             match self.version_of(&product) {
                 Ok(Some(version)) => drop(found.insert(product, version)),
                 Ok(None) => {}
@@ -29,12 +30,15 @@ impl Agent {
         found
     }
 
-    /// What one product's tree says it is; a tree that says nothing counts by its folder's name.
+    /// What one product's files say it is; a tree that says nothing counts by its folder's name.
     pub(super) fn version_of(&self, product: &str) -> Result<Option<Version>, crate::edge::host::tree::TreeError> {
+        let installed = self.config.installed.get(product);
+        let own = || installed.map_or_else(version_file, |installed| installed.version_file.clone());
+        let file = self.version_files.get(product).cloned().unwrap_or_else(own);
         let tree = Tree::new(&self.config.products_root, product);
-        let file = self.version_files.get(product).cloned().unwrap_or_else(version_file);
-        match tree.observed(&file)? {
+        match self.observed(product, &file)? {
             Some(version) => Ok(Some(version)),
+            None if installed.is_some() => Ok(None),
             None => Ok(tree.current()?.and_then(|slug| slug.parse().ok())),
         }
     }

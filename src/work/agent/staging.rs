@@ -10,12 +10,14 @@ use super::watch::Watch;
 use super::{Agent, AgentError, Pass, order};
 use crate::decide::steps::{Order, Part};
 use crate::edge::ddi_client::DdiError;
+use crate::edge::host::archive::{self, Inspected, Limits};
 use crate::edge::host::disk;
+use crate::edge::host::kept_packages::digest;
 use crate::model::manifest::SignedManifest;
-use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How often one pass takes up a broken download again.
 const RESUMES_MAX: usize = 5;
@@ -135,6 +137,20 @@ impl Agent {
         Err(last.map_or(AgentError::NotEnrolled, AgentError::Ddi).into())
     }
 
+    /// What a package that was just proven holds, judged whole; in this life once, for it is the same by its digest.
+    pub(super) async fn judged(&mut self, signed: &SignedManifest, package: File) -> Result<Arc<Inspected>, Trouble> {
+        if let Some(known) = self.inspected.get(&signed.sha256) {
+            return Ok(Arc::clone(known));
+        }
+        let limits = Limits::of(&signed.manifest.package);
+        let inspected = tokio::task::spawn_blocking(move || archive::inspect_file(&package, limits)).await;
+        let inspected = inspected.map_err(|e| Trouble::Fail(format!("judging the package broke off: {e}")))?;
+        let refused = |error| Trouble::Fail(format!("{} is refused: {error}", signed.manifest.package.file));
+        let inspected = Arc::new(inspected.map_err(refused)?);
+        self.inspected.insert(signed.sha256.clone(), Arc::clone(&inspected));
+        Ok(inspected)
+    }
+
     /// Where a package is staged.
     pub(super) fn staged(&self, signed: &SignedManifest) -> PathBuf {
         self.config.state_dir.join("staging").join(format!("{}.zip", signed.sha256))
@@ -158,21 +174,6 @@ impl Agent {
             .await
             .map_err(|e| Trouble::Fail(format!("verification broke off: {e}")))?
             .map_err(Trouble::Fail)
-    }
-}
-
-fn digest(path: &Path) -> io::Result<(u64, String)> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 64 * 1024];
-    let mut bytes = 0;
-    loop {
-        let n = file.read(&mut buffer)?;
-        if n == 0 {
-            return Ok((bytes, hex::encode(hasher.finalize())));
-        }
-        bytes += n as u64;
-        hasher.update(&buffer[..n]);
     }
 }
 

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
 mod checks;
+#[cfg(unix)]
+mod installers;
 mod line;
 mod offline;
 #[cfg(unix)]
@@ -278,9 +280,7 @@ async fn a_hostile_package_is_refused_before_anything_stops_though_it_is_signed(
 #[tokio::test]
 async fn what_cannot_go_well_is_refused_before_anything_stops() {
     type Change = fn(&mut serde_json::Value);
-    let cases: [(&str, Change); 8] = [
-        ("agents do not install packages of kind msi yet", |m| m["installer"] = json!({"kind": "msi"})),
-        ("agents do not install packages of kind exe yet", |m| m["installer"] = json!({"kind": "exe"})),
+    let cases: [(&str, Change); 6] = [
         ("service \"paie\" is not described", |m| m["services"] = json!(["compta", "paie"])),
         ("leads out of the installed tree", |m| m["detect"] = json!({"version_file": "../../secret"})),
         ("preserve pattern", |m| m["preserve"] = json!(["data/[z-"])),

@@ -234,7 +234,7 @@ start = ["sh", "-c", "echo start >> {log}; touch {up}"]
     }
 }
 
-fn read_all(dir: &Path) -> Files {
+pub fn read_all(dir: &Path) -> Files {
     let mut found = Files::new();
     let mut folders = vec![dir.to_path_buf()];
     while let Some(folder) = folders.pop() {

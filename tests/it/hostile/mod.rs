@@ -5,8 +5,8 @@ mod cases;
 pub mod writer;
 
 use cases::{Case, LIMITS};
-use noctule::edge::host::archive::{InspectError, Limits, inspect};
-use noctule::edge::host::tree::{NewVersion, Tree, TreeError};
+use noctule::edge::host::archive::{InspectError, Limits, inspect, inspect_file};
+use noctule::edge::host::tree::{NewVersion, Tree};
 use noctule::edge::host::unpack::{UnpackError, unpack};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -72,10 +72,14 @@ fn an_agent_refuses_it_and_its_folders_stay_as_they_were() {
         let file = File::open(&package).unwrap();
         let preserve = ["data/**".to_owned()];
         let (slug, old) = ("2.0", Some("1.0"));
-        let new = NewVersion { slug, package: &file, limits: case.limits, preserve: &preserve, old };
-        let error = tree.lay_down(&new).unwrap_err();
-        let refused = matches!(error, TreeError::Unpack(UnpackError::Inspect(InspectError::Refused(_))));
-        assert!(refused, "{}: {error}", case.what);
+        // Without an `Inspected` nothing can be laid down, and there is none.
+        let laid = inspect_file(&file, case.limits).map(|inspected| {
+            let new = NewVersion { slug, package: &file, inspected: &inspected, preserve: &preserve, old };
+            tree.lay_down(&new)
+        });
+        let Err(InspectError::Refused(all)) = laid else { panic!("{} was not refused", case.what) };
+        let said: Said = all.list().iter().map(|verdict| (verdict.entry.clone(), verdict.why.clone())).collect();
+        assert!(said == case.verdicts, "{}: several at once it is {said:?}", case.what);
         assert!(snapshot(dir.path()) == before, "{}: something was written", case.what);
     }
 }
@@ -176,13 +180,36 @@ fn release_check_says_what_is_good_in_one_line_each_and_what_is_wrong_with_the_v
 }
 
 #[test]
-fn release_check_refuses_what_no_agent_installs_yet() {
+fn release_check_tells_an_installer_program_from_what_only_says_it_is_one() {
     let dir = tempfile::tempdir().unwrap();
-    for kind in ["msi", "exe"] {
-        let manifest = manifest(LIMITS).replace("kind = \"zip\"", &format!("kind = \"{kind}\""));
-        let answer = check_by(dir.path(), &manifest, b"MZ", &[]);
-        let said = format!("p.zip: is of kind {kind}, which agents do not install yet");
-        assert!(answer.code == Some(1) && answer.err.contains(&said), "{}{}", answer.out, answer.err);
+    let check = |installer: &str, name: &str, package: &[u8]| {
+        let manifest = manifest(LIMITS).replace("kind = \"zip\"", installer).replace("isacompta-2.0.zip", name);
+        assert!(manifest.contains(installer) && manifest.contains(name), "{manifest}");
+        check_by(dir.path(), &manifest, package, &[])
+    };
+    let compound = [0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1, 0, 0];
+    let (msi, exe, nsis) = ("kind = 'msi'", "kind = 'exe'", "kind = 'exe', technology = 'nsis'");
+    for (installer, name, package) in [
+        (msi, "p.msi", &compound[..]),
+        (exe, "p.exe", b"MZ\x90"),
+        (nsis, "P.EXE", b"MZ\x90"),
+        (exe, "p.run", b"#!/bin/sh\n"),
+        (exe, "p.bin", b"\x7fELF\x02"),
+    ] {
+        let answer = check(installer, name, package);
+        let said = "p.zip: an installer program; agents run it as it is, nothing in it was judged";
+        assert!(answer.code == Some(0) && answer.out.contains(said), "{}{}", answer.out, answer.err);
+    }
+    for (installer, name, package, said) in [
+        (msi, "p.msi", &b"MZ"[..], "is of kind msi, but no Windows Installer package"),
+        (msi, "p.bin", &compound, "let package.file end in .msi"),
+        (exe, "p.exe", b"PK\x03\x04", "is of kind exe, but no program"),
+        (nsis, "p.exe", b"#!/bin/sh\n", "is of kind exe, but no program for Windows"),
+        (exe, "p.bin", b"MZ\x90", "let package.file end in .exe"),
+        (exe, "p.exe", b"", "is empty or no file"),
+    ] {
+        let answer = check(installer, name, package);
+        assert!(answer.code == Some(1) && answer.err.contains(said), "{installer}: {}{}", answer.out, answer.err);
     }
 }
 
@@ -268,7 +295,8 @@ fn honest_packages_come_out_whole() {
         assert_eq!(verdicts(&zip, LIMITS), [], "{what}");
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("p"), &zip).unwrap();
-        unpack(&File::open(dir.path().join("p")).unwrap(), &dir.path().join("out"), LIMITS).unwrap();
+        let file = File::open(dir.path().join("p")).unwrap();
+        unpack(&file, &inspect_file(&file, LIMITS).unwrap(), &dir.path().join("out")).unwrap();
         assert_eq!(fs::read(dir.path().join("out/a.txt")).unwrap(), text, "{what}");
     }
 }
@@ -298,7 +326,8 @@ fn modes_folders_and_figures_come_out_exactly() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("p"), &zip).unwrap();
     let (out, file) = (dir.path().join("out"), File::open(dir.path().join("p")).unwrap());
-    unpack(&file, &out, exact).unwrap();
+    let inspected = inspect_file(&file, exact).unwrap();
+    unpack(&file, &inspected, &out).unwrap();
     assert_eq!(fs::read(out.join("bin/run")).unwrap(), b"x");
     assert!(out.join("empty").is_dir());
     #[cfg(unix)]
@@ -307,7 +336,7 @@ fn modes_folders_and_figures_come_out_exactly() {
         let mode = |name: &str| fs::metadata(out.join(name)).unwrap().permissions().mode() & 0o7777;
         assert_eq!((mode("bin/run"), mode("set-id"), mode("a.txt") & 0o111), (0o755, 0o755, 0));
     }
-    assert!(matches!(unpack(&file, &out, exact), Err(UnpackError::Write { .. })), "never into an existing folder");
+    assert!(matches!(unpack(&file, &inspected, &out), Err(UnpackError::Write { .. })), "never into an existing folder");
 }
 
 /// No prefix of a package is a package, and no single flipped bit goes unnoticed but in what no reader uses.

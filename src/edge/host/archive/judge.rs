@@ -7,7 +7,7 @@ use super::source::{Source, Stop};
 use super::verdict::{Refusal, Verdicts};
 use super::{Entry, Inspected, Limits, RATIO_JUDGED_FROM, RATIO_MAX, end};
 use crate::edge::host::entry_name::{Kind, Names};
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek};
 
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
@@ -21,11 +21,16 @@ const DOS_FOLDER: u32 = 0x10;
 const DOS_SPECIAL: [(u32, &str); 3] =
     [(0x08, "a volume label"), (0x40, "a device by its attributes"), (0x400, "a reparse point by its attributes")];
 
-/// Fills `verdicts`; what is there is returned where that stays empty.
+/// An entry of a package that is being judged, where it is sound so far, and what was found about it.
+pub(super) type Judged = (Option<Entry>, Vec<Refusal>);
+
+/// Fills `verdicts`; what is there is returned where that stays empty. `inflate` judges what the entries hold, by
+/// [`contents`] of each.
 pub(super) fn judge<R: Read + Seek>(
     source: &mut Source<R>,
     limits: Limits,
     verdicts: &mut Verdicts,
+    inflate: impl FnOnce(&mut Source<R>, &mut [Judged]) -> io::Result<()>,
 ) -> Result<Option<Inspected>, Stop> {
     let end = end::find(source)?;
     if end.entries > limits.entries {
@@ -34,7 +39,7 @@ pub(super) fn judge<R: Read + Seek>(
     let directory = central::read(source, &end)?;
     let Layout { places, exact } = local::walk(source, &directory, end.directory, verdicts)?;
     let mut names = Names::default();
-    let mut judged: Vec<(Option<Entry>, Vec<Refusal>)> = Vec::with_capacity(directory.len());
+    let mut judged: Vec<Judged> = Vec::with_capacity(directory.len());
     for (central, place) in directory.iter().zip(places) {
         let (name, mut faults) = header(central, &mut names);
         for fault in place.faults {
@@ -52,14 +57,7 @@ pub(super) fn judge<R: Read + Seek>(
     if bytes > limits.bytes {
         verdicts.archive(Refusal::TooLarge { bytes, max: limits.bytes });
     } else if exact {
-        for (entry, faults) in &mut judged {
-            let Some(sound) = entry else { continue };
-            match content::unpacked(source, sound, |_| Ok(())) {
-                Ok(()) => {}
-                Err(ContentError::Refused(why)) => faults.push(why),
-                Err(ContentError::Read(error) | ContentError::Sink(error)) => return Err(Stop::Read(error)),
-            }
-        }
+        inflate(source, &mut judged)?;
     }
     if !directory.iter().any(|central| kind(&central.header) == Kind::File) {
         verdicts.archive(Refusal::Empty);
@@ -69,6 +67,19 @@ pub(super) fn judge<R: Read + Seek>(
     }
     let entries: Option<Vec<Entry>> = judged.into_iter().map(|(entry, _)| entry).collect();
     Ok(entries.map(|entries| Inspected { entries, bytes }))
+}
+
+/// Inflates one entry against its sizes and its checksum.
+pub(super) fn contents<R: Read + Seek>(source: &mut Source<R>, (entry, faults): &mut Judged) -> io::Result<()> {
+    let Some(sound) = entry else { return Ok(()) };
+    match content::unpacked(source, sound, |_| Ok(())) {
+        Ok(()) => Ok(()),
+        Err(ContentError::Refused(why)) => {
+            faults.push(why);
+            Ok(())
+        }
+        Err(ContentError::Read(error) | ContentError::Sink(error)) => Err(error),
+    }
 }
 
 fn kind(header: &Header) -> Kind {

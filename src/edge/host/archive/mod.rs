@@ -20,15 +20,19 @@ mod end;
 mod extra;
 mod judge;
 mod local;
+mod parallel;
 mod source;
 mod verdict;
 
+pub use parallel::each;
 pub use verdict::{Refusal, VERDICTS_MAX, Verdict, Verdicts};
 
 use super::entry_name::Kind;
 use content::ContentError;
-use judge::judge;
+use judge::{Judged, contents, judge};
+use parallel::At;
 use source::{Source, Stop};
+use std::fs::File;
 use std::io::{self, Read, Seek};
 
 /// Most entries of one package, where its manifest says nothing.
@@ -108,8 +112,31 @@ pub enum CopyError {
 /// # Errors
 /// Everything that speaks against it, in the order of the package, or why it cannot be read.
 pub fn inspect<R: Read + Seek>(package: R, limits: Limits) -> Result<Inspected, InspectError> {
+    let one_by_one = |source: &mut Source<R>, judged: &mut [Judged]| -> io::Result<()> {
+        judged.iter_mut().try_for_each(|entry| contents(source, entry))
+    };
+    inspect_with(package, limits, one_by_one)
+}
+
+/// [`inspect`], several entries at once.
+///
+/// # Errors
+/// Those of [`inspect`], in the same order.
+pub fn inspect_file(package: &File, limits: Limits) -> Result<Inspected, InspectError> {
+    let at_once = |_: &mut Source<At>, judged: &mut [Judged]| -> io::Result<()> {
+        each(judged, |entry| contents(&mut Source::new(At::start(package))?, entry))
+    };
+    inspect_with(At::start(package), limits, at_once)
+}
+
+fn inspect_with<R: Read + Seek>(
+    package: R,
+    limits: Limits,
+    inflate: impl FnOnce(&mut Source<R>, &mut [Judged]) -> io::Result<()>,
+) -> Result<Inspected, InspectError> {
     let mut verdicts = Verdicts::default();
-    let sound = match Source::new(package).map_err(Stop::Read).and_then(|mut s| judge(&mut s, limits, &mut verdicts)) {
+    let source = Source::new(package).map_err(Stop::Read);
+    let sound = match source.and_then(|mut source| judge(&mut source, limits, &mut verdicts, inflate)) {
         Ok(sound) => sound,
         Err(Stop::Read(error)) => return Err(InspectError::Read(error)),
         Err(Stop::Refused(why)) => {
@@ -127,6 +154,18 @@ impl Inspected {
     /// Whether an entry of this name is there, and which.
     pub fn entry(&self, name: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.name == name)
+    }
+
+    /// [`Inspected::copy`], whoever else reads the package meanwhile.
+    ///
+    /// # Errors
+    /// Those of [`Inspected::copy`].
+    pub fn copy_from_file(
+        package: &File,
+        entry: &Entry,
+        sink: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), CopyError> {
+        Inspected::copy(At::start(package), entry, sink)
     }
 
     /// Hands the unpacked bytes of `entry` to `sink`, piece by piece, checked as they go by.
