@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 const API: &str = "/api/v1";
 
 /// Every route: method, path, and who may call it (`all`, `tokens`, `clients`, `staff`).
-const ROUTES: [(&str, &str, &str); 25] = [
+const ROUTES: [(&str, &str, &str); 26] = [
     ("GET", "/openapi.json", "all"),
     ("GET", "/health", "all"),
     ("POST", "/enrol", "all"),
