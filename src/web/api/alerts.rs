@@ -115,7 +115,8 @@ pub(super) async fn acknowledge(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Resolve {
-    /// What was done.
+    /// What was done. It may not be empty.
+    #[serde(default)]
     note: String,
     /// Who says so; whoever asks, when absent.
     by: Option<String>,
