@@ -6,7 +6,7 @@
 use super::calendar::{Calendar, Region};
 use super::window_lint::Fault;
 use crate::decide::civil::PROVIDER_ZONE;
-use crate::model::schedule::{JobTerms, Schedule, Window};
+use crate::model::schedule::{JobTerms, LetterTerms, Schedule, Window};
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +19,9 @@ pub const NOTICE_WORKING_DAYS_MAX: u32 = 60;
 pub const DEADLINE_NIGHTS_MAX: u32 = 60;
 /// Longest intervention time, in minutes: two weeks.
 pub const WITHIN_MINUTES_MAX: u32 = 14 * 24 * 60;
+
+/// Longest wait of an announcement for others of its night, in minutes.
+pub const GATHER_MINUTES_MAX: u32 = 12 * 60;
 
 /// A schedule whose every window parsed and opens some time.
 #[derive(Clone, Debug)]
@@ -115,6 +118,11 @@ impl Terms {
         self.window(&self.schedule.major.window)
     }
 
+    /// When nobody is written to about what went well.
+    pub fn quiet_window(&self) -> Option<&CompiledWindow> {
+        self.schedule.letters.quiet.as_deref().map(|name| self.window(name))
+    }
+
     /// A schedule whose nights all overlap the barred hours would install nothing, and say so only at dawn.
     fn night_never_free(&self) -> Option<Problem> {
         let calendar = Calendar::new(PROVIDER_ZONE, Region::National);
@@ -141,6 +149,7 @@ fn missing_windows(schedule: &Schedule) -> Vec<Problem> {
         ("major.received_until_end_of", Some(&schedule.major.received_until_end_of)),
         ("backup.since_close_of", Some(&schedule.backup.since_close_of)),
         ("intervention.clock", schedule.intervention.clock.as_ref()),
+        ("letters.quiet", schedule.letters.quiet.as_ref()),
     ];
     let known: Vec<&str> = schedule.windows.keys().map(String::as_str).collect();
     let missing = |(place, name): (&str, Option<&String>)| {
@@ -170,6 +179,7 @@ fn bad_numbers(schedule: &Schedule) -> Vec<Problem> {
         ("intervention.within_minutes", schedule.intervention.within_minutes, 1..=WITHIN_MINUTES_MAX),
         ("agents.silent_after_minutes", schedule.agents.silent_after_minutes, 1..=WITHIN_MINUTES_MAX),
         ("retry.attempts_max", schedule.retry.attempts_max, 1..=100),
+        ("letters.gather_minutes", schedule.letters.gather_minutes, 0..=GATHER_MINUTES_MAX),
     ];
     let mut problems: Vec<Problem> = bounds
         .into_iter()
@@ -215,8 +225,11 @@ fn missing_clauses(schedule: &Schedule) -> Vec<Problem> {
         ("agents", &schedule.agents.clause),
         ("retry", &schedule.retry.clause),
     ];
+    // The one part that may be missing.
+    let letters = &schedule.letters;
+    let letters = (*letters != LetterTerms::default()).then_some(("letters", &letters.clause));
     windows
-        .chain(terms.map(|(name, clause)| (format!("{name}.clause"), clause)))
+        .chain(terms.into_iter().chain(letters).map(|(name, clause)| (format!("{name}.clause"), clause)))
         .filter(|(_, clause)| clause.trim().is_empty())
         .map(|(place, _)| Problem::new(place, "the clause is empty", "name where the contract says it"))
         .collect()

@@ -30,7 +30,7 @@ pub fn sentences(terms: &Terms, language: Language) -> Vec<Sentence> {
     let parts: [(&str, &str, Vec<Rule>, String); 7] = [
         (
             "minor",
-            &schedule.minor.clause,
+            schedule.minor.clause.as_str(),
             vec![Rule::MinorNight, Rule::StandingAccess, Rule::OfficeHours],
             minor(terms, language),
         ),
@@ -51,7 +51,9 @@ pub fn sentences(terms: &Terms, language: Language) -> Vec<Sentence> {
         ("agents", &schedule.agents.clause, vec![Rule::HourlyChecks], agents(terms, language)),
         ("retry", &schedule.retry.clause, Vec::new(), retry(terms, language)),
     ];
-    let terms = parts.into_iter().map(|(place, clause, rules, text)| Sentence {
+    let told = letters(terms, language)
+        .map(|text| ("letters", schedule.letters.clause.as_str(), vec![Rule::MinorContentNotice], text));
+    let terms = parts.into_iter().chain(told).map(|(place, clause, rules, text)| Sentence {
         place: place.to_owned(),
         clause: clause.to_owned(),
         rules,
@@ -168,6 +170,27 @@ fn retry(terms: &Terms, language: Language) -> String {
             "a release is tried at most {attempts} times on one server, each time in another slot; then staff take over"
         ),
     }
+}
+
+/// `None` where every letter goes alone and at once.
+fn letters(terms: &Terms, language: Language) -> Option<String> {
+    let letters = &terms.schedule.letters;
+    let minutes = when::duration(language, letters.gather_minutes);
+    let gathered = (letters.gather_minutes > 0).then(|| match language {
+        Language::Fr => format!("les mises à jour d'une même nuit annoncées en {minutes} le sont par un seul message"),
+        Language::En => format!("updates of one night announced within {minutes} are announced in one letter"),
+    });
+    let quiet = letters.quiet.as_ref().map(|window| match language {
+        Language::Fr => {
+            format!("ce qui s'est bien passé ou peut attendre est écrit après « {window} », en un seul message par nuit")
+        }
+        Language::En => {
+            format!("what went well or can wait is written after `{window}`, in one letter for each night")
+        }
+    });
+    let parts: Vec<String> = gathered.into_iter().chain(quiet).collect();
+    let between = if language == Language::Fr { " ; " } else { "; " };
+    (!parts.is_empty()).then(|| parts.join(between))
 }
 
 #[cfg(test)]

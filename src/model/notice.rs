@@ -195,13 +195,36 @@ pub struct Installation {
     pub manifest: Box<Manifest>,
 }
 
+impl Installation {
+    /// Whether it was finished after its deadline.
+    pub fn is_late(&self) -> bool {
+        matches!((self.finished_at, self.deadline), (Some(finished), Some(deadline)) if finished > deadline)
+    }
+}
+
 /// A notice in the outbox.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
     pub id: i64,
     pub body: NewNotice,
     pub state: NoticeState,
+    /// How often it was tried, as far as that was recorded.
     pub attempts: u32,
+    /// The mail it goes in; from the first time that one was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<Mailing>,
+}
+
+/// The mail that a notice goes in, alone or with others. Written down before the mail is sent, so that whoever repeats
+/// it sends the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mailing {
+    /// The same for all that go in one mail; its Message-ID comes from it.
+    pub key: String,
+    /// The mail's date: when it was first begun.
+    pub at: DateTime<Utc>,
+    /// How often it was begun. More often than it was recorded as tried: it may have arrived already.
+    pub begun: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,6 +233,10 @@ pub enum NoticeState {
     /// To be tried at or after `next_at`.
     Pending {
         next_at: DateTime<Utc>,
+    },
+    /// Not tried before then, unless others take it along: the night is quiet, or brings more.
+    Waiting {
+        until: DateTime<Utc>,
     },
     Sent {
         at: DateTime<Utc>,

@@ -20,6 +20,9 @@ pub struct Schedule {
     pub intervention: InterventionTerms,
     pub agents: AgentTerms,
     pub retry: RetryTerms,
+    /// Absent: every letter goes alone and at once.
+    #[serde(default)]
+    pub letters: LetterTerms,
     /// When each job wakes, as six-field cron in UTC. A job is level-triggered: waking more often changes nothing.
     pub jobs: JobTerms,
 }
@@ -127,6 +130,18 @@ pub struct RetryTerms {
     pub clause: String,
     /// Attempts of one release on one server before staff take over.
     pub attempts_max: u32,
+}
+
+/// How letters to a client are gathered, and when they keep quiet. Alerts to staff are no letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LetterTerms {
+    pub clause: String,
+    /// Minutes for which the announcement of an update waits for others of the same night.
+    pub gather_minutes: u32,
+    /// Window in which nobody is written to about what went well, or about what begins after its end.
+    #[serde(default)]
+    pub quiet: Option<String>,
 }
 
 /// Six-field cron expressions (seconds first), UTC.

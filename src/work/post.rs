@@ -1,20 +1,26 @@
-//! The outbox: leases what is due, writes it as a letter, sends it, records what became of it.
+//! The outbox: leases what is due, puts together what goes in one mail, sends it, records what became of it.
 //!
-//! Nothing is sent inside a transaction. Whoever is killed between sending and recording sends again when the lease
-//! lapses, as the same message (Message-ID, file name). A letter is counted as tried only by an attempt that was
-//! recorded. What is given up stays in the outbox as undelivered, with an event and an alert.
+//! Nothing is sent inside a transaction. What a mail is made of is written down before it is sent: whoever is killed
+//! between sending and recording sends again when the lease lapses, as the same message (Message-ID, date, file name),
+//! marked as a repeat. A letter is counted as tried only by an attempt that was recorded. What is given up stays in the
+//! outbox as undelivered, with an event and an alert.
+
+mod write;
 
 use super::{Orchestrator, alerts};
+use crate::decide::calendar::{Calendar, Region};
 use crate::decide::civil::PROVIDER_ZONE;
-use crate::decide::letters::{self, Desk, LetterError, Reader};
+use crate::decide::letters::gather::{self, Habits, Sorted};
 use crate::decide::retry::{self, Next, Patience};
-use crate::edge::mail::{Outgoing, Person, Receipt, SendError, parse_mailbox};
+use crate::decide::terms::Terms;
+use crate::edge::mail::{Receipt, SendError};
 use crate::edge::store::{Changes, Row, StoreError, Stored};
 use crate::model::alert::{AlertClass, NewAlert};
 use crate::model::event::{EventKind, NewEvent, PROVIDER};
-use crate::model::fleet::Language;
-use crate::model::notice::{Letter, NewNotice, Notice, NoticeState};
-use chrono::TimeDelta;
+use crate::model::fleet::Client;
+use crate::model::notice::{Letter, Mailing, NewNotice, Notice, NoticeState};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeMap;
 
 /// Letters leased at once.
 const BATCH: u64 = 50;
@@ -51,27 +57,46 @@ enum Failure {
     Down(String),
 }
 
+/// Notices that go in one mail, in the order in which they were written; never empty.
+struct Parcel {
+    notices: Vec<Stored<Notice>>,
+    mail: Mailing,
+}
+
+impl Parcel {
+    fn first(&self) -> &Notice {
+        &self.notices.first().expect("a parcel is made of its first notice").value
+    }
+
+    /// Whether it was begun before and nobody knows what became of it.
+    fn is_repeat(&self) -> bool {
+        self.first().attempts + 1 < self.mail.begun
+    }
+}
+
 /// Sends what is due.
 pub async fn run(o: &Orchestrator) -> Result<Report, PostError> {
     let mut report = Report::default();
     for _ in 0..BATCHES_MAX {
         let now = o.clock.now();
         let lease_until = now + TimeDelta::minutes(LEASE_MINUTES);
-        let mut leased = o.store.lease_notices(now, lease_until, BATCH).await?.into_iter();
-        if leased.len() == 0 {
+        let leased = o.store.lease_notices(now, lease_until, BATCH).await?;
+        if leased.is_empty() {
             break;
         }
-        while let Some(notice) = leased.next() {
-            let outcome = deliver(o, &notice).await;
+        let mut parcels = put_together(o, leased, now).await?.into_iter();
+        while let Some(notices) = parcels.next() {
+            let Some(parcel) = begin(o, notices).await? else { continue };
+            let outcome = deliver(o, &parcel).await;
             let down = matches!(outcome, Err(Failure::Down(_)));
-            record(o, &notice, outcome, &mut report).await?;
+            record(o, parcel, outcome, &mut report).await?;
             if down {
                 // One attempt has told us; the others wait without being counted as tried.
-                give_back(o, leased.collect()).await?;
+                give_back(o, parcels.flatten().collect()).await?;
                 return Ok(report);
             }
             if lease_until - TimeDelta::minutes(LEASE_MARGIN_MINUTES) <= o.clock.now() {
-                give_back(o, leased.collect()).await?;
+                give_back(o, parcels.flatten().collect()).await?;
                 break;
             }
         }
@@ -79,8 +104,83 @@ pub async fn run(o: &Orchestrator) -> Result<Report, PostError> {
     Ok(report)
 }
 
-async fn deliver(o: &Orchestrator, notice: &Notice) -> Result<Receipt, Failure> {
-    let letter = write(o, notice).await?;
+/// Parts what goes now, mail by mail, from what waits; the latter is written down as waiting.
+async fn put_together(
+    o: &Orchestrator,
+    leased: Vec<Stored<Notice>>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Vec<Stored<Notice>>>, StoreError> {
+    let mut of_clients: BTreeMap<Option<String>, Vec<Stored<Notice>>> = BTreeMap::new();
+    for notice in leased {
+        of_clients.entry(notice.body.client.clone()).or_default().push(notice);
+    }
+    let mut mails = Vec::new();
+    for (client, notices) in of_clients {
+        let client = match &client {
+            Some(id) => o.store.client(id).await?.map(|found| found.value),
+            None => None,
+        };
+        let Sorted { mails: together, waiting } = sort(o, client.as_ref(), &notices, now);
+        let mut notices: Vec<Option<Stored<Notice>>> = notices.into_iter().map(Some).collect();
+        for (place, until) in waiting {
+            let Some(notice) = notices[place].take() else { continue };
+            let id = notice.id;
+            let waits = Notice { state: NoticeState::Waiting { until }, ..notice.value.clone() };
+            settle(o, Changes { rows: vec![Row::Notice(notice.with(waits))], ..Changes::default() }, id).await?;
+        }
+        mails.extend(together.into_iter().map(|places| -> Vec<Stored<Notice>> {
+            places.into_iter().filter_map(|place| notices[place].take()).collect()
+        }));
+    }
+    // In the order in which the first of each was written, whosever it is.
+    mails.sort_by_key(|mail: &Vec<Stored<Notice>>| mail.first().map(|notice| notice.id));
+    Ok(mails)
+}
+
+/// A client whose contract or calendar is not known has no habits: each letter goes at once.
+fn sort(o: &Orchestrator, client: Option<&Client>, notices: &[Stored<Notice>], now: DateTime<Utc>) -> Sorted {
+    let terms: Option<&Terms> = client.and_then(|client| o.terms.get(&client.schedule)).map(AsRef::as_ref);
+    let region: Option<Region> = client.and_then(|client| client.holidays.parse().ok());
+    let quiet = |at, zone| {
+        let window = terms?.quiet_window()?;
+        window.slot_at(&Calendar::new(zone, region?), at)
+    };
+    let minutes = terms.map_or(0, |terms| terms.schedule.letters.gather_minutes);
+    let home = client.and_then(|client| client.servers.first()).map_or(PROVIDER_ZONE, |server| server.zone);
+    let habits = Habits { gather: TimeDelta::minutes(minutes.into()), quiet: &quiet, home };
+    gather::sort(&notices.iter().map(|notice| &notice.value).collect::<Vec<_>>(), &habits, now)
+}
+
+/// Writes down that these go in one mail now; `None` when somebody else has them.
+async fn begin(o: &Orchestrator, notices: Vec<Stored<Notice>>) -> Result<Option<Parcel>, StoreError> {
+    let Some(first) = notices.first() else { return Ok(None) };
+    let mail = match &first.mail {
+        Some(mail) => Mailing { begun: mail.begun + 1, ..mail.clone() },
+        None => {
+            let together = if notices.len() > 1 { "together/" } else { "" };
+            Mailing { key: format!("{together}{}", first.body.key), at: o.clock.now(), begun: 1 }
+        }
+    };
+    let id = first.id;
+    let begun: Vec<Stored<Notice>> =
+        notices.iter().map(|n| n.with(Notice { mail: Some(mail.clone()), ..n.value.clone() })).collect();
+    let rows = begun.iter().cloned().map(Row::Notice).collect();
+    match o.store.commit(Changes { rows, ..Changes::default() }).await {
+        // As they lie in their table from now on.
+        Ok(()) => {
+            let notices = begun.into_iter().map(|n| Stored { rev: n.rev + 1, value: n.value }).collect();
+            Ok(Some(Parcel { notices, mail }))
+        }
+        Err(StoreError::Conflict { .. }) => {
+            tracing::warn!(notice.id = id, "another activation has this letter");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn deliver(o: &Orchestrator, parcel: &Parcel) -> Result<Receipt, Failure> {
+    let letter = write::write(o, parcel).await?;
     o.mailer.send(&letter).await.map_err(|error| match error {
         SendError::Refused(why) => Failure::Permanent(why),
         SendError::Deferred(why) => Failure::Temporary(why),
@@ -88,100 +188,46 @@ async fn deliver(o: &Orchestrator, notice: &Notice) -> Result<Receipt, Failure> 
     })
 }
 
-/// The letter with its envelope.
-async fn write(o: &Orchestrator, notice: &Notice) -> Result<Outgoing, Failure> {
-    let body = &notice.body;
-    let (to, language) = match (&body.letter, &body.client) {
-        (Letter::Alert { class, level, .. }, _) => (staff(o, *class, *level), Language::En),
-        (_, Some(id)) => {
-            let client = o.store.client(id).await.map_err(|error| Failure::Temporary(error.to_string()))?;
-            let client =
-                client.ok_or_else(|| Failure::Permanent(format!("client {id} is not in the fleet any more")))?;
-            let person =
-                |c: &crate::model::fleet::Contact| Person { name: Some(c.name.clone()), email: c.email.clone() };
-            (client.contacts.iter().map(person).collect(), client.language)
-        }
-        (_, None) => (staff(o, AlertClass::Applications, 0), Language::En),
-    };
-    let desk = Desk {
-        provider: o.staff.signature.clone(),
-        email: parse_mailbox(&o.staff.iah).map_or_else(|_| o.staff.iah.clone(), |it| it.email.to_string()),
-        phone: o.staff.phone.clone(),
-        zone: PROVIDER_ZONE,
-    };
-    let reader = Reader { name: to.first().and_then(|person: &Person| person.name.clone()), language };
-    let rendered = letters::render(&body.letter, &reader, &desk)
-        .map_err(|error: LetterError| Failure::Permanent(format!("{error}: {}", error.source)))?;
-    Ok(Outgoing {
-        key: body.key.clone(),
-        at: body.at,
-        thread: thread(body),
-        slug: format!("{}-{}-{}", body.letter.name(), body.client.as_deref().unwrap_or("staff"), notice.id),
-        to,
-        subject: rendered.subject,
-        text: rendered.text,
-        html: rendered.html,
-    })
-}
-
-/// Who is told of an alert at a level: whoever that level names, and the desk. Beyond the last level, its people again.
-fn staff(o: &Orchestrator, class: AlertClass, level: u8) -> Vec<Person> {
-    let desk = match class {
-        AlertClass::Applications => &o.staff.iah,
-        AlertClass::Systems => &o.staff.noc,
-    };
-    let levels = &o.staff.levels;
-    let told = match level {
-        0 => None,
-        _ => levels.get(usize::from(level) - 1).or(levels.last()),
-    };
-    told.into_iter().chain([desk]).map(|email| Person { name: None, email: email.clone() }).collect()
-}
-
-/// What letters of one conversation share.
-fn thread(body: &NewNotice) -> Option<String> {
-    match (&body.letter, body.deployment) {
-        (Letter::Alert { alert, .. }, _) => Some(format!("alert/{alert}")),
-        (Letter::MajorRequested { request, .. } | Letter::RequestCancelled { request, .. }, None) => {
-            Some(format!("request/{request}"))
-        }
-        (_, Some(deployment)) => Some(format!("deployment/{deployment}")),
-        (_, None) => None,
-    }
-}
-
-/// Writes down what became of an attempt.
+/// Writes down what became of an attempt, for all that went in the mail at once.
 async fn record(
     o: &Orchestrator,
-    notice: &Stored<Notice>,
+    parcel: Parcel,
     outcome: Result<Receipt, Failure>,
     report: &mut Report,
 ) -> Result<(), StoreError> {
     let now = o.clock.now();
-    let attempts = notice.attempts + 1;
-    let (id, kind) = (notice.id, notice.body.letter.name());
+    let first = parcel.first();
+    let (id, attempts) = (first.id, first.attempts + 1);
+    let count = parcel.notices.len();
+    let name = |notice: &Notice| format!("letter {} ({})", notice.id, notice.body.letter.name());
     let mut changes = Changes::default();
     let state = match outcome {
         Ok(receipt) => {
-            tracing::info!(notice.id = id, attempt = attempts, message_id = receipt.message_id, "{kind} sent");
+            let kind = first.body.letter.name();
+            tracing::info!(notice.id = id, attempt = attempts, letters = count, message_id = receipt.message_id, "{kind} sent");
             report.sent += 1;
-            let text = format!("letter {id} ({kind}) sent at attempt {attempts}");
-            changes.events.push(event(&notice.body, now, EventKind::NoticeSent, text));
+            let again = if parcel.is_repeat() { "; it may have been sent before, which was not recorded" } else { "" };
+            let with = if count > 1 { format!(", in one mail of {count} letters") } else { String::new() };
+            for notice in &parcel.notices {
+                let text = format!("{} sent at attempt {attempts}{with}{again}", name(notice));
+                changes.events.push(event(&notice.body, now, EventKind::NoticeSent, text));
+            }
             if !receipt.refused.is_empty() {
-                let text = format!("letter {id} ({kind}) was not taken for: {}", receipt.refused.join("; "));
-                alerts::raise(o, &mut changes, trouble(&notice.body, "refused-recipient", text)).await?;
+                let text = format!("{} was not taken for: {}", name(first), receipt.refused.join("; "));
+                alerts::raise(o, &mut changes, trouble(&first.body, "refused-recipient", text)).await?;
             }
             NoticeState::Sent { at: now }
         }
         Err(failure) => {
-            let patience = match notice.body.letter {
+            let patience = match first.body.letter {
                 Letter::Alert { .. } => Patience::Alert,
                 _ => Patience::Letter,
             };
+            let kind = first.body.letter.name();
             let (error, next) = match failure {
                 Failure::Permanent(error) => (error, Next::GiveUp),
                 Failure::Temporary(error) | Failure::Down(error) => {
-                    (error, retry::after_failure(patience, attempts, notice.body.at, now))
+                    (error, retry::after_failure(patience, attempts, first.body.at, now))
                 }
             };
             match next {
@@ -199,15 +245,20 @@ async fn record(
                         "{kind} given up"
                     );
                     report.undelivered += 1;
-                    let text = format!("letter {id} ({kind}) undelivered after attempt {attempts}: {error}");
-                    changes.events.push(event(&notice.body, now, EventKind::NoticeUndelivered, text.clone()));
-                    alerts::raise(o, &mut changes, trouble(&notice.body, "undelivered", text)).await?;
+                    for notice in &parcel.notices {
+                        let text = format!("{} undelivered after attempt {attempts}: {error}", name(notice));
+                        changes.events.push(event(&notice.body, now, EventKind::NoticeUndelivered, text));
+                    }
+                    let text = format!("{} undelivered after attempt {attempts}: {error}", name(first));
+                    alerts::raise(o, &mut changes, trouble(&first.body, "undelivered", text)).await?;
                     NoticeState::Undelivered { at: now, error }
                 }
             }
         }
     };
-    changes.rows.push(Row::Notice(notice.with(Notice { state, attempts, ..notice.value.clone() })));
+    changes.rows.extend(
+        parcel.notices.iter().map(|n| Row::Notice(n.with(Notice { state: state.clone(), attempts, ..n.value.clone() }))),
+    );
     settle(o, changes, id).await
 }
 
@@ -235,7 +286,7 @@ async fn settle(o: &Orchestrator, changes: Changes, id: i64) -> Result<(), Store
     }
 }
 
-fn event(body: &NewNotice, now: chrono::DateTime<chrono::Utc>, kind: EventKind, text: String) -> NewEvent {
+fn event(body: &NewNotice, now: DateTime<Utc>, kind: EventKind, text: String) -> NewEvent {
     NewEvent {
         server: body.server.clone(),
         deployment: body.deployment,

@@ -77,7 +77,7 @@ async fn remind(o: &Orchestrator, reminder: Reminder, now: DateTime<Utc>) -> Res
     };
     let body = NewNotice { key, at: now, client: Some(client), server: None, deployment: None, letter };
     let id = o.store.allocate(Sequence::Notice, 1).await?;
-    let notice = Notice { id, body, state: NoticeState::Pending { next_at: now }, attempts: 0 };
+    let notice = Notice { id, body, state: NoticeState::Pending { next_at: now }, attempts: 0, mail: None };
     let rows = vec![Row::Notice(Stored::new(notice))];
     commit(o, Changes { rows, events: vec![event], notices: Vec::new() }).await
 }

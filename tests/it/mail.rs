@@ -9,7 +9,7 @@ use noctule::edge::config::{Config, Smtp, SmtpSecurity};
 use noctule::edge::store::{Changes, EventFilter, Row};
 use noctule::model::alert::{AlertClass, NewAlert};
 use noctule::model::event::EventKind;
-use noctule::model::notice::{Letter, NewNotice, NoticeState};
+use noctule::model::notice::{Letter, NewNotice, Notice, NoticeState};
 use noctule::work::{Orchestrator, alerts, post};
 use std::path::Path;
 
@@ -27,19 +27,28 @@ fn relay(server: &Server) -> Smtp {
 }
 
 /// An orchestrator that posts through `server`.
-async fn posting(dir: &Path, database: &str, server: &Server) -> Orchestrator {
+pub(super) async fn posting(dir: &Path, database: &str, server: &Server) -> Orchestrator {
     posting_by(dir, database, relay(server)).await
 }
 
 async fn posting_by(dir: &Path, database: &str, smtp: Smtp) -> Orchestrator {
+    let o = reopened_by(dir, database, smtp).await;
+    commit_fleet(&o).await;
+    o
+}
+
+async fn reopened_by(dir: &Path, database: &str, smtp: Smtp) -> Orchestrator {
     // Writes the configuration; its mailer goes unused.
     drop(orchestrator(dir, database, "2026-04-29 17:00").await);
     let mut config = Config::read(&dir.join("noctule.toml")).expect("the configuration is good");
     config.mail.folder = None;
     config.mail.smtp = Some(smtp);
-    let o = Orchestrator::open(config, Some(Clock::stepped(paris("2026-04-29 17:00")))).await.expect("it opens");
-    commit_fleet(&o).await;
-    o
+    Orchestrator::open(config, Some(Clock::stepped(paris("2026-04-29 17:00")))).await.expect("it opens")
+}
+
+/// A second replica on the database of [`posting`].
+pub(super) async fn reopened(dir: &Path, database: &str, server: &Server) -> Orchestrator {
+    reopened_by(dir, database, relay(server)).await
 }
 
 /// The same, encrypted, with a password and an authority to trust, both from files.
@@ -81,6 +90,7 @@ async fn states(o: &Orchestrator) -> Vec<(String, &'static str, u32)> {
         .map(|n| {
             let state = match n.state {
                 NoticeState::Pending { .. } => "pending",
+                NoticeState::Waiting { .. } => "waiting",
                 NoticeState::Sent { .. } => "sent",
                 NoticeState::Undelivered { .. } => "undelivered",
             };
@@ -94,7 +104,7 @@ async fn count(o: &Orchestrator, kind: EventKind) -> usize {
     all.into_iter().filter(|event| event.body.kind == kind).count()
 }
 
-fn wait(o: &Orchestrator, minutes: i64) {
+pub(super) fn wait(o: &Orchestrator, minutes: i64) {
     o.clock.advance_to(o.clock.now() + TimeDelta::minutes(minutes));
 }
 
@@ -273,12 +283,22 @@ async fn whoever_is_killed_between_sending_and_recording_sends_the_same_message_
         let before = files();
         // What the database says where the record was never written.
         let sent = o.store.notices(None, 1).await.unwrap().remove(0);
-        let rows = vec![Row::Notice(sent.with(unsent.value))];
+        let unrecorded = Notice { mail: sent.mail.clone(), ..unsent.value };
+        let rows = vec![Row::Notice(sent.with(unrecorded))];
         o.store.commit(Changes { rows, ..Changes::default() }).await.unwrap();
         wait(&o, 20);
         assert_eq!(post::run(&o).await.unwrap().sent, 1);
-        assert_eq!(files(), before);
-        assert_eq!(before.len(), 1);
+        let after = files();
+        assert_eq!((before.len(), after.len()), (1, 1));
+        assert_eq!(before[0].0, after[0].0);
+        // The same message, but for the line that says so.
+        let again = String::from_utf8(after[0].1.clone()).unwrap();
+        let marked = "X-Noctule-Repeat: yes\r\n";
+        assert_eq!(again.matches(marked).count(), 1, "{again}");
+        assert_eq!(again.replacen(marked, "", 1).as_bytes(), before[0].1);
+        let told = o.store.events(&EventFilter::default()).await.unwrap();
+        let told = told.iter().filter(|event| event.body.text.contains("may have been sent before")).count();
+        assert_eq!(told, 1);
         let name = before[0].0.file_name().unwrap().to_str().unwrap().to_owned();
         assert!(name.starts_with("2026-04-29T1500Z-request-cancelled-martin-"), "{name}");
     })

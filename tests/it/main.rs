@@ -21,6 +21,7 @@ mod hostile;
 mod killed;
 mod line;
 mod mail;
+mod mail_together;
 mod planning;
 mod schedule_cli;
 mod schedules;

@@ -138,8 +138,22 @@ pub fn of(letter: &Letter, language: Language, desk: &Desk) -> (&'static str, Va
 }
 
 /// Where the contract says so, for the small print; `None` for letters to staff.
-pub fn clauses(letter: &Letter, language: Language) -> Option<String> {
-    let rules: &[Rule] = match letter {
+pub fn clauses(letters: &[&Letter], language: Language) -> Option<String> {
+    let mut clauses: Vec<&str> = Vec::new();
+    for clause in letters.iter().flat_map(|letter| rules(letter)).filter_map(|rule| rule.clause()) {
+        if !clauses.contains(&clause) {
+            clauses.push(clause);
+        }
+    }
+    match language {
+        _ if clauses.is_empty() => None,
+        Language::Fr => Some(format!("Références au contrat : {}.", clauses.join(" ; "))),
+        Language::En => Some(format!("Contract references: {}.", clauses.join("; "))),
+    }
+}
+
+fn rules(letter: &Letter) -> &'static [Rule] {
+    match letter {
         Letter::MinorPlanned(it) if it.manifest.closes_access => {
             &[Rule::MinorNight, Rule::Concertation, Rule::ServersOnly]
         }
@@ -161,20 +175,11 @@ pub fn clauses(letter: &Letter, language: Language) -> Option<String> {
         Letter::MajorRefused { .. } | Letter::RequestCancelled { .. } => &[Rule::MajorNotice],
         Letter::Moved { .. } | Letter::Cancelled { .. } => &[Rule::Concertation],
         Letter::Retracted { .. } => &[Rule::MinorContentNotice],
-        Letter::Alert { .. } => return None,
-    };
-    let mut clauses: Vec<&str> = rules.iter().filter_map(|rule| rule.clause()).collect();
-    clauses.dedup();
-    let label = match language {
-        Language::Fr => "Références au contrat :",
-        Language::En => "Contract references:",
-    };
-    Some(format!("{label} {}.", clauses.join(" ; ")))
-        .map(|text| if language == Language::En { text.replace(" ; ", "; ") } else { text })
+        Letter::Alert { .. } => &[],
+    }
 }
 
 fn installation_words(it: &Installation, language: Language) -> Value {
-    let late = matches!((it.finished_at, it.deadline), (Some(finished), Some(deadline)) if finished > deadline);
     let finished = it.finished_at.map(|at| at.with_timezone(&it.zone).date_naive());
     let words = context! {
         product => product_name(&it.product),
@@ -186,7 +191,7 @@ fn installation_words(it: &Installation, language: Language) -> Value {
         deadline => it.deadline.map(|at| when::moment(language, at, it.zone)),
         finished => it.finished_at.map(|at| when::moment(language, at, it.zone)),
         finished_day => finished.map(|date| when::short_day(language, date)),
-        late => late,
+        late => it.is_late(),
     };
     merge_maps([words, manifest_words(&it.manifest, language)])
 }
@@ -205,7 +210,7 @@ fn visits(first: &Installation, others: &[Visit], language: Language) -> Vec<Val
     visits
 }
 
-fn manifest_words(manifest: &Manifest, language: Language) -> Value {
+pub(super) fn manifest_words(manifest: &Manifest, language: Language) -> Value {
     context! {
         notes => block(manifest.notes.get(language)),
         workstations => manifest.workstation_action.as_ref().map(|text| line(text.get(language))),

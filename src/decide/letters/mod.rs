@@ -5,16 +5,20 @@
 //! clauses stand in the small print. Addresses, headers and sending are `edge::mail`'s.
 
 mod facts;
+pub mod gather;
 pub mod markup;
+mod templates;
+mod together;
 pub mod when;
 mod who;
+
+pub use templates::{BUILT_IN, LAYOUT, Templates};
 
 use crate::model::fleet::Language;
 use crate::model::notice::Letter;
 use chrono_tz::Tz;
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
-use std::sync::LazyLock;
+use minijinja::{Value, context};
+use templates::named;
 
 /// Who writes: stands under every letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +48,7 @@ pub struct Rendered {
     pub html: String,
 }
 
-/// A template that does not fit its letter: a defect of this program.
+/// A template that is none, or that does not fit its letter.
 #[derive(Debug, thiserror::Error)]
 #[error("the letter template {template} cannot be rendered: {source}")]
 pub struct LetterError {
@@ -56,98 +60,43 @@ pub struct LetterError {
 /// Longest subject, in characters; longer ones are cut at the end.
 pub const SUBJECT_CHARS_MAX: usize = 200;
 
-macro_rules! templates {
-    ($($name:literal),* $(,)?) => {
-        [$(
-            (concat!($name, ".fr.txt"), include_str!(concat!("templates/", $name, ".fr.txt"))),
-            (concat!($name, ".en.txt"), include_str!(concat!("templates/", $name, ".en.txt"))),
-        )*]
-    };
-}
-
-const LAYOUT: &str = "layout.html";
-
-static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_syntax(
-        SyntaxConfig::builder()
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .build()
-            .expect("the delimiters are the default ones"),
-    );
-    environment.set_auto_escape_callback(|name| match name.ends_with(".html") {
-        true => AutoEscape::Html,
-        false => AutoEscape::None,
-    });
-    let letters = templates![
-        "minor_planned",
-        "minor_installed",
-        "failed",
-        "degraded",
-        "not_begun",
-        "manual_planned",
-        "major_available",
-        "legal_reminder",
-        "major_requested",
-        "major_refused",
-        "major_planned",
-        "major_installed",
-        "major_todo",
-        "moved",
-        "cancelled",
-        "retracted",
-        "request_cancelled",
-        "alert",
-        "closing",
-    ];
-    for (name, source) in letters.into_iter().chain([(LAYOUT, include_str!("templates/layout.html"))]) {
-        environment.add_template(name, source).expect("the templates are part of the program and parse");
-    }
-    environment
-});
-
-/// Writes `letter` to `reader` in the name of `desk`.
+/// Writes `letter` to `reader` in the name of `desk`, with the program's own templates.
 pub fn render(letter: &Letter, reader: &Reader, desk: &Desk) -> Result<Rendered, LetterError> {
-    let language = reader.language;
-    let (template, context) = facts::of(letter, language, desk);
-    let body = fill(&named(template, language), context)?;
-    let mut sheet = markup::parse(&body, language);
-    sheet.blocks.insert(0, markup::Block::Paragraph(salutation(reader)));
-    if !matches!(letter, Letter::Alert { .. }) {
-        let contact = context! {
-            provider => markup::line(&desk.provider),
-            email => markup::line(&desk.email),
-            phone => desk.phone.as_deref().map(markup::line),
+    Templates::built_in().render(&[letter], reader, desk)
+}
+
+impl Templates {
+    /// Writes `letters` to `reader` in the name of `desk`: one as itself, several that [`gather`] put together as one.
+    pub fn render(&self, letters: &[&Letter], reader: &Reader, desk: &Desk) -> Result<Rendered, LetterError> {
+        let language = reader.language;
+        let together = if letters.len() > 1 { together::of(letters, language) } else { None };
+        let (template, context) = match (together, letters.first()) {
+            (Some(together), _) => together,
+            (None, Some(letter)) => facts::of(letter, language, desk),
+            (None, None) => ("closing", Value::UNDEFINED),
         };
-        sheet.blocks.extend(markup::parse(&fill(&named("closing", language), contact)?, language).blocks);
+        let mut sheet = markup::parse(&self.fill(&named(template, language), context)?, language);
+        sheet.blocks.insert(0, markup::Block::Paragraph(salutation(reader)));
+        if !letters.iter().any(|letter| matches!(letter, Letter::Alert { .. })) {
+            let contact = context! {
+                provider => markup::line(&desk.provider),
+                email => markup::line(&desk.email),
+                phone => desk.phone.as_deref().map(markup::line),
+            };
+            sheet.blocks.extend(markup::parse(&self.fill(&named("closing", language), contact)?, language).blocks);
+        }
+        if let Some(clauses) = facts::clauses(letters, language) {
+            sheet.blocks.push(markup::Block::Small(markup::typeset(&clauses, language)));
+        }
+        let subject: String = sheet.subject.chars().take(SUBJECT_CHARS_MAX).collect();
+        let lang = match language {
+            Language::Fr => "fr",
+            Language::En => "en",
+        };
+        let page = context! { lang => lang, subject => &subject, blocks => markup::values(&sheet.blocks) };
+        let html = self.fill(LAYOUT, page)?;
+        Ok(Rendered { subject, text: markup::text(&sheet.blocks), html })
     }
-    if let Some(clauses) = facts::clauses(letter, language) {
-        sheet.blocks.push(markup::Block::Small(markup::typeset(&clauses, language)));
-    }
-    let subject: String = sheet.subject.chars().take(SUBJECT_CHARS_MAX).collect();
-    let lang = match language {
-        Language::Fr => "fr",
-        Language::En => "en",
-    };
-    let page = context! { lang => lang, subject => &subject, blocks => markup::values(&sheet.blocks) };
-    let html = fill(LAYOUT, page)?;
-    Ok(Rendered { subject, text: markup::text(&sheet.blocks), html })
-}
-
-fn named(template: &str, language: Language) -> String {
-    match language {
-        Language::Fr => format!("{template}.fr.txt"),
-        Language::En => format!("{template}.en.txt"),
-    }
-}
-
-fn fill(template: &str, context: Value) -> Result<String, LetterError> {
-    TEMPLATES
-        .get_template(template)
-        .and_then(|found| found.render(context))
-        .map_err(|source| LetterError { template: template.to_owned(), source })
 }
 
 /// `Bonjour Madame Martin,`: by title and family name where the title is known, else by the whole name.

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 const LANGUAGES: [Language; 2] = [Language::Fr, Language::En];
 
-fn manifest(product: &str, version: &str) -> Manifest {
+pub(super) fn manifest(product: &str, version: &str) -> Manifest {
     serde_json::from_value(serde_json::json!({
         "product": product,
         "version": version,
@@ -29,7 +29,7 @@ fn manifest(product: &str, version: &str) -> Manifest {
     .unwrap()
 }
 
-fn minor() -> Installation {
+pub(super) fn minor() -> Installation {
     Installation {
         server: "cab-morel-01".to_owned(),
         zone: Tz::Europe__Paris,
@@ -43,11 +43,11 @@ fn minor() -> Installation {
     }
 }
 
-fn finished(it: Installation, at: &str) -> Installation {
+pub(super) fn finished(it: Installation, at: &str) -> Installation {
     Installation { finished_at: Some(at.parse().unwrap()), ..it }
 }
 
-fn manual() -> Installation {
+pub(super) fn manual() -> Installation {
     let mut it = minor();
     it.slot = Slot::new("2026-05-04T18:00:00Z".parse().unwrap(), "2026-05-04T20:00:00Z".parse().unwrap()).unwrap();
     it.deadline = None;
@@ -56,7 +56,7 @@ fn manual() -> Installation {
     it
 }
 
-fn major() -> Installation {
+pub(super) fn major() -> Installation {
     let mut it = minor();
     it.slot = Slot::new("2026-05-09T06:00:00Z".parse().unwrap(), "2026-05-09T14:00:00Z".parse().unwrap()).unwrap();
     it.to = "15.0".parse().unwrap();
@@ -84,7 +84,7 @@ fn text(fr: &str, en: &str) -> Text {
 }
 
 /// One of each, by the name of its snapshot.
-fn letters() -> Vec<(&'static str, Letter)> {
+pub(super) fn letters() -> Vec<(&'static str, Letter)> {
     let date = |text: &str| text.parse().unwrap();
     let version = |text: &str| text.parse().unwrap();
     let why = "the health check failed: the test company does not open".to_owned();
@@ -275,7 +275,7 @@ fn alert(level: u8) -> Letter {
     }
 }
 
-fn desk() -> Desk {
+pub(super) fn desk() -> Desk {
     Desk {
         provider: "Service infogérance, Prestataire SAS".to_owned(),
         email: "iah@prestataire.example".to_owned(),
@@ -284,7 +284,7 @@ fn desk() -> Desk {
     }
 }
 
-fn reader(language: Language) -> Reader {
+pub(super) fn reader(language: Language) -> Reader {
     let name = if language == Language::Fr { "Mme Claire Morel" } else { "Claire Morel" };
     Reader { name: Some(name.to_owned()), language }
 }
@@ -299,6 +299,58 @@ fn every_letter_reads_well_in_both_languages() {
         let both = LANGUAGES.map(|language| {
             let Rendered { subject, text, .. } = rendered(&letter, language);
             format!("{subject}\n\n{text}")
+        });
+        insta::assert_snapshot!(name, both.join("\n════\n\n"));
+    }
+}
+
+/// A night's letters that go in one mail, by the name of their snapshot.
+pub(super) fn together() -> Vec<(&'static str, Vec<Letter>)> {
+    let isaged = |it: Installation| Installation {
+        product: "isaged".to_owned(),
+        from: Some("2026.0".parse().unwrap()),
+        to: "2026.1".parse().unwrap(),
+        manifest: Box::new(Manifest {
+            legal_date: "2026-07-01".parse().ok(),
+            closes_access: true,
+            workstation_action: Some(text("Redémarrez ISAGED.", "Restart ISAGED.")),
+            ..manifest("isaged", "2026.1")
+        }),
+        ..it
+    };
+    let other = |it: Installation| Installation { server: "cab-morel-02".to_owned(), from: None, ..it };
+    let late = finished(isaged(minor()), "2026-05-01T21:05:00Z");
+    let done = || finished(minor(), "2026-04-29T20:41:00Z");
+    vec![
+        ("planned_together", vec![Letter::MinorPlanned(minor()), Letter::MinorPlanned(isaged(minor()))]),
+        (
+            "planned_together_on_many",
+            vec![
+                Letter::MinorPlanned(minor()),
+                Letter::MinorPlanned(isaged(minor())),
+                Letter::MinorPlanned(other(minor())),
+            ],
+        ),
+        (
+            "planned_together_one_release",
+            vec![Letter::MinorPlanned(minor()), Letter::MinorPlanned(other(minor()))],
+        ),
+        ("installed_together", vec![Letter::MinorInstalled(done()), Letter::MinorInstalled(late)]),
+        (
+            "installed_together_one_release",
+            vec![Letter::MinorInstalled(done()), Letter::MinorInstalled(other(done()))],
+        ),
+    ]
+}
+
+#[test]
+fn what_one_night_brings_reads_as_one_letter() {
+    for (name, letters) in together() {
+        let letters: Vec<&Letter> = letters.iter().collect();
+        let both = LANGUAGES.map(|language| {
+            let found = Templates::built_in().render(&letters, &reader(language), &desk()).unwrap();
+            assert!(found.subject.chars().count() <= 110, "{name}: {}", found.subject);
+            format!("{}\n\n{}", found.subject, found.text)
         });
         insta::assert_snapshot!(name, both.join("\n════\n\n"));
     }

@@ -81,6 +81,16 @@ pub fn moment(language: Language, at: DateTime<Utc>, zone: Tz) -> String {
     }
 }
 
+/// An instant where many stand close together: `mer. 29 avr. à 22 h 41`.
+pub fn brief_moment(language: Language, at: DateTime<Utc>, zone: Tz) -> String {
+    let local = at.with_timezone(&zone).naive_local();
+    let (date, time) = (brief_day(language, local.date()), hour(language, local.time()));
+    match language {
+        Language::Fr => format!("{date} à {time}"),
+        Language::En => format!("{date} {time}"),
+    }
+}
+
 /// A slot in a sentence, after a verb: `dans la nuit du …`, `le samedi 16 mai 2026, entre 8 h et 16 h (…)`.
 pub fn slot(language: Language, slot: Slot, zone: Tz) -> String {
     let (start, end) = bounds(slot, zone);

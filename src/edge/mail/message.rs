@@ -10,6 +10,9 @@ use std::time::SystemTime;
 /// Hex digits of the digest in a Message-ID: 128 bits.
 const ID_DIGITS: usize = 32;
 
+/// Most messages that one says it follows.
+const FOLLOWS_MAX: usize = 20;
+
 /// Tells other machines that no person wrote this, so that they do not answer it (RFC 3834, 5).
 #[derive(Clone, Debug)]
 struct AutoSubmitted;
@@ -25,6 +28,24 @@ impl Header for AutoSubmitted {
 
     fn display(&self) -> HeaderValue {
         HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+/// Tells whoever looks into it that the same message may have come before.
+#[derive(Clone, Debug)]
+struct Repeat;
+
+impl Header for Repeat {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("X-Noctule-Repeat")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Repeat)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "yes".to_owned())
     }
 }
 
@@ -50,10 +71,12 @@ pub(super) fn build(stamp: &Stamp, letter: &Outgoing, people: &[Mailbox]) -> Res
     if let Some(reply_to) = &stamp.reply_to {
         builder = builder.reply_to(reply_to.clone());
     }
-    if let Some(thread) = &letter.thread {
-        // A root that was never sent itself: every letter of the conversation answers it.
-        let root = id(&format!("thread/{thread}"), &stamp.domain);
-        builder = builder.in_reply_to(root.clone()).references(root);
+    if !letter.follows.is_empty() {
+        let ids: Vec<String> = letter.follows.iter().take(FOLLOWS_MAX).map(|key| id(key, &stamp.domain)).collect();
+        builder = builder.in_reply_to(ids.join(" ")).references(ids.join(" "));
+    }
+    if letter.repeat {
+        builder = builder.header(Repeat);
     }
     for (place, person) in people.iter().enumerate() {
         builder = if place == 0 { builder.to(person.clone()) } else { builder.cc(person.clone()) };

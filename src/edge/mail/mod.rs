@@ -23,8 +23,10 @@ pub struct Outgoing {
     pub key: String,
     /// The message's date.
     pub at: DateTime<Utc>,
-    /// What letters of one conversation share, for mail programs that group them.
-    pub thread: Option<String>,
+    /// Keys of the messages that it follows, for mail programs that show a conversation; the oldest first.
+    pub follows: Vec<String>,
+    /// It may have arrived before, as the same message.
+    pub repeat: bool,
     /// Name of the file in a folder of letters, after its date.
     pub slug: String,
     /// Never empty: the first is written to, the others get a copy.

@@ -21,7 +21,8 @@ fn letter() -> Outgoing {
     Outgoing {
         key: "planned/12".to_owned(),
         at: "2026-04-29T15:01:30Z".parse().unwrap(),
-        thread: Some("deployment/12".to_owned()),
+        follows: vec!["planned/12".to_owned()],
+        repeat: false,
         slug: "minor-planned-cabinet-morel-12".to_owned(),
         to: vec![person("Mme Claire Morel", "c.morel@morel.example"), person("Luc Petit", "l.petit@morel.example")],
         subject: "ISACOMPTA 14.20.004 : nuit du 29 au 30 avril 2026".to_owned(),
@@ -166,14 +167,15 @@ proptest! {
         text in "[ -~éà\r\n.]{0,200}",
     ) {
         let it = Outgoing {
-            key, thread: Some(thread), subject, text,
+            key, follows: vec![thread], repeat: true, subject, text,
             to: vec![person(&name, "c.morel@morel.example"), person(&name, "l.petit@morel.example")],
             ..letter()
         };
         let (headers, body) = message(&it);
         let names: Vec<&str> = headers.iter().map(|line| line.split_once(':').map_or("", |(name, _)| name)).collect();
         prop_assert_eq!(names, [
-            "From", "Date", "Message-ID", "Subject", "Auto-Submitted", "In-Reply-To", "References", "To", "Cc", "MIME-Version", "Content-Type",
+            "From", "Date", "Message-ID", "Subject", "Auto-Submitted", "In-Reply-To", "References", "X-Noctule-Repeat", "To",
+            "Cc", "MIME-Version", "Content-Type",
         ]);
         let to = headers.iter().find(|line| line.starts_with("To: ")).unwrap();
         prop_assert!(to.ends_with("<c.morel@morel.example>") || to == "To: c.morel@morel.example", "{}", to);

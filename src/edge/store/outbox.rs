@@ -9,10 +9,16 @@ use super::sharing::{self, Shared};
 use super::{Result, Store, StoreError, Stored};
 use crate::model::notice::{NewNotice, Notice, NoticeState};
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockBehavior, LockType, Order, Query};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockBehavior, LockType, Order, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, QueryResult, Value};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::collections::BTreeSet;
+
+/// The advisory lock of whoever leases, on PostgreSQL.
+const LEASING: i64 = 0x006e_6f63_7475_6c65;
+/// Most notices that come along with those that were asked for.
+const COMPANIONS_MAX: u64 = 2_000;
 
 /// A notice as text, before it has its number.
 pub(super) struct Entry {
@@ -75,7 +81,8 @@ async fn read(db: &impl ConnectionTrait, rows: &[QueryResult]) -> Result<Vec<Sto
 }
 
 impl Store {
-    /// Pending notices due at `now`, oldest first, leased until `lease_until` so that no other replica takes them.
+    /// Notices due at `now`, oldest first, leased until `lease_until` so that no other replica takes them; at most `limit`,
+    /// and with them what else waits for the same clients, due or not: some of it may go in the same mail.
     pub async fn lease_notices(
         &self,
         now: DateTime<Utc>,
@@ -88,10 +95,20 @@ impl Store {
             return Ok(Vec::new());
         }
         let tx = self.begin(Size::Job).await?;
-        if tx.get_database_backend() == DatabaseBackend::Postgres {
+        let postgres = tx.get_database_backend() == DatabaseBackend::Postgres;
+        if postgres {
+            // One leases at a time, so that no two share one client's letters between them.
+            tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LEASING})")).await?;
             select.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         }
         let mut leased = read(&tx, &tx.query_all(&select).await?).await?;
+        let mut others = companions(&leased, now);
+        if postgres {
+            others.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+        }
+        let known: BTreeSet<i64> = leased.iter().map(|notice| notice.id).collect();
+        leased.extend(read(&tx, &tx.query_all(&others).await?).await?.into_iter().filter(|n| !known.contains(&n.id)));
+        leased.sort_by_key(|notice| notice.id);
         let mut lines = Vec::with_capacity(leased.len());
         for notice in &mut leased {
             notice.value.state = NoticeState::Pending { next_at: lease_until };
@@ -104,6 +121,16 @@ impl Store {
         update.run(&tx, lines.iter().map(Line::row)).await?;
         tx.commit().await?;
         Ok(leased)
+    }
+
+    /// The notice with this key.
+    pub async fn notice(&self, key: &str) -> Result<Option<Stored<Notice>>> {
+        let select = Query::select()
+            .columns(["id", "rev", "body"].map(Alias::new))
+            .from(Alias::new(Notice::TABLE))
+            .and_where(Expr::col(Alias::new("notice_key")).eq(key))
+            .to_owned();
+        Ok(read(&self.db, &self.db.query_all(&select).await?).await?.into_iter().next())
     }
 
     /// Whether a notice with this key was ever written.
@@ -130,11 +157,26 @@ impl Store {
     }
 }
 
-fn due(now: DateTime<Utc>, limit: u64) -> sea_orm::sea_query::SelectStatement {
+/// What else waits for the clients of `leased`; staff's letters keep no company.
+fn companions(leased: &[Stored<Notice>], now: DateTime<Utc>) -> SelectStatement {
+    let clients: BTreeSet<&str> = leased.iter().filter_map(|notice| notice.body.client.as_deref()).collect();
+    let state = || Expr::col(Alias::new("state"));
+    let is_due = Expr::col(Alias::new("next_at")).lte(now.timestamp_millis());
     Query::select()
         .columns(["id", "rev", "body"].map(Alias::new))
         .from(Alias::new(Notice::TABLE))
-        .and_where(Expr::col(Alias::new("state")).eq("pending"))
+        .and_where(Expr::col(Alias::new("client")).is_in(clients))
+        .and_where(state().eq("waiting").or(state().eq("pending").and(is_due)))
+        .order_by(Alias::new("id"), Order::Asc)
+        .limit(COMPANIONS_MAX)
+        .to_owned()
+}
+
+fn due(now: DateTime<Utc>, limit: u64) -> SelectStatement {
+    Query::select()
+        .columns(["id", "rev", "body"].map(Alias::new))
+        .from(Alias::new(Notice::TABLE))
+        .and_where(Expr::col(Alias::new("state")).is_in(["pending", "waiting"]))
         .and_where(Expr::col(Alias::new("next_at")).lte(now.timestamp_millis()))
         .order_by(Alias::new("id"), Order::Asc)
         .limit(limit)
@@ -165,7 +207,7 @@ mod tests {
                 letter: letter.clone(),
             };
             let row = Entry::new(&body).unwrap().row(42).unwrap();
-            let notice = Notice { id: 42, body, state: NoticeState::Pending { next_at: at }, attempts: 0 };
+            let notice = Notice { id: 42, body, state: NoticeState::Pending { next_at: at }, attempts: 0, mail: None };
             let line = Line::new(&Stored::new(notice), Write::Insert).unwrap();
             assert_eq!(row, line.row());
         }

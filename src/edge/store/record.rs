@@ -195,6 +195,7 @@ impl Record for Notice {
     fn values(&self) -> Vec<Value> {
         let (state, next_at) = match &self.state {
             NoticeState::Pending { next_at } => ("pending", next_at.timestamp_millis()),
+            NoticeState::Waiting { until } => ("waiting", until.timestamp_millis()),
             NoticeState::Sent { .. } => ("sent", 0),
             NoticeState::Undelivered { .. } => ("undelivered", 0),
         };

@@ -18,7 +18,7 @@ pub struct NoticeRow {
     pub deployment: Option<i64>,
     /// Which letter: `minor_planned`, `major_refused`, …
     pub letter: String,
-    /// `pending`, `sent` or `undelivered`.
+    /// `pending`, `waiting`, `sent` or `undelivered`.
     pub state: String,
     pub sent_at: Option<DateTime<Utc>>,
     pub attempts: u32,
@@ -35,6 +35,7 @@ fn notice_row(notice: Notice) -> NoticeRow {
     let name = letter.as_ref().and_then(|l| l.get("letter")).and_then(|l| l.as_str()).unwrap_or_default().to_owned();
     let (state, sent_at, error) = match notice.state {
         NoticeState::Pending { .. } => ("pending", None, None),
+        NoticeState::Waiting { .. } => ("waiting", None, None),
         NoticeState::Sent { at } => ("sent", Some(at), None),
         NoticeState::Undelivered { error, .. } => ("undelivered", None, Some(error)),
     };

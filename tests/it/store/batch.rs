@@ -99,7 +99,7 @@ async fn a_letter_that_may_be_written_once_only_gives_way_to_an_earlier_one() {
     databases::each(|store| async move {
         let row = |id: i64, key: &str| {
             let state = NoticeState::Pending { next_at: noon() };
-            let value = Notice { id, body: notice(key), state, attempts: 0 };
+            let value = Notice { id, body: notice(key), state, attempts: 0, mail: None };
             Changes { rows: vec![Row::Notice(Stored::new(value))], ..Changes::default() }
         };
         let plain = |key: &str| Changes { notices: vec![notice(key)], ..Changes::default() };

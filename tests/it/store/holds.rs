@@ -82,7 +82,7 @@ async fn a_letter_that_is_a_row_is_written_once_with_its_event() {
         assert!(!store.has_notice("legal/1").await.unwrap());
         for (id, first) in [(store.allocate(Sequence::Notice, 1).await.unwrap(), true), (7, false)] {
             let body = notice("legal/1");
-            let letter = Notice { id, state: NoticeState::Pending { next_at: noon() }, body, attempts: 0 };
+            let letter = Notice { id, state: NoticeState::Pending { next_at: noon() }, body, attempts: 0, mail: None };
             let rows = vec![Row::Notice(Stored::new(letter))];
             let outcome = store.commit(Changes { rows, events: vec![event("told")], notices: Vec::new() }).await;
             match outcome {

@@ -130,6 +130,7 @@ fn changes(n: usize, job: &Job) -> Changes {
                 body: letter(key),
                 state: NoticeState::Pending { next_at: noon() },
                 attempts: 0,
+                mail: None,
             })),
         })
         .collect();
