@@ -2,8 +2,8 @@
 
 use super::trace::LogFormat;
 use super::{
-    agent, agree, alerts, attend, demo, explain, fleet, history, hold, plan, release, request, resume, schedule, serve,
-    simulate, tokens, version,
+    agent, agree, alerts, attend, calendar, demo, explain, fleet, history, hold, letters, plan, release, request,
+    resume, schedule, serve, simulate, tokens, version,
 };
 use chrono::NaiveDate;
 use chrono_tz::Tz;
@@ -55,6 +55,10 @@ pub enum Command {
     Alerts(alerts::AlertsArgs),
     /// Say who attends a manual update
     Attend(attend::AttendArgs),
+    /// Check the templates of letters, and see a letter before it is sent
+    Letters(letters::LettersArgs),
+    /// Print the address of a calendar of planned work, for a client or for staff
+    Calendar(calendar::CalendarArgs),
     /// Play a fleet's months in seconds, with everything that goes wrong, and count what it comes to
     Simulate(simulate::SimulateArgs),
     /// See the whole service at work: two weeks in under a minute, on real parts and a stepped clock
@@ -81,6 +85,8 @@ impl Command {
             | Command::Version(_)
             | Command::Alerts(_)
             | Command::Attend(_)
+            | Command::Calendar(_)
+            | Command::Letters(_)
             | Command::Simulate(_)
             | Command::Demo(_) => false,
         }

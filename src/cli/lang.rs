@@ -13,11 +13,17 @@ pub enum Lang {
 }
 
 impl Lang {
+    pub fn language(self) -> Language {
+        match self {
+            Lang::Fr => Language::Fr,
+            Lang::En => Language::En,
+        }
+    }
+
     /// What was asked for, or what the locale speaks.
     pub fn or_locale(lang: Option<Lang>) -> Language {
         match lang {
-            Some(Lang::Fr) => Language::Fr,
-            Some(Lang::En) => Language::En,
+            Some(lang) => lang.language(),
             None => of_locale(|name| std::env::var(name).ok()),
         }
     }

@@ -11,12 +11,14 @@ mod alerts;
 mod api;
 mod args;
 mod attend;
+mod calendar;
 mod demo;
 mod explain;
 mod fleet;
 mod history;
 mod hold;
 mod lang;
+mod letters;
 mod output;
 mod plan;
 pub mod release;
@@ -79,6 +81,8 @@ async fn run(command: Command) -> Outcome {
         Command::Version(args) => version::run(args),
         Command::Alerts(args) => alerts::run(args).await,
         Command::Attend(args) => attend::run(args).await,
+        Command::Letters(args) => letters::run(args).await,
+        Command::Calendar(args) => calendar::run(args).await,
         Command::Simulate(args) => simulate::run(args),
         Command::Demo(args) => demo::run(args).await,
     }

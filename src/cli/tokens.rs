@@ -112,6 +112,7 @@ async fn list(access: &Access) -> Outcome {
             Scope::Client { client } => format!("client {client}"),
             Scope::Target { server } => format!("server {server}"),
             Scope::Gateway { client } => format!("gateway of {client}"),
+            Scope::Calendar { client } => format!("calendar of {}", client.as_deref().unwrap_or("staff")),
         };
         let revoked = token.revoked_at.map_or_else(String::new, |at| output::instant(at, Tz::UTC));
         table.add_row([token.name.clone(), scope, output::instant(token.created_at, Tz::UTC), revoked]);

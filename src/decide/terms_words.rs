@@ -182,7 +182,9 @@ fn letters(terms: &Terms, language: Language) -> Option<String> {
     });
     let quiet = letters.quiet.as_ref().map(|window| match language {
         Language::Fr => {
-            format!("ce qui s'est bien passé ou peut attendre est écrit après « {window} », en un seul message par nuit")
+            format!(
+                "ce qui s'est bien passé ou peut attendre est écrit après « {window} », en un seul message par nuit"
+            )
         }
         Language::En => {
             format!("what went well or can wait is written after `{window}`, in one letter for each night")

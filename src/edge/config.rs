@@ -76,6 +76,9 @@ pub struct Mail {
     pub folder: Option<PathBuf>,
     #[serde(default)]
     pub smtp: Option<Smtp>,
+    /// Folder of letter templates that replace the program's own.
+    #[serde(default)]
+    pub templates: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -156,7 +159,7 @@ impl Config {
         join(&mut config.packages);
         join(&mut config.schedules);
         config.database_file.iter_mut().for_each(join);
-        config.mail.folder.iter_mut().for_each(join);
+        config.mail.folder.iter_mut().chain(&mut config.mail.templates).for_each(join);
         if let Some(smtp) = &mut config.mail.smtp {
             smtp.password_file.iter_mut().chain(&mut smtp.ca_file).for_each(join);
         }

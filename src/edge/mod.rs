@@ -9,6 +9,8 @@ pub mod ddi_client;
 pub mod feed;
 pub mod fleet_file;
 pub mod host;
+pub mod ics;
+pub mod letter_files;
 pub mod lock;
 pub mod mail;
 pub mod manifest_file;

@@ -26,6 +26,9 @@ pub struct Deployment {
     #[serde(default)]
     pub attended_by: Option<String>,
     pub slot: Slot,
+    /// Which version of its entry people's calendars have; `None` where it never had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<u32>,
     /// Copied from the release, so that history stands alone.
     pub published_at: DateTime<Utc>,
     pub deadline: Option<DateTime<Utc>>,

@@ -10,6 +10,7 @@ pub mod check;
 pub mod closed;
 pub mod decision;
 pub mod deployment;
+pub mod entry;
 pub mod event;
 pub mod feed;
 pub mod fleet;

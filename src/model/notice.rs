@@ -158,6 +158,34 @@ impl Letter {
     }
 }
 
+impl Letter {
+    /// The installation it is about, if it is about one.
+    pub fn installation_mut(&mut self) -> Option<&mut Installation> {
+        match self {
+            Letter::MinorPlanned(it)
+            | Letter::MinorInstalled(it)
+            | Letter::ManualPlanned(it)
+            | Letter::ManualInstalled(it)
+            | Letter::MajorPlanned(it)
+            | Letter::MajorInstalled(it)
+            | Letter::MinorFailed { installation: it, .. }
+            | Letter::ManualFailed { installation: it, .. }
+            | Letter::MajorRequested { installation: it, .. }
+            | Letter::MajorFailed { installation: it, .. }
+            | Letter::Degraded { installation: it, .. }
+            | Letter::NotBegun { installation: it, .. }
+            | Letter::Moved { installation: it, .. }
+            | Letter::Cancelled { installation: it, .. } => Some(it),
+            Letter::MajorAvailable { .. }
+            | Letter::LegalReminder { .. }
+            | Letter::MajorRefused { .. }
+            | Letter::Retracted { .. }
+            | Letter::RequestCancelled { .. }
+            | Letter::Alert { .. } => None,
+        }
+    }
+}
+
 /// When one more server has its turn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Visit {
@@ -192,6 +220,9 @@ pub struct Installation {
     pub slot: Slot,
     pub deadline: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
+    /// Which version of its calendar entry this is; `None` for what has none: unattended work at night.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u32>,
     pub manifest: Box<Manifest>,
 }
 

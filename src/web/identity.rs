@@ -105,6 +105,7 @@ async fn known(app: &App, authorization: &str, assurance: Assurance) -> Result<I
         Scope::Client { client } => ("Bearer", Identity::Client { name: token.name, client }),
         Scope::Target { server } => ("TargetToken", Identity::Target { server }),
         Scope::Gateway { client } => ("GatewayToken", Identity::Gateway { client }),
+        Scope::Calendar { .. } => return Err(ApiError::unauthenticated()),
     };
     if scheme.eq_ignore_ascii_case(wanted) { Ok(identity) } else { Err(ApiError::unauthenticated()) }
 }

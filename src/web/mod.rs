@@ -1,9 +1,10 @@
-//! What is served over HTTP: the agent protocol (`ddi`) and the REST API (`api`).
+//! What is served over HTTP: the agent protocol (`ddi`), the REST API (`api`) and calendars (`calendar`).
 //!
 //! Every route answers errors as `{"error", "hint"}`, has a limit on what it reads and on how long it takes, and
 //! knows who asks before it looks anything up. No page here decides or writes by itself: it calls `work`.
 
 mod api;
+mod calendar;
 mod ddi;
 mod error;
 mod identity;
@@ -45,6 +46,7 @@ pub fn router(o: Arc<Orchestrator>) -> Router {
     Router::new()
         .merge(api)
         .merge(ddi::routes())
+        .merge(calendar::routes())
         .route(api::DOCUMENT_PATH, routing::get(async move || Json(document.as_ref().clone())))
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong_method)

@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod agreements;
 pub mod alerts;
+pub mod appointments;
 pub mod attend;
 pub mod checkin;
 pub mod enrol;
@@ -13,6 +14,7 @@ pub mod fleet;
 pub mod holds;
 pub mod intake;
 pub mod jobs;
+pub mod letters;
 mod observed;
 pub mod planning;
 pub mod post;
@@ -55,6 +57,8 @@ pub struct Orchestrator {
     pub packages: Packages,
     pub publishers: Vec<Publisher>,
     pub mailer: Mailer,
+    /// What letters are written from.
+    pub letters: letters::Letters,
     /// For feeds and packages; limits are set per download.
     pub http: reqwest::Client,
     pub staff: Staff,
@@ -86,6 +90,8 @@ pub enum OpenError {
     Terms(String),
     #[error(transparent)]
     Mail(#[from] MailError),
+    #[error(transparent)]
+    Letters(#[from] letters::LettersError),
     #[error("cannot set up the HTTP client: {0}")]
     Http(#[from] reqwest::Error),
 }
@@ -106,6 +112,10 @@ impl Orchestrator {
             packages: Packages::open(&config.packages)?,
             publishers: config.publishers.clone(),
             mailer: open_mailer(&config)?,
+            letters: match &config.mail.templates {
+                Some(folder) => letters::Letters::read(folder)?,
+                None => letters::Letters::built_in(),
+            },
             http: reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build()?,
             staff: config.staff.clone(),
             tenant: config.tenant.clone(),

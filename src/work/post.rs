@@ -7,6 +7,8 @@
 
 mod write;
 
+pub(super) use write::desk;
+
 use super::{Orchestrator, alerts};
 use crate::decide::calendar::{Calendar, Region};
 use crate::decide::civil::PROVIDER_ZONE;
@@ -204,7 +206,13 @@ async fn record(
     let state = match outcome {
         Ok(receipt) => {
             let kind = first.body.letter.name();
-            tracing::info!(notice.id = id, attempt = attempts, letters = count, message_id = receipt.message_id, "{kind} sent");
+            tracing::info!(
+                notice.id = id,
+                attempt = attempts,
+                letters = count,
+                message_id = receipt.message_id,
+                "{kind} sent"
+            );
             report.sent += 1;
             let again = if parcel.is_repeat() { "; it may have been sent before, which was not recorded" } else { "" };
             let with = if count > 1 { format!(", in one mail of {count} letters") } else { String::new() };
@@ -257,7 +265,10 @@ async fn record(
         }
     };
     changes.rows.extend(
-        parcel.notices.iter().map(|n| Row::Notice(n.with(Notice { state: state.clone(), attempts, ..n.value.clone() }))),
+        parcel
+            .notices
+            .iter()
+            .map(|n| Row::Notice(n.with(Notice { state: state.clone(), attempts, ..n.value.clone() }))),
     );
     settle(o, changes, id).await
 }

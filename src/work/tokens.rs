@@ -91,8 +91,8 @@ pub async fn issue_enrolment(o: &Orchestrator, server: &str, valid: TimeDelta) -
 /// The chain that speaks of a scope; an error when its client or server is not in the fleet.
 async fn client_of(o: &Orchestrator, scope: &Scope) -> Result<String, TokenError> {
     match scope {
-        Scope::Staff => Ok(PROVIDER.to_owned()),
-        Scope::Client { client } | Scope::Gateway { client } => {
+        Scope::Staff | Scope::Calendar { client: None } => Ok(PROVIDER.to_owned()),
+        Scope::Client { client } | Scope::Gateway { client } | Scope::Calendar { client: Some(client) } => {
             let known = o.store.client(client).await?.ok_or_else(|| TokenError::NoClient(client.clone()))?;
             Ok(known.id.clone())
         }

@@ -15,9 +15,13 @@ use std::path::Path;
 
 /// A relay at `server`, in clear.
 fn relay(server: &Server) -> Smtp {
+    relay_at(server.port())
+}
+
+pub(super) fn relay_at(port: u16) -> Smtp {
     Smtp {
         host: "127.0.0.1".into(),
-        port: Some(server.port()),
+        port: Some(port),
         security: SmtpSecurity::None,
         username: None,
         password_file: None,
@@ -31,7 +35,7 @@ pub(super) async fn posting(dir: &Path, database: &str, server: &Server) -> Orch
     posting_by(dir, database, relay(server)).await
 }
 
-async fn posting_by(dir: &Path, database: &str, smtp: Smtp) -> Orchestrator {
+pub(super) async fn posting_by(dir: &Path, database: &str, smtp: Smtp) -> Orchestrator {
     let o = reopened_by(dir, database, smtp).await;
     commit_fleet(&o).await;
     o
@@ -53,18 +57,22 @@ pub(super) async fn reopened(dir: &Path, database: &str, server: &Server) -> Orc
 
 /// The same, encrypted, with a password and an authority to trust, both from files.
 fn secured(dir: &Path, server: &Server, security: SmtpSecurity, password: &str) -> Smtp {
+    secured_by(dir, relay(server), &server.authority, security, password)
+}
+
+pub(super) fn secured_by(dir: &Path, relay: Smtp, authority: &str, security: SmtpSecurity, password: &str) -> Smtp {
     std::fs::write(dir.join("password"), format!("{password}\n")).expect("it is written");
-    std::fs::write(dir.join("ca.pem"), &server.authority).expect("it is written");
+    std::fs::write(dir.join("ca.pem"), authority).expect("it is written");
     Smtp {
         security,
         username: Some(USERNAME.into()),
         password_file: Some(dir.join("password")),
         ca_file: Some(dir.join("ca.pem")),
-        ..relay(server)
+        ..relay
     }
 }
 
-fn letter(o: &Orchestrator, key: &str, client: &str) -> NewNotice {
+pub(super) fn letter(o: &Orchestrator, key: &str, client: &str) -> NewNotice {
     NewNotice {
         key: key.into(),
         at: o.clock.now(),
@@ -80,11 +88,11 @@ fn letter(o: &Orchestrator, key: &str, client: &str) -> NewNotice {
     }
 }
 
-async fn write(o: &Orchestrator, notices: Vec<NewNotice>) {
+pub(super) async fn write(o: &Orchestrator, notices: Vec<NewNotice>) {
     o.store.commit(Changes { notices, ..Changes::default() }).await.expect("it is written");
 }
 
-async fn states(o: &Orchestrator) -> Vec<(String, &'static str, u32)> {
+pub(super) async fn states(o: &Orchestrator) -> Vec<(String, &'static str, u32)> {
     let all = o.store.notices(None, 100).await.expect("it reads");
     all.into_iter()
         .map(|n| {
@@ -108,7 +116,7 @@ pub(super) fn wait(o: &Orchestrator, minutes: i64) {
     o.clock.advance_to(o.clock.now() + TimeDelta::minutes(minutes));
 }
 
-async fn open_causes(o: &Orchestrator) -> Vec<String> {
+pub(super) async fn open_causes(o: &Orchestrator) -> Vec<String> {
     o.store.alerts(false).await.expect("it reads").into_iter().map(|alert| alert.value.cause).collect()
 }
 

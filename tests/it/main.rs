@@ -5,6 +5,7 @@
 
 mod agent;
 mod api;
+mod calendar;
 mod cli;
 mod closed;
 mod databases;
@@ -19,8 +20,11 @@ mod holidays;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod killed;
+mod letters_cli;
 mod line;
 mod mail;
+#[cfg(unix)]
+mod mail_servers;
 mod mail_together;
 mod planning;
 mod schedule_cli;

@@ -24,7 +24,7 @@ pub const PACKAGE: &[u8] = b"0123456789abcdefghij";
 pub struct Site {
     pub o: Arc<Orchestrator>,
     pub router: Router,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// An answer, read to its end.
@@ -92,7 +92,12 @@ impl Site {
         for server in ["martin-1", "rhin-1"] {
             report(&o, server, &[("isacompta", "14.20.002")], Some(o.clock.now())).await;
         }
-        Site { router: noctule::web::router(o.clone()), o, _dir: dir }
+        Site { router: noctule::web::router(o.clone()), o, dir }
+    }
+
+    /// The folder its letters go to.
+    pub fn outbox(&self) -> std::path::PathBuf {
+        self.dir.path().join("outbox")
     }
 
     /// Publishes a release whose package is there, and plans.

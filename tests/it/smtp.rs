@@ -127,6 +127,12 @@ fn certified() -> (String, TlsAcceptor) {
     (made.cert.pem(), TlsAcceptor::from(Arc::new(config)))
 }
 
+/// A certificate and its key, as PEM.
+pub fn certified_pem() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate can be made");
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
 async fn talk(stream: TcpStream, security: SmtpSecurity, acceptor: Option<TlsAcceptor>, shared: Arc<Mutex<Shared>>) {
     // A client that goes away ends the talk; what it was told is what counts.
     let _ = encrypted_or_not(stream, security, acceptor, shared).await;

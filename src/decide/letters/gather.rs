@@ -64,9 +64,8 @@ pub fn sort(notices: &[&Notice], habits: &Habits, now: DateTime<Utc>) -> Sorted 
         .map(|places| (places.iter().map(|place| due(notices[*place], habits)).min().unwrap_or(now), places))
         .collect();
     bundles.sort_by_key(|(_, places)| places[0]);
-    let deployments = |places: &[usize]| -> Vec<i64> {
-        places.iter().filter_map(|place| notices[*place].body.deployment).collect()
-    };
+    let deployments =
+        |places: &[usize]| -> Vec<i64> { places.iter().filter_map(|place| notices[*place].body.deployment).collect() };
     // The last first: each takes along what was to be said before it.
     let mut spoken_of = BTreeSet::new();
     for (due, places) in bundles.iter_mut().rev() {
@@ -91,6 +90,8 @@ fn company<'a>(notice: &'a Notice, place: usize) -> Company<'a> {
         return Company::Begun(&mail.key);
     }
     match &notice.body.letter {
+        // An invitation keeps a mail to itself.
+        Letter::MinorPlanned(it) if it.sequence.is_some() => Company::Alone(place),
         Letter::MinorPlanned(it) => Company::Night(Told::Before, it.slot, it.zone.name()),
         Letter::MinorInstalled(it) | Letter::ManualInstalled(it) => {
             Company::Night(Told::After, it.slot, it.zone.name())

@@ -1,7 +1,7 @@
 //! What goes when, and together with what: one minute either side of each bound.
 
 use super::*;
-use crate::decide::letters::tests::{finished, major, manual, minor};
+use crate::decide::letters::samples::{finished, major, manual, minor};
 use crate::model::manifest::Text;
 use crate::model::notice::{Mailing, NewNotice, NoticeState};
 

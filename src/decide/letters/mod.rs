@@ -4,9 +4,13 @@
 //! disagree. What changes, when in the site's own time, what the client has to do, whom to ask; the contract's
 //! clauses stand in the small print. Addresses, headers and sending are `edge::mail`'s.
 
+pub mod agenda;
+pub mod check;
+pub mod entry;
 mod facts;
 pub mod gather;
 pub mod markup;
+pub mod samples;
 mod templates;
 mod together;
 pub mod when;

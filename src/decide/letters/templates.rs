@@ -7,6 +7,7 @@ use super::LetterError;
 use crate::model::fleet::Language;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 /// The page around the HTML part of every letter.
@@ -87,6 +88,13 @@ impl Templates {
         self.environment
             .add_template_owned(name.to_owned(), source.to_owned())
             .map_err(|source| LetterError { template: name.to_owned(), source })
+    }
+
+    /// The words that a template takes from its letter.
+    pub(super) fn words_of(&self, template: &str) -> BTreeSet<String> {
+        let found = self.environment.get_template(template).map(|found| found.undeclared_variables(false));
+        let functions: Vec<String> = self.environment.globals().map(|(name, _)| name.to_owned()).collect();
+        found.unwrap_or_default().into_iter().filter(|word| !functions.contains(word)).collect()
     }
 
     pub(super) fn fill(&self, template: &str, context: Value) -> Result<String, LetterError> {

@@ -27,12 +27,22 @@ pub fn of(letters: &[&Letter], language: Language) -> Option<(&'static str, Valu
         .collect();
     let words = context! {
         releases => releases.iter().map(|(it, on)| release_words(it, on, language)).collect::<Vec<_>>(),
+        where => listed(&servers, language),
         servers => servers,
         closing => closing,
         when => when::slot(language, first.slot, first.zone),
         short => when::short_slot(language, first.slot, first.zone),
     };
     Some((template, words))
+}
+
+/// `a`, `a et b`, `a, b et c`.
+fn listed(names: &[String], language: Language) -> String {
+    let and = if language == Language::Fr { " et " } else { " and " };
+    match names.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{}{and}{last}", before.join(", ")),
+        _ => names.join(", "),
+    }
 }
 
 /// What goes together: announcements, or confirmations, of unattended work.

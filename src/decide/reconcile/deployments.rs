@@ -8,7 +8,7 @@ use crate::model::deployment::{BadTransition, Deployment, DeploymentState};
 use crate::model::event::EventKind;
 use crate::model::manifest::Text;
 use crate::model::notice::Letter;
-use crate::model::release::Release;
+use crate::model::release::{Release, Retraction};
 use crate::model::rule::Rule;
 use crate::model::slot::Slot;
 use crate::model::version::Change;
@@ -133,7 +133,7 @@ impl Scene<'_> {
             .filter(|d| d.product == decision.product && d.to == plan.version)
             .filter(|d| d.state.is_missed())
             .count();
-        let deployment = Deployment {
+        let mut deployment = Deployment {
             id,
             action,
             position: plan.position,
@@ -146,6 +146,7 @@ impl Scene<'_> {
             manual: release.manifest().is_manual(),
             attended_by: None,
             slot: plan.slot,
+            entry: None,
             published_at: release.published_at(),
             deadline: plan.deadline,
             request: plan.request,
@@ -153,6 +154,7 @@ impl Scene<'_> {
             reasons: decision.reasons.clone(),
             state: DeploymentState::Planned,
         };
+        deployment.entry = self.next_entry(&deployment);
         let text = format!("{} {} planned for {}", deployment.product, deployment.to, self.when(plan.slot));
         let event = self.event(EventKind::Planned, text).about(&deployment);
         steps.events.push(event.reasons(decision.reasons.clone()));
@@ -172,7 +174,7 @@ impl Scene<'_> {
         if !moved && !regrouped && known.deadline == plan.deadline && known.request == plan.request {
             return;
         }
-        let deployment = Deployment {
+        let mut deployment = Deployment {
             slot: plan.slot,
             action,
             position: plan.position,
@@ -182,6 +184,9 @@ impl Scene<'_> {
             reasons: decision.reasons.clone(),
             ..known.clone()
         };
+        if moved {
+            deployment.entry = self.next_entry(&deployment);
+        }
         let (what, so) = if moved { ("moved to", "") } else { ("stays on", "; what goes with it has changed") };
         let text = format!("{} {} {what} {}{so}", deployment.product, deployment.to, self.when(plan.slot));
         let event = self.event(EventKind::Moved, text).about(&deployment);
@@ -211,19 +216,43 @@ impl Scene<'_> {
             (None, None, Some(decision)) => why(decision).en.unwrap_or_default(),
             (None, None, None) => "the product is no longer on the server".to_owned(),
         };
-        let deployment = known.clone().cancel(self.now, text.clone())?;
+        let mut deployment = known.clone().cancel(self.now, text.clone())?;
+        deployment.entry = deployment.entry.map(|version| version.saturating_add(1));
         let event = self.event(EventKind::Cancelled, format!("{} {} given up: {text}", known.product, known.to));
         steps.events.push(event.about(&deployment));
-        match (release, retraction, superseded) {
-            (Some(release), Some(_), _) => self.tell_retraction(release, Some(known.id), steps),
-            (Some(release), None, None) => {
+        if let (Some(release), Some(_)) = (release, retraction) {
+            self.tell_retraction(release, Some(known.id), steps);
+        }
+        match (release, retraction.is_some() || superseded.is_some()) {
+            // Its entry has to leave the calendars, whatever else is told.
+            (Some(release), true) if deployment.entry.is_some() => {
+                let why = cancelled_for(retraction, superseded);
+                let letter = Letter::Cancelled { installation: self.installation(&deployment, release), why };
+                self.notify(format!("cancelled/{}", known.id), &deployment, letter, steps);
+            }
+            (Some(release), false) => {
                 let why = decision.map_or_else(|| Text { fr: text.clone(), en: None }, why);
                 let letter = Letter::Cancelled { installation: self.installation(&deployment, release), why };
                 self.notify(format!("cancelled/{}", known.id), &deployment, letter, steps);
             }
-            (Some(_), None, Some(_)) | (None, _, _) => {}
+            (Some(_), true) | (None, _) => {}
         }
         steps.deployments.push(deployment);
         Ok(())
+    }
+}
+
+/// Why work that was announced to people is not done, where another letter or another plan says the rest.
+fn cancelled_for(retraction: Option<&Retraction>, newer: Option<&Plan>) -> Text {
+    match (retraction, newer) {
+        (Some(it), _) => Text {
+            fr: format!("L'éditeur a retiré cette version : {}", it.reason),
+            en: Some(format!("Its publisher has withdrawn this version: {}", it.reason)),
+        },
+        (None, Some(newer)) => Text {
+            fr: format!("La version {} la remplace ; elle vous est annoncée par un autre message.", newer.version),
+            en: Some(format!("Version {} takes its place, as another letter says.", newer.version)),
+        },
+        (None, None) => Text { fr: String::new(), en: None },
     }
 }

@@ -14,6 +14,7 @@ pub use standing::{HALTED, cause, halted};
 use super::letters::when;
 use super::planner::{Facts, Verdict, Verdicts};
 use super::world::{Customer, Site, World};
+use crate::model::agreement::{Agreed, Agreement};
 use crate::model::alert::NewAlert;
 use crate::model::decision::{Decision, Outcome, Reason};
 use crate::model::deployment::{BadTransition, Deployment};
@@ -25,6 +26,7 @@ use crate::model::release::Release;
 use crate::model::rule::Rule;
 use crate::model::slot::Slot;
 use crate::model::standing::Standing;
+use crate::model::version::Change;
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
@@ -171,8 +173,25 @@ impl Scene<'_> {
             slot: deployment.slot,
             deadline: deployment.deadline,
             finished_at: deployment.state.finished_at(),
+            sequence: deployment.entry,
             manifest: Box::new(release.manifest().clone()),
         }
+    }
+
+    /// The next version of a deployment's calendar entry: what is attended has one, and what the client agreed another
+    /// slot for. Once it has one, every change has to arrive.
+    fn next_entry(&self, deployment: &Deployment) -> Option<u32> {
+        let agreed = |agreement: &Agreement| match &agreement.agreed {
+            Agreed::Slot { server, product, slot } => {
+                (server, product) == (&deployment.server, &deployment.product) && slot.contains(deployment.slot.start)
+            }
+            Agreed::ClosedPeriod { .. } | Agreed::ShortNotice { .. } => false,
+        };
+        let first = || {
+            let attended = deployment.change == Change::Major || deployment.manual;
+            (attended || self.customer.agreements.iter().any(agreed)).then_some(0)
+        };
+        deployment.entry.map_or_else(first, |version| Some(version.saturating_add(1)))
     }
 
     fn notify(&self, key: String, deployment: &Deployment, letter: Letter, steps: &mut Steps) {

@@ -84,6 +84,8 @@ fn letter(world: &World, customer: &Customer, new: &New, id: i64, by: &str) -> O
         slot: first.slot,
         deadline: None,
         finished_at: None,
+        // The letters about each server's deployment bring the entries.
+        sequence: None,
         manifest: Box::new(new.release.manifest().clone()),
     };
     Some(Letter::MajorRequested {

@@ -137,6 +137,7 @@ impl Scene<'_> {
             slot: closed.slot,
             deadline: closed.deadline,
             finished_at: closed.state.finished_at(),
+            sequence: None,
             manifest: Box::new(release.manifest().clone()),
         };
         let word = if why.is_some() { "failed" } else { "installed" };

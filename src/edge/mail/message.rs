@@ -1,6 +1,8 @@
 //! From a letter to the bytes of a message (RFC 5322, RFC 2045).
 
 use super::{Outgoing, SendError, Stamp};
+use crate::edge::ics::{self, Party};
+use crate::model::entry::Entry;
 use lettre::Message;
 use lettre::message::header::{ContentTransferEncoding, Header, HeaderName, HeaderValue};
 use lettre::message::{Body, Mailbox, MultiPart, MultiPartKind, SinglePart, header};
@@ -81,13 +83,54 @@ pub(super) fn build(stamp: &Stamp, letter: &Outgoing, people: &[Mailbox]) -> Res
     for (place, person) in people.iter().enumerate() {
         builder = if place == 0 { builder.to(person.clone()) } else { builder.cc(person.clone()) };
     }
-    let parts = MultiPart::builder()
+    // `=_` cannot occur in quoted-printable (RFC 2045, 6.7).
+    let boundary = digest(&letter.key);
+    let words = MultiPart::builder()
         .kind(MultiPartKind::Alternative)
-        // `=_` cannot occur in quoted-printable (RFC 2045, 6.7).
-        .boundary(format!("=_{}", digest(&letter.key)))
+        .boundary(format!("=_{boundary}"))
         .singlepart(part(header::ContentType::TEXT_PLAIN, &letter.text))
         .singlepart(part(header::ContentType::TEXT_HTML, &letter.html));
+    let parts = match &letter.entry {
+        None => words,
+        Some(entry) => invited(stamp, letter, entry, people, words)?,
+    };
     builder.multipart(parts).map_err(|error| SendError::Refused(format!("the message cannot be put together: {error}")))
+}
+
+/// The words with the invitation as one more way to read them, which Outlook and Gmail act on (RFC 6047, 2.4), and as a
+/// file for whatever else there is.
+fn invited(
+    stamp: &Stamp,
+    letter: &Outgoing,
+    entry: &Entry,
+    people: &[Mailbox],
+    words: MultiPart,
+) -> Result<MultiPart, SendError> {
+    let party = |mailbox: &Mailbox| (mailbox.name.clone(), mailbox.email.to_string());
+    let (organizer, guests) = (party(&stamp.from), people.iter().map(party).collect::<Vec<_>>());
+    let parties: Vec<Party> = guests.iter().map(|(name, email)| Party { name: name.as_deref(), email }).collect();
+    let organizer = Party { name: organizer.0.as_deref(), email: &organizer.1 };
+    let text = ics::invitation(entry, organizer, &parties, &stamp.domain, letter.at);
+    let kind =
+        |text: &str| header::ContentType::parse(text).map_err(|error| SendError::Refused(format!("{text}: {error}")));
+    let method = ics::method(entry);
+    let action = kind(&format!("text/calendar; charset=utf-8; method={method}"))?;
+    let file = SinglePart::builder()
+        .header(kind("application/ics; name=\"invitation.ics\"")?)
+        .header(header::ContentDisposition::attachment("invitation.ics"))
+        .body(calendar(&text));
+    let parts = MultiPart::builder()
+        .kind(MultiPartKind::Mixed)
+        .boundary(format!("=_m{}", digest(&letter.key)))
+        .multipart(words.singlepart(SinglePart::builder().header(action).body(calendar(&text))))
+        .singlepart(file);
+    Ok(parts)
+}
+
+/// As it is, ends of lines included.
+fn calendar(text: &str) -> Body {
+    let text = text.to_owned();
+    Body::new_with_encoding(text, ContentTransferEncoding::Base64).unwrap_or_else(Body::new)
 }
 
 fn part(kind: header::ContentType, text: &str) -> SinglePart {

@@ -12,6 +12,7 @@ mod smtp;
 pub use address::{AddressError, mask, parse_address, parse_mailbox};
 
 use crate::edge::config;
+use crate::model::entry::Entry;
 use chrono::{DateTime, Utc};
 use lettre::message::Mailbox;
 use std::path::PathBuf;
@@ -34,6 +35,8 @@ pub struct Outgoing {
     pub subject: String,
     pub text: String,
     pub html: String,
+    /// What the recipients' calendars are to take.
+    pub entry: Option<Entry>,
 }
 
 /// A recipient as configuration names it; checked when the letter leaves.
@@ -131,6 +134,12 @@ impl Mailer {
             (Some(_), Some(_)) | (None, None) => return Err(MailError::NoWay),
         };
         Ok(Mailer { stamp, way })
+    }
+
+    /// The message as it would be sent, for whoever wants to see it.
+    pub fn compose(&self, letter: &Outgoing) -> Result<Vec<u8>, SendError> {
+        let (people, _) = address::accept(&letter.to)?;
+        Ok(message::build(&self.stamp, letter, &people)?.formatted())
     }
 
     /// Sends one letter to all its recipients.

@@ -10,6 +10,7 @@ fn settings(folder: &std::path::Path) -> config::Mail {
         domain: "prestataire.example".to_owned(),
         folder: Some(folder.to_owned()),
         smtp: None,
+        templates: None,
     }
 }
 
@@ -28,6 +29,7 @@ fn letter() -> Outgoing {
         subject: "ISACOMPTA 14.20.004 : nuit du 29 au 30 avril 2026".to_owned(),
         text: "Bonjour Madame,\n\nune mise à jour est prévue.\n".to_owned(),
         html: "<!doctype html><p>Bonjour Madame,</p>".to_owned(),
+        entry: None,
     }
 }
 

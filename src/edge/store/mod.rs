@@ -145,6 +145,10 @@ pub enum Scope {
     Gateway {
         client: String,
     },
+    /// Whoever knows the address of a calendar: planned work of one client, or of all.
+    Calendar {
+        client: Option<String>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use super::{Failure, Parcel};
 use crate::decide::civil::PROVIDER_ZONE;
-use crate::decide::letters::{Desk, LetterError, Reader, Templates};
+use crate::decide::letters::{Desk, LetterError, Reader, Rendered, Templates, entry};
 use crate::edge::mail::{Outgoing, Person, parse_mailbox};
 use crate::edge::store::StoreError;
 use crate::model::alert::AlertClass;
@@ -27,10 +27,10 @@ pub(super) async fn write(o: &Orchestrator, parcel: &Parcel) -> Result<Outgoing,
     };
     let reader = Reader { name: to.first().and_then(|person: &Person| person.name.clone()), language };
     let letters: Vec<&Letter> = parcel.notices.iter().map(|notice| &notice.body.letter).collect();
-    let rendered = Templates::built_in()
-        .render(&letters, &reader, &desk(o))
-        .map_err(|error: LetterError| Failure::Permanent(format!("{error}: {}", error.source)))?;
-    let kind = if letters.len() > 1 { format!("{}-and-others", first.letter.name()) } else { first.letter.name().to_owned() };
+    let rendered = render(o, &letters, first.client.as_deref(), &reader)
+        .map_err(|error| Failure::Permanent(format!("{error}: {}", error.source)))?;
+    let kind =
+        if letters.len() > 1 { format!("{}-and-others", first.letter.name()) } else { first.letter.name().to_owned() };
     Ok(Outgoing {
         key: parcel.mail.key.clone(),
         at: parcel.mail.at,
@@ -41,11 +41,26 @@ pub(super) async fn write(o: &Orchestrator, parcel: &Parcel) -> Result<Outgoing,
         subject: rendered.subject,
         text: rendered.text,
         html: rendered.html,
+        entry: if letters.len() > 1 { None } else { entry::of(&first.letter, first.deployment, language) },
+    })
+}
+
+/// The operator's templates were checked with samples; should a letter not fit them all the same, it is written with the
+/// program's own rather than not at all.
+fn render(
+    o: &Orchestrator,
+    letters: &[&Letter],
+    client: Option<&str>,
+    reader: &Reader,
+) -> Result<Rendered, LetterError> {
+    o.letters.of(client).render(letters, reader, &desk(o)).or_else(|error| {
+        tracing::error!(template = error.template, error = %error.source, "a letter is written with the program's own template");
+        Templates::built_in().render(letters, reader, &desk(o))
     })
 }
 
 /// Who writes.
-pub(super) fn desk(o: &Orchestrator) -> Desk {
+pub(in crate::work) fn desk(o: &Orchestrator) -> Desk {
     Desk {
         provider: o.staff.signature.clone(),
         email: parse_mailbox(&o.staff.iah).map_or_else(|_| o.staff.iah.clone(), |it| it.email.to_string()),

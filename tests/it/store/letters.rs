@@ -23,6 +23,7 @@ fn planned(n: i64, version: &str) -> NewNotice {
             slot: Slot::new(noon(), noon() + TimeDelta::hours(9)).unwrap(),
             deadline: None,
             finished_at: None,
+            sequence: None,
             manifest: Box::new(manifest),
         },
         was: Slot::new(noon(), noon() + TimeDelta::hours(1)).unwrap(),
