@@ -175,6 +175,7 @@ fn letter(
             slot: deployment.slot,
             deadline: deployment.deadline,
             finished_at: deployment.state.finished_at(),
+            sequence: None,
             manifest: Box::new(manifest.clone()),
         }),
     }

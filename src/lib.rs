@@ -41,7 +41,8 @@
 //! 5. **Install.** [`work::agent`] verifies everything itself from the root it pinned, journals each dangerous step,
 //!    and finishes or restores after any interruption.
 //! 6. **Settle.** [`decide::settle`] turns its report into transitions, events, letters and alerts, [`work::settle`] writes them.
-//! 7. **Post.** [`work::post`] sends what is in the outbox, outside any transaction, with a stable Message-ID.
+//! 7. **Post.** [`work::post`] sends what is in the outbox, outside any transaction, with a stable Message-ID;
+//!    [`decide::letters::gather`] says what goes in one mail and what waits for the morning.
 //! 8. The history, the plan and `explain` read the same rows and the same planner; there is no second logic.
 //!
 //! ## How a fleet is planned

@@ -41,7 +41,7 @@ pub(super) async fn posting_by(dir: &Path, database: &str, smtp: Smtp) -> Orches
     o
 }
 
-async fn reopened_by(dir: &Path, database: &str, smtp: Smtp) -> Orchestrator {
+pub(super) async fn reopened_by(dir: &Path, database: &str, smtp: Smtp) -> Orchestrator {
     // Writes the configuration; its mailer goes unused.
     drop(orchestrator(dir, database, "2026-04-29 17:00").await);
     let mut config = Config::read(&dir.join("noctule.toml")).expect("the configuration is good");

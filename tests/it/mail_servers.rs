@@ -3,7 +3,7 @@
 //! A machine without them says that these are skipped; in CI (`CI` is set) that fails.
 
 use super::databases;
-use super::mail::{letter, open_causes, posting_by, relay_at, secured_by, states, wait, write};
+use super::mail::{letter, open_causes, posting_by, relay_at, reopened_by, secured_by, states, wait, write};
 use super::smtp::{PASSWORD, certified_pem};
 use noctule::edge::config::SmtpSecurity;
 use noctule::edge::store::EventFilter;
@@ -234,7 +234,7 @@ async fn debians_exim_takes_letters_encrypted_under_a_name_and_refuses_whom_it_d
         assert_eq!(ids.len(), 3, "{ids:?}");
         assert!(ids.iter().all(|id| id.ends_with("@provider.example>")), "{ids:?}");
 
-        let stranger = posting_by(dir.path(), &url, smtp("guess")).await;
+        let stranger = reopened_by(dir.path(), &url, smtp("guess")).await;
         write(&stranger, vec![letter(&stranger, "c", "rhin")]).await;
         let report = post::run(&stranger).await.unwrap();
         assert_eq!((report.sent, report.deferred), (0, 1));

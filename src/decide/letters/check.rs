@@ -128,7 +128,9 @@ fn context(letters: &[&Letter], language: Language) -> Option<(&'static str, Val
 }
 
 fn concerns(error: &LetterError, name: &str) -> bool {
-    error.template == name || error.source.name() == Some(name) || causes(error).iter().any(|at| at.name() == Some(name))
+    error.template == name
+        || error.source.name() == Some(name)
+        || causes(error).iter().any(|at| at.name() == Some(name))
 }
 
 /// The error and those it comes from: an included template names itself only there.
