@@ -43,7 +43,9 @@
 //! 6. **Settle.** [`decide::settle`] turns its report into transitions, events, letters and alerts, [`work::settle`] writes them.
 //! 7. **Post.** [`work::post`] sends what is in the outbox, outside any transaction, with a stable Message-ID;
 //!    [`decide::letters::gather`] says what goes in one mail and what waits for the morning.
-//! 8. The history, the plan and `explain` read the same rows and the same planner; there is no second logic.
+//! 8. **Look back.** [`decide::report`] says what a client's month came to; [`decide::recount`] works the same facts out from
+//!    the history alone and shares no code with it, so that the two check each other.
+//! 9. The history, the plan and `explain` read the same rows and the same planner; there is no second logic.
 //!
 //! ## How a fleet is planned
 //!

@@ -4,8 +4,9 @@
 
 use super::Failure;
 use super::access::{self, Access, Found};
+use crate::decide::report::{Month, Report};
 use crate::web::{self, Identity};
-use crate::work::views::{Explanation, HistoryRow, PlanRow, ReasonRow, ServerRow, SlotRow};
+use crate::work::views::{Explanation, HistoryRow, PlanRow, ReasonRow, ServerRow, SlotRow, Status, Verified};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
@@ -178,6 +179,18 @@ impl Client {
 
     pub async fn explain(&self, query: &Query<'_>) -> Result<Explanation, Failure> {
         self.get("explain", query).await
+    }
+
+    pub async fn status(&self, client: Option<String>) -> Result<Status, Failure> {
+        self.get("status", &vec![("client", client)]).await
+    }
+
+    pub async fn report(&self, client: Option<String>, month: Month) -> Result<Report, Failure> {
+        self.get("report", &vec![("client", client), ("month", Some(month.to_string()))]).await
+    }
+
+    pub async fn verification(&self, client: Option<String>, month: Month) -> Result<Verified, Failure> {
+        self.get("report/verification", &vec![("client", client), ("month", Some(month.to_string()))]).await
     }
 
     pub async fn fleet(&self) -> Result<Vec<ServerRow>, Failure> {

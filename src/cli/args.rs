@@ -2,8 +2,8 @@
 
 use super::trace::LogFormat;
 use super::{
-    agent, agree, alerts, attend, calendar, demo, explain, fleet, history, hold, letters, plan, release, request,
-    resume, schedule, serve, simulate, tokens, version,
+    agent, agree, alerts, attend, calendar, demo, explain, fleet, history, hold, letters, plan, release, report,
+    request, resume, schedule, serve, simulate, status, tokens, version,
 };
 use chrono::NaiveDate;
 use chrono_tz::Tz;
@@ -45,6 +45,10 @@ pub enum Command {
     History(history::HistoryArgs),
     /// What will be installed in the coming days, and what is held or late and why; changes nothing
     Plan(plan::PlanArgs),
+    /// Tonight at a glance: what is planned and under way, what is held and why, alerts, silent agents, feeds, letters
+    Status(status::StatusArgs),
+    /// A client's month under the contract: what was due and when it was done, who was told, what each rule comes to
+    Report(report::ReportArgs),
     /// The ordered reasons behind the current decisions about a server
     Explain(explain::ExplainArgs),
     /// Check a contract, read it in words, ask it for slots and notices
@@ -80,6 +84,8 @@ impl Command {
             | Command::Resume(_)
             | Command::History(_)
             | Command::Plan(_)
+            | Command::Status(_)
+            | Command::Report(_)
             | Command::Explain(_)
             | Command::Schedule(_)
             | Command::Version(_)

@@ -22,11 +22,13 @@ mod letters;
 mod output;
 mod plan;
 pub mod release;
+mod report;
 mod request;
 mod resume;
 mod schedule;
 mod serve;
 mod simulate;
+mod status;
 mod steering;
 mod tokens;
 mod trace;
@@ -76,6 +78,8 @@ async fn run(command: Command) -> Outcome {
         Command::Resume(args) => resume::run(args).await,
         Command::History(args) => history::run(args).await,
         Command::Plan(args) => plan::run(args).await,
+        Command::Status(args) => status::run(args).await,
+        Command::Report(args) => report::run(args).await,
         Command::Explain(args) => explain::run(args).await,
         Command::Schedule(args) => schedule::run(args),
         Command::Version(args) => version::run(args),

@@ -6,6 +6,9 @@
 use crate::model::schedule::InterventionTerms;
 use chrono::{DateTime, TimeDelta, Utc};
 
+/// How long the watch may take to pass an alert on: it looks every five minutes.
+pub const GRACE: TimeDelta = TimeDelta::minutes(10);
+
 /// The level an unacknowledged alert that was due at `due` has reached at `now`: 0 until the clock is missed, then 1
 /// (IAH), and one more for each delay of the terms that has passed since.
 pub fn level(terms: &InterventionTerms, due: DateTime<Utc>, now: DateTime<Utc>) -> u8 {

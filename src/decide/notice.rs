@@ -118,6 +118,16 @@ pub fn intervention_due(terms: &Terms, calendar: &Calendar, raised: DateTime<Utc
     raised + within
 }
 
+/// Minutes that the intervention clock (`gti-2h`, 6.1.6) runs from `from` to `to`: those inside its window, or all.
+pub fn clock_minutes(terms: &Terms, calendar: &Calendar, from: DateTime<Utc>, to: DateTime<Utc>) -> i64 {
+    let Some(clock) = &terms.schedule.intervention.clock else {
+        return (to - from).num_minutes().max(0);
+    };
+    let open = terms.window(clock).slots(calendar, from, to).into_iter();
+    let time: TimeDelta = open.map(|slot| slot.end.min(to) - slot.start.max(from)).sum();
+    time.num_minutes()
+}
+
 /// Oldest backup that is recent enough for work done at `at` (`backup-first`, IV.1-2): a backup must have finished
 /// after it.
 ///

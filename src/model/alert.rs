@@ -33,12 +33,13 @@ pub enum AlertClass {
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum AlertState {
     /// `level` 0 until the clock is missed, then 1 (IAH), 2 (managed services), 3 (director).
-    Open {
-        level: u8,
-    },
+    Open { level: u8 },
     Acknowledged {
         at: DateTime<Utc>,
         by: String,
+        /// How far it had gone by then.
+        #[serde(default)]
+        level: u8,
     },
     /// Over: because its reason is gone, or because somebody says so.
     Resolved {
@@ -48,7 +49,20 @@ pub enum AlertState {
         /// Who says so; nobody where its reason went away by itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
+        /// How far it had gone by then.
+        #[serde(default)]
+        level: u8,
+        /// Who had taken it up before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        taken_up: Option<TakenUp>,
     },
+}
+
+/// Somebody intervened: the clock stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenUp {
+    pub at: DateTime<Utc>,
+    pub by: String,
 }
 
 /// An alert about to be raised.
@@ -65,6 +79,7 @@ pub struct NewAlert {
 }
 
 impl Alert {
+    /// Whether it is not resolved.
     pub fn is_open(&self) -> bool {
         !matches!(self.state, AlertState::Resolved { .. })
     }

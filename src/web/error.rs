@@ -9,6 +9,7 @@ use crate::work::planning::PlanningError;
 use crate::work::report::ReportError;
 use crate::work::requests::RequestError;
 use crate::work::settle::{Refusal, SettleError};
+use crate::work::views;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -60,7 +61,7 @@ impl ApiError {
         ApiError::new(StatusCode::GONE, error, "nothing is left to do for it")
     }
 
-    fn internal(error: &dyn std::fmt::Display) -> ApiError {
+    pub(super) fn internal(error: &dyn std::fmt::Display) -> ApiError {
         tracing::error!(%error, "a request failed");
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         ApiError::new(status, "something failed inside", "try again later; the provider's log says what happened")
@@ -150,6 +151,19 @@ impl From<ReportError> for ApiError {
             | ReportError::Truth { .. } => {
                 ApiError::bad_request(error.to_string(), "mend this attribute and send the report again")
             }
+        }
+    }
+}
+
+impl From<views::ReportError> for ApiError {
+    fn from(error: views::ReportError) -> ApiError {
+        match error {
+            views::ReportError::Store(error) => error.into(),
+            views::ReportError::NoClient(_) => ApiError::not_found(error.to_string()),
+            views::ReportError::NotBegun(_) => ApiError::bad_request(error.to_string(), "name a month that has begun"),
+            views::ReportError::NoSchedule { .. }
+            | views::ReportError::Region { .. }
+            | views::ReportError::Checker { .. } => ApiError::internal(&error),
         }
     }
 }

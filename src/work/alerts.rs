@@ -10,7 +10,7 @@ use crate::decide::civil::PROVIDER_ZONE;
 use crate::decide::notice::intervention_due;
 use crate::decide::terms::Terms;
 use crate::edge::store::{Changes, Row, Sequence, StoreError, Stored};
-use crate::model::alert::{Alert, AlertState, NewAlert};
+use crate::model::alert::{Alert, AlertState, NewAlert, TakenUp};
 use crate::model::event::{EventKind, NewEvent, PROVIDER};
 use crate::model::notice::{Letter, NewNotice};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -84,13 +84,13 @@ pub async fn resolve_cause(o: &Orchestrator, changes: &mut Changes, cause: &str,
 /// Somebody intervenes: the clock of alert `id` stops. Repeating it changes nothing.
 pub async fn acknowledge(o: &Orchestrator, id: i64, by: &str) -> Result<Alert, AlertError> {
     let alert = find(o, id).await?;
-    match &alert.state {
+    let level = match &alert.state {
         AlertState::Resolved { .. } => return Err(AlertError::Resolved(id)),
         AlertState::Acknowledged { .. } => return Ok(alert.value),
-        AlertState::Open { .. } => {}
-    }
+        AlertState::Open { level } => *level,
+    };
     let now = o.clock.now();
-    let value = Alert { state: AlertState::Acknowledged { at: now, by: by.to_owned() }, ..alert.value.clone() };
+    let value = Alert { state: AlertState::Acknowledged { at: now, by: by.to_owned(), level }, ..alert.value.clone() };
     let in_time = if now <= value.due { "in time" } else { "after it was due" };
     let text = format!("alert {id} acknowledged by {by}, {in_time}: {}", value.title);
     let changes = Changes {
@@ -157,7 +157,12 @@ pub(super) fn add_resolved(changes: &mut Changes, alert: &Stored<Alert>, now: Da
 }
 
 fn end(changes: &mut Changes, alert: &Stored<Alert>, now: DateTime<Utc>, by: Option<&str>, note: &str) -> Alert {
-    let state = AlertState::Resolved { at: now, note: note.to_owned(), by: by.map(str::to_owned) };
+    let (level, taken_up) = match &alert.state {
+        AlertState::Open { level } => (*level, None),
+        AlertState::Acknowledged { at, by, level } => (*level, Some(TakenUp { at: *at, by: by.clone() })),
+        AlertState::Resolved { level, taken_up, .. } => (*level, taken_up.clone()),
+    };
+    let state = AlertState::Resolved { at: now, note: note.to_owned(), by: by.map(str::to_owned), level, taken_up };
     let value = Alert { state, ..alert.value.clone() };
     let whose = by.map(|by| format!(" by {by}")).unwrap_or_default();
     let text = format!("alert {} resolved{whose}, {note}: {}", value.id, value.title);

@@ -16,7 +16,7 @@ use crate::edge::store::{Changes, FeedFile, Row, StoreError, Stored};
 use crate::model::event::{EventKind, NewEvent, PROVIDER};
 use crate::model::manifest::SignedManifest;
 use crate::model::release::{Release, ReleaseId};
-use crate::model::version::Change;
+use crate::model::version::{Change, Scheme};
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt, StreamExt, stream};
 use judge::Verdict;
@@ -189,25 +189,32 @@ fn release(listed: Listed, digests: Digests, now: DateTime<Utc>) -> Release {
     Release { signed: listed.signed, seen_at: now, retracted: listed.retracted, sha1, md5 }
 }
 
-fn published(release: &Release, contradiction: Option<Change>, now: DateTime<Utc>) -> NewEvent {
+/// The history's line about a release that was taken in.
+pub fn published(release: &Release, contradiction: Option<Change>, now: DateTime<Utc>) -> NewEvent {
     let name = |change| match change {
         Change::Minor => "minor",
         Change::Major => "major",
     };
     let change = name(release.manifest().change);
     let manual = if release.manifest().is_manual() { ", manual" } else { "" };
+    let scheme = match release.manifest().scheme {
+        Scheme::Dotted => "",
+        Scheme::Year => ", numbered by year",
+    };
     let withdrawn = if release.retracted.is_some() { ", already withdrawn" } else { "" };
     let doubt = contradiction
         .map(|said| format!("; its number says {}, so it is treated as major", name(said)))
         .unwrap_or_default();
-    let text =
-        format!("{} published by {} ({change}{manual}{withdrawn}){doubt}", release.id(), release.signed.publisher);
+    let at = release.published_at().format("%Y-%m-%dT%H:%M:%SZ");
+    let (id, publisher) = (release.id(), &release.signed.publisher);
+    let text = format!("{id} published by {publisher} on {at} ({change}{manual}{scheme}{withdrawn}){doubt}");
     NewEvent::new(now, PROVIDER, EventKind::ReleasePublished, text).product(release.product())
 }
 
 fn retract(known: &Stored<Release>, listed: &Listed, now: DateTime<Utc>, changes: &mut Changes) {
     let reason = listed.retracted.as_ref().map_or("", |r| r.reason.as_str());
-    let text = format!("{} withdrawn by {}: {reason}", known.id(), known.signed.publisher);
+    let at = listed.retracted.as_ref().map_or(now, |r| r.at).format("%Y-%m-%dT%H:%M:%SZ");
+    let text = format!("{} withdrawn by {} on {at}: {reason}", known.id(), known.signed.publisher);
     changes.events.push(NewEvent::new(now, PROVIDER, EventKind::ReleaseRetracted, text).product(known.product()));
     let release = Release { retracted: listed.retracted.clone(), ..known.value.clone() };
     changes.rows.push(Row::Release(known.with(release)));

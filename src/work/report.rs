@@ -72,9 +72,8 @@ pub async fn receive(
         changes.events.push(event.server(server).product(&product));
     }
     if let Some(backup) = after.backup.as_ref().filter(|b| before.backup.as_ref() != Some(*b)) {
-        let how = if backup.succeeded { "succeeded" } else { "failed" };
-        let text = format!("the backup that ended {} {how}", backup.finished_at.format("%Y-%m-%dT%H:%M:%SZ"));
-        changes.events.push(NewEvent::new(now, &client.id, EventKind::BackupReported, text).server(server));
+        let event = NewEvent::new(now, &client.id, EventKind::BackupReported, backup.line());
+        changes.events.push(event.server(server));
     }
     let value = (server.to_owned(), after.clone());
     changes.rows.push(Row::State(match known {

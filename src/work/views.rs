@@ -8,6 +8,8 @@ mod history;
 mod letters;
 mod plan;
 mod reason;
+mod report;
+mod status;
 
 pub use explain::{ExplainedDecision, Explanation, explain};
 pub use fleet::{BackupRow, ServerRow, fleet};
@@ -15,3 +17,5 @@ pub use history::{HistoryRow, RequestRef, SlotRow, history};
 pub use letters::{NoticeRow, notices};
 pub use plan::{PlanFilter, PlanRow, plan};
 pub use reason::{ExplainedReason, ReasonRow};
+pub use report::{Difference, ReportError, Verified, report, verify};
+pub use status::{FeedRow, HeldRow, OpenAlert, Outbox, SilentRow, Status, TonightRow, status};

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 const API: &str = "/api/v1";
 
 /// Every route: method, path, and who may call it (`all`, `tokens`, `clients`, `staff`).
-const ROUTES: [(&str, &str, &str); 26] = [
+const ROUTES: [(&str, &str, &str); 29] = [
     ("GET", "/openapi.json", "all"),
     ("GET", "/health", "all"),
     ("POST", "/enrol", "all"),
@@ -24,6 +24,9 @@ const ROUTES: [(&str, &str, &str); 26] = [
     ("GET", "/events", "clients"),
     ("GET", "/plan", "clients"),
     ("GET", "/explain?server=martin-1", "clients"),
+    ("GET", "/status", "clients"),
+    ("GET", "/report?month=2026-04", "clients"),
+    ("GET", "/report/verification?month=2026-04", "clients"),
     ("GET", "/requests", "clients"),
     ("POST", "/requests", "clients"),
     ("DELETE", "/requests/1", "clients"),

@@ -224,7 +224,10 @@ async fn a_retraction_is_taken_in_once() {
         assert_eq!(w.intake().await.retracted, 0);
         assert_eq!(
             w.events(EventKind::ReleaseRetracted).await,
-            ["isaflux 5.3.1 withdrawn by agiris: contrôle en échec"]
+            [format!(
+                "isaflux 5.3.1 withdrawn by agiris on {}: contrôle en échec",
+                w.now().format("%Y-%m-%dT%H:%M:%SZ")
+            )]
         );
         let again = publish::retract(&w.home(), "isaflux", &version, "x", w.now()).await;
         assert!(matches!(again, Err(PublishError::AlreadyRetracted { .. })));

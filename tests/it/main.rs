@@ -27,6 +27,7 @@ mod mail;
 mod mail_servers;
 mod mail_together;
 mod planning;
+mod review;
 mod schedule_cli;
 mod schedules;
 mod simulate;

@@ -272,7 +272,7 @@ async fn one_alert_is_open_per_cause() {
         let error = store.commit(write(Stored::new(alert(2, open())))).await.unwrap_err();
         assert!(matches!(error, StoreError::Conflict { .. }), "{error}");
         let one = store.alert(1).await.unwrap().unwrap();
-        let resolved = AlertState::Resolved { at: noon(), note: "back".into(), by: None };
+        let resolved = AlertState::Resolved { at: noon(), note: "back".into(), by: None, level: 0, taken_up: None };
         store.commit(write(one.with(alert(1, resolved)))).await.unwrap();
         store.commit(write(Stored::new(alert(2, open())))).await.unwrap();
         // Opening the first again would make two: refused like any other change that came too late.

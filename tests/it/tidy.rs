@@ -121,6 +121,30 @@ fn the_checkers_guard_sees_every_way_out() {
 }
 
 #[test]
+fn the_report_and_its_second_reckoning_share_no_code() {
+    let recount = src().join("decide/recount");
+    let allowed = ["crate::model::", "crate::decide::checker::"];
+    let mut broken = Vec::new();
+    let sources_of = |folder: &Path| sources(folder).into_iter().filter(|path| !path.ends_with("tests.rs"));
+    for path in sources_of(&recount) {
+        let text = fs::read_to_string(&path).expect("source is text");
+        let named = text.match_indices("crate::").map(|(at, _)| &text[at..]);
+        let outside = named.filter(|path| !allowed.iter().any(|allowed| path.starts_with(allowed)));
+        broken.extend(outside.map(|way| format!("{}: {}", path.display(), way.lines().next().unwrap_or(""))));
+        if text.contains("super::super") {
+            broken.push(format!("{} climbs out", path.display()));
+        }
+    }
+    for path in sources_of(&src().join("decide/report")) {
+        let text = fs::read_to_string(&path).expect("source is text");
+        // Its page says where the second reckoning is; no code of it may be named.
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        broken.extend(code.filter(|line| line.contains("recount")).map(|line| format!("{}: {line}", path.display())));
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
 fn the_import_reader_sees_groups_and_paths() {
     let names: Vec<String> =
         imports("use crate::{edge::x, model};\nfn f() { crate::work::g() }").into_iter().map(|i| i.1).collect();

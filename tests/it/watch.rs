@@ -135,7 +135,7 @@ async fn an_alert_nobody_takes_climbs_level_by_level_until_somebody_does() {
         let expected = ["director", "head", "iah", "services"].map(|who| format!("{who}@provider.example"));
         assert_eq!(told, expected);
         assert_eq!(alerts::acknowledge(&o, 1, "Nadia").await.unwrap().state, {
-            AlertState::Acknowledged { at: o.clock.now(), by: "Nadia".into() }
+            AlertState::Acknowledged { at: o.clock.now(), by: "Nadia".into(), level: 3 }
         });
         o.clock.advance_to(paris("2026-05-20 09:00"));
         assert_eq!(watch::run(&o).await.unwrap(), found(0, 0, 0, 0));

@@ -9,6 +9,7 @@
 //! A correct world has no findings. A fatal finding is a rule that would surely be broken; a warning needs somebody's
 //! judgement. It does not look for the best plan: that a better one exists is at most a warning.
 
+mod asked;
 mod barriers;
 mod civil;
 mod closed;
@@ -35,7 +36,9 @@ pub use scene::{Scene, Spread};
 
 use crate::model::decision::Decision;
 use crate::model::rule::Rule;
-use crate::model::schedule::{BackupTerms, ManualTerms, MinorTerms, RetryTerms, RolloutTerms, Schedule};
+use crate::model::schedule::{
+    BackupTerms, InterventionTerms, ManualTerms, MinorTerms, RetryTerms, RolloutTerms, Schedule,
+};
 use crate::model::slot::Slot;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -57,6 +60,7 @@ pub struct Checker {
     rollout: RolloutTerms,
     backup: BackupTerms,
     retry: RetryTerms,
+    intervention: InterventionTerms,
     windows: Windows,
 }
 
@@ -68,6 +72,8 @@ struct Windows {
     major: WindowId,
     received: WindowId,
     backup: WindowId,
+    /// In which the intervention clock runs; always, without one.
+    clock: Option<WindowId>,
 }
 
 /// A schedule or site that nothing can be checked against.
@@ -110,6 +116,10 @@ impl Checker {
             major: window("major.window", &schedule.major.window)?,
             received: window("major.received_until_end_of", &schedule.major.received_until_end_of)?,
             backup: window("backup.since_close_of", &schedule.backup.since_close_of)?,
+            clock: match &schedule.intervention.clock {
+                Some(clock) => Some(window("intervention.clock", clock)?),
+                None => None,
+            },
         };
         Ok(Checker {
             zone,
@@ -120,6 +130,7 @@ impl Checker {
             rollout: schedule.rollout.clone(),
             backup: schedule.backup.clone(),
             retry: schedule.retry.clone(),
+            intervention: schedule.intervention.clone(),
             windows,
         })
     }

@@ -14,7 +14,7 @@ pub mod samples;
 mod templates;
 mod together;
 pub mod when;
-mod who;
+pub mod who;
 
 pub use templates::{BUILT_IN, LAYOUT, Templates};
 

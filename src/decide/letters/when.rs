@@ -71,6 +71,11 @@ pub fn short_day(language: Language, date: NaiveDate) -> String {
     format!("{} {} {}", number(language, date), month(language, date), date.year())
 }
 
+/// `avril 2026`, `April 2026`.
+pub fn month_year(language: Language, date: NaiveDate) -> String {
+    format!("{} {}", month(language, date), date.year())
+}
+
 /// An instant in a sentence: `le jeudi 30 avril 2026 à 22 h 41 (heure de Paris)`.
 pub fn moment(language: Language, at: DateTime<Utc>, zone: Tz) -> String {
     let local = at.with_timezone(&zone).naive_local();

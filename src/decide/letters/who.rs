@@ -4,6 +4,15 @@ use super::markup::line;
 use crate::model::asker::{Asker, Role};
 use crate::model::fleet::Language;
 
+/// Who asked, where the word stands alone: `claire@martin.example (main contact)`, `our service, on your behalf`.
+pub fn named(by: &str, language: Language) -> String {
+    let staff = match language {
+        Language::Fr => "notre service, en votre nom",
+        Language::En => "our service, on your behalf",
+    };
+    staff_or(by, language).unwrap_or_else(|| staff.to_owned())
+}
+
 /// After "the request": `made by claire@martin.example (main contact)`.
 pub fn asked(by: &str, language: Language) -> String {
     match (language, staff_or(by, language)) {

@@ -16,7 +16,7 @@ use chrono::TimeDelta;
 
 const PARIS: chrono_tz::Tz = chrono_tz::Europe::Paris;
 
-pub(super) fn utc(text: &str) -> DateTime<Utc> {
+pub(in crate::decide) fn utc(text: &str) -> DateTime<Utc> {
     // Site-local text without offset is read as Paris time.
     let naive = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").unwrap();
     naive.and_local_timezone(PARIS).unwrap().with_timezone(&Utc)

@@ -7,7 +7,7 @@ use super::{Finished, Refusal, Said, Scene, Settled, observes};
 use crate::decide::handout::STAGE_AHEAD;
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::event::{EventKind, NewEvent};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 impl Scene<'_> {
     /// When the agent began alone, if it says so and that can be.
@@ -35,8 +35,11 @@ impl Scene<'_> {
         let mut settled = scene.close(finished, said, ended)?;
         let events = started.iter().map(|d| {
             let text = format!(
-                "{} {} was begun by the agent of {} without the server, which it could not reach; it reports afterwards",
-                d.product, d.to, d.server
+                "{} {} was begun by the agent of {} on {} without the server, which it could not reach; it reports afterwards",
+                d.product,
+                d.to,
+                d.server,
+                begun.to_rfc3339_opts(SecondsFormat::Millis, true)
             );
             NewEvent::new(self.now, &d.client, EventKind::Started, text).about(d)
         });

@@ -11,7 +11,7 @@ use crate::model::notice::{Installation, Letter, NewNotice};
 use crate::model::report::ServerState;
 use crate::model::request::{Request, RequestState};
 use crate::model::version::Change;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 /// The cause of the alert about a release that fails on a server, whichever attempt it is.
 fn failed_cause(deployment: &Deployment) -> String {
@@ -76,6 +76,13 @@ impl Scene<'_> {
             DeploymentState::Planned | DeploymentState::Running { .. } | DeploymentState::Cancelled { .. } => {
                 return; // not an end that follows a hand-out
             }
+        };
+        let text = match closed.state.finished_at() {
+            // Told afterwards: the line says when it really was.
+            Some(at) if at != self.now => {
+                format!("{text}; it ended {}", at.to_rfc3339_opts(SecondsFormat::Millis, true))
+            }
+            Some(_) | None => text,
         };
         settled.events.push(NewEvent::new(self.now, &closed.client, kind, text).about(&closed));
         match why {

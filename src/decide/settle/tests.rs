@@ -334,11 +334,11 @@ fn what_was_begun_alone_in_its_slot_is_taken_afterwards() {
         world.state.capabilities.insert(STAGE_AHEAD.to_owned());
         world
     };
-    let begun = "event: isacompta 14.20.003 was begun by the agent of srv-1 without the server, which it could not \
-                 reach; it reports afterwards";
+    let begun = "event: isacompta 14.20.003 was begun by the agent of srv-1 on 2026-04-29T20:00:00.000Z without the \
+                 server, which it could not reach; it reports afterwards";
     let installed = format!(
-        "settled\n1 installed\n{begun}\nevent: isacompta 14.20.003 installed; the machine says it runs 14.20.003\n\
-         letter installed/1: minor-installed\nresolved failed/srv-1/isacompta/14.20.003"
+        "settled\n1 installed\n{begun}\nevent: isacompta 14.20.003 installed; the machine says it runs 14.20.003; it \
+         ended 2026-04-29T20:20:00.000Z\nletter installed/1: minor-installed\nresolved failed/srv-1/isacompta/14.20.003"
     );
     let report = "success | noctule.started_at=2026-04-29T20:00:00Z | noctule.finished_at=2026-04-29T20:20:00Z";
     alone("30T09:00", world().updated()).check(report, &installed);

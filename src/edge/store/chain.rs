@@ -152,7 +152,7 @@ async fn read_heads(tx: &DatabaseTransaction, clients: &[&str], lock: bool) -> R
     Ok(heads)
 }
 
-fn event(row: &QueryResult) -> Result<Event> {
+pub(super) fn event(row: &QueryResult) -> Result<Event> {
     let body: String = row.try_get("", "body")?;
     let body = serde_json::from_str(&body).map_err(|source| StoreError::Corrupt {
         table: "event",

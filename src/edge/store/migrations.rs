@@ -8,6 +8,7 @@ mod m0003_sharing;
 mod m0010_holds;
 mod m0011_agreements;
 mod m0012_refused;
+mod m0020_review;
 
 use sea_orm::DatabaseBackend;
 use sea_orm_migration::prelude::*;
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_holds::M0010Holds),
             Box::new(m0011_agreements::M0011Agreements),
             Box::new(m0012_refused::M0012Refused),
+            Box::new(m0020_review::M0020Review),
         ]
     }
 }

@@ -16,6 +16,7 @@ mod planning;
 mod prepare;
 mod read;
 mod record;
+mod review;
 mod rows;
 mod servers;
 mod sharing;
@@ -24,6 +25,7 @@ mod verify;
 pub use error::StoreError;
 pub use open::Limits;
 pub use planning::{AttemptEnd, InstallTime, Outcomes, Tally};
+pub use review::Outbox;
 pub use verify::ChainBreak;
 
 use crate::model::agreement::Agreement;

@@ -56,7 +56,8 @@ impl Entry {
             source,
         })?;
         let client = self.client.as_deref().unwrap_or("").into();
-        let values = vec![self.key.as_str().into(), client, "pending".into(), self.at.timestamp_millis().into()];
+        let at = self.at.timestamp_millis();
+        let values = vec![self.key.as_str().into(), client, "pending".into(), at.into(), at.into()];
         Ok(record::row(id, 1, body, values))
     }
 }
@@ -74,7 +75,7 @@ pub(super) async fn insert(tx: &DatabaseTransaction, notices: &[&Entry]) -> Resu
 }
 
 /// Reads notices from their rows, with the manifests that these only name.
-async fn read(db: &impl ConnectionTrait, rows: &[QueryResult]) -> Result<Vec<Stored<Notice>>> {
+pub(super) async fn read_notices(db: &impl ConnectionTrait, rows: &[QueryResult]) -> Result<Vec<Stored<Notice>>> {
     let mut bodies = rows.iter().map(|row| row.try_get("", "body")).collect::<std::result::Result<Vec<String>, _>>()?;
     sharing::restore(db, &mut bodies).await?;
     rows.iter().zip(&bodies).map(|(row, body)| record::stored_as(row, body)).collect()
@@ -101,13 +102,15 @@ impl Store {
             tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LEASING})")).await?;
             select.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         }
-        let mut leased = read(&tx, &tx.query_all(&select).await?).await?;
+        let mut leased = read_notices(&tx, &tx.query_all(&select).await?).await?;
         let mut others = companions(&leased, now);
         if postgres {
             others.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         }
         let known: BTreeSet<i64> = leased.iter().map(|notice| notice.id).collect();
-        leased.extend(read(&tx, &tx.query_all(&others).await?).await?.into_iter().filter(|n| !known.contains(&n.id)));
+        leased.extend(
+            read_notices(&tx, &tx.query_all(&others).await?).await?.into_iter().filter(|n| !known.contains(&n.id)),
+        );
         leased.sort_by_key(|notice| notice.id);
         let mut lines = Vec::with_capacity(leased.len());
         for notice in &mut leased {
@@ -130,7 +133,7 @@ impl Store {
             .from(Alias::new(Notice::TABLE))
             .and_where(Expr::col(Alias::new("notice_key")).eq(key))
             .to_owned();
-        Ok(read(&self.db, &self.db.query_all(&select).await?).await?.into_iter().next())
+        Ok(read_notices(&self.db, &self.db.query_all(&select).await?).await?.into_iter().next())
     }
 
     /// Whether a notice with this key was ever written.
@@ -151,7 +154,7 @@ impl Store {
             select.and_where(Expr::col(Alias::new("client")).eq(client));
         }
         select.order_by(Alias::new("id"), Order::Desc).limit(limit);
-        let mut notices = read(&self.db, &self.db.query_all(&select).await?).await?;
+        let mut notices = read_notices(&self.db, &self.db.query_all(&select).await?).await?;
         notices.reverse();
         Ok(notices)
     }

@@ -168,7 +168,7 @@ impl Record for Resumption {
 
 impl Record for Alert {
     const TABLE: &'static str = "alert";
-    const COLUMNS: &'static [&'static str] = &["cause", "state"];
+    const COLUMNS: &'static [&'static str] = &["cause", "state", "client", "raised_at"];
     fn id(&self) -> String {
         numbered(self.id)
     }
@@ -178,7 +178,8 @@ impl Record for Alert {
             AlertState::Acknowledged { .. } => "acknowledged",
             AlertState::Resolved { .. } => "resolved",
         };
-        vec![self.cause.as_str().into(), state.into()]
+        let client = self.client.as_deref().unwrap_or("");
+        vec![self.cause.as_str().into(), state.into(), client.into(), millis(Some(self.raised_at))]
     }
     fn about(&self) -> Option<String> {
         Some(self.cause.clone())
@@ -187,7 +188,7 @@ impl Record for Alert {
 
 impl Record for Notice {
     const TABLE: &'static str = "notice";
-    const COLUMNS: &'static [&'static str] = &["notice_key", "client", "state", "next_at"];
+    const COLUMNS: &'static [&'static str] = &["notice_key", "client", "state", "next_at", "written_at"];
     const SHARES: bool = true;
     fn id(&self) -> String {
         numbered(self.id)
@@ -204,6 +205,7 @@ impl Record for Notice {
             self.body.client.as_deref().unwrap_or("").into(),
             state.into(),
             next_at.into(),
+            self.body.at.timestamp_millis().into(),
         ]
     }
     fn about(&self) -> Option<String> {

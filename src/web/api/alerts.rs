@@ -48,8 +48,8 @@ impl From<Alert> for AlertRow {
     fn from(alert: Alert) -> AlertRow {
         let (state, level, by, changed_at, note) = match alert.state {
             AlertState::Open { level } => ("open", Some(level), None, None, None),
-            AlertState::Acknowledged { at, by } => ("acknowledged", None, Some(by), Some(at), None),
-            AlertState::Resolved { at, note, by } => ("resolved", None, by, Some(at), Some(note)),
+            AlertState::Acknowledged { at, by, .. } => ("acknowledged", None, Some(by), Some(at), None),
+            AlertState::Resolved { at, note, by, .. } => ("resolved", None, by, Some(at), Some(note)),
         };
         let class = match alert.class {
             AlertClass::Applications => "applications",

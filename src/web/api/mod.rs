@@ -10,7 +10,9 @@ mod fleet;
 mod history;
 mod holds;
 mod plan;
+mod report;
 mod requests;
+mod status;
 
 use super::identity::{Identity, foreign};
 use super::{App, error::ApiError};
@@ -78,6 +80,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::acknowledge))
         .routes(routes!(alerts::resolve))
+        .routes(routes!(status::status))
+        .routes(routes!(report::report))
+        .routes(routes!(report::verification))
         .routes(routes!(fleet::notices))
         .routes(routes!(fleet::fleet))
         .routes(routes!(fleet::health));

@@ -16,7 +16,7 @@ use std::time::Duration;
 #[tokio::test]
 async fn what_meets_a_conflict_is_left_out_alone() {
     databases::each(|store| async move {
-        let resolved = || AlertState::Resolved { at: noon(), note: "back".into(), by: None };
+        let resolved = || AlertState::Resolved { at: noon(), note: "back".into(), by: None, level: 0, taken_up: None };
         let known = vec![
             Row::Deployment(Stored::new(deployment(1_000, "martin-1", "9.9"))),
             Row::Alert(Stored::new(alert(1, resolved()))),

@@ -104,7 +104,7 @@ async fn a_letter_that_is_a_row_is_written_once_with_its_event() {
 async fn an_alert_once_raised_is_remembered() {
     databases::each(|store| async move {
         assert!(!store.was_raised("silent martin-1").await.unwrap());
-        let resolved = AlertState::Resolved { at: noon(), note: "done".into(), by: None };
+        let resolved = AlertState::Resolved { at: noon(), note: "done".into(), by: None, level: 0, taken_up: None };
         store.commit(rows(vec![Row::Alert(Stored::new(super::alert(1, resolved)))])).await.unwrap();
         assert!(store.was_raised("silent martin-1").await.unwrap());
         assert!(!store.was_raised("silent martin-2").await.unwrap());

@@ -107,7 +107,9 @@ fn changes(n: usize, job: &Job) -> Changes {
             Op::Alert { id, rev, open } => {
                 let state = match open {
                     true => AlertState::Open { level: 0 },
-                    false => AlertState::Resolved { at: noon(), note: n.to_string(), by: None },
+                    false => {
+                        AlertState::Resolved { at: noon(), note: n.to_string(), by: None, level: 0, taken_up: None }
+                    }
                 };
                 let mut value = alert(*id, state);
                 value.cause = (id % 2).to_string();

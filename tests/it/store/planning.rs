@@ -195,8 +195,8 @@ async fn open_alerts_are_found_by_many_causes() {
         for id in 1..=600 {
             let state = match id % 3 {
                 0 => AlertState::Open { level: 0 },
-                1 => AlertState::Acknowledged { at, by: by.clone() },
-                _ => AlertState::Resolved { at, note: "back".into(), by: None },
+                1 => AlertState::Acknowledged { at, by: by.clone(), level: 0 },
+                _ => AlertState::Resolved { at, note: "back".into(), by: None, level: 0, taken_up: None },
             };
             let mut one = alert(id, state);
             one.cause = format!("held/{id}");
@@ -218,6 +218,9 @@ async fn open_alerts_are_found_by_many_causes() {
 /// Takes a database back to the tables of the first version, rows and all.
 const FIRST_VERSION: &str = "DROP INDEX deployment_ended; DROP INDEX deployment_failed; DROP INDEX deployment_installed; \
     DROP INDEX request_accepted; DROP INDEX agreement_by_slot_end; DROP INDEX deployment_missed; \
+    DROP INDEX alert_by_client; DROP INDEX notice_by_client_written; DROP INDEX event_by_client_at; \
+    ALTER TABLE alert DROP COLUMN client; ALTER TABLE alert DROP COLUMN raised_at; \
+    ALTER TABLE notice DROP COLUMN written_at; \
     ALTER TABLE deployment DROP COLUMN started_at; ALTER TABLE deployment DROP COLUMN finished_at; \
     ALTER TABLE request DROP COLUMN state; ALTER TABLE agreement DROP COLUMN slot_end; DROP TABLE shared_text; DROP TABLE hold; DROP TABLE resumption; \
     DELETE FROM seaql_migrations WHERE version <> 'm0001_nouns'";

@@ -107,7 +107,7 @@ pub(super) async fn fill(
 }
 
 /// An instant of a body in milliseconds, 0 where there is none.
-fn millis(at: &Json) -> i64 {
+pub(super) fn millis(at: &Json) -> i64 {
     let at = at.as_str().and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok());
     at.map_or(0, |at| at.timestamp_millis())
 }
