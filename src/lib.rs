@@ -73,6 +73,9 @@
 //! - **What is attended never shares a slot with what is not**: a night update that needs a manual one follows it.
 //! - **The retry slot of a major** is kept by taking the last slot but one before the client's date: as much warning for
 //!   the users as the contract allows, and one slot to spare.
+//! - **The agent can be built alone.** Without the feature `orchestrator` the crate is the agent and what it stands on: a
+//!   server of somebody else's gets no more. Each floor lists what only the orchestrator has in one block, and Windows is
+//!   built and tested that way (`.ci/windows`), so that nothing of the agent can come to lean on it.
 //! - **One reader of packages.** A zip says everything twice, and readers differ in which they believe. Ours
 //!   ([`edge::host::archive`]) demands that both agree and that every byte has one owner; what it judged is what it
 //!   unpacks, so no second parser can see something else. Publishers ask the same reader before they sign.
@@ -82,6 +85,8 @@ pub mod cli;
 pub mod decide;
 pub mod edge;
 pub mod model;
+#[cfg(feature = "orchestrator")]
 pub mod sim;
+#[cfg(feature = "orchestrator")]
 pub mod web;
 pub mod work;

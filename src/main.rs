@@ -1,7 +1,7 @@
 //! The `noctule` binary: everything is in the library.
 
 /// Planning a fleet makes and gives back much memory, on several threads: a sixth less work than with the system's own.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "orchestrator"))]
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,21 +1,48 @@
-//! `noctule agent`: the agent of one server, as a daemon or for one pass.
+//! `noctule agent`: the agent of one server, for one pass, until it is told to stop, or as a service of the machine.
 
+mod service;
+
+use super::say;
 use crate::edge::agent_file::{self, AgentFileError};
 use crate::edge::clock::Clock;
+use crate::edge::host::agent_service::AgentServiceError;
 use crate::work::agent::{Agent, AgentError, Listener};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Arguments of `noctule agent`. The enrolment code is never one of them: every process could read it.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct AgentArgs {
+    #[command(subcommand)]
+    command: Option<service::Command>,
     /// The agent's configuration file.
     #[arg(long, value_name = "FILE", default_value = "agent.toml")]
-    pub config: PathBuf,
+    config: PathBuf,
     /// Do everything there is to do now, then exit.
     #[arg(long)]
-    pub once: bool,
+    once: bool,
+    /// Answer the service manager of Windows, which starts it so.
+    #[cfg(windows)]
+    #[arg(long, hide = true, conflicts_with = "once")]
+    service: bool,
+}
+
+impl AgentArgs {
+    /// Whether it runs until it is told to stop.
+    pub fn is_service(&self) -> bool {
+        self.command.is_none()
+    }
+
+    /// Where the log goes when nobody has a standard error.
+    pub fn log_folder(&self) -> Option<PathBuf> {
+        #[cfg(windows)]
+        if self.service {
+            return Some(crate::edge::host::agent_service::log_folder(&self.config));
+        }
+        None
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -24,26 +51,44 @@ pub enum AgentCommandError {
     File(#[from] AgentFileError),
     #[error(transparent)]
     Agent(#[from] AgentError),
+    #[error(transparent)]
+    Service(#[from] AgentServiceError),
     #[error("cannot listen for signals: {0}")]
     Signal(#[source] std::io::Error),
 }
 
-/// Runs the agent until it is told to stop, or for one pass.
+/// Runs the agent until it is told to stop, or for one pass; or does something about its service.
 pub async fn run(args: AgentArgs) -> super::Outcome {
-    let config = agent_file::load(&args.config)?;
-    let mut agent = Agent::new(config, Clock::System).await?;
-    if args.once {
-        agent = agent.told_to(bars());
-        let pass = agent.run_once().await?;
-        for (action, outcome) in &pass.ended {
-            super::output::print(&format!("action {action}: {outcome}"))?;
-        }
-        if pass.staged {
-            super::output::print("a release is downloaded and waits for its slot")?;
-        }
-        return Ok(());
+    if let Some(command) = args.command {
+        return service::run(command).await;
     }
-    agent.run(stop_signal().map_err(AgentCommandError::Signal)?).await?;
+    #[cfg(windows)]
+    if args.service {
+        return service::serve(args.config).await;
+    }
+    if args.once {
+        return once(&args.config).await;
+    }
+    let agent = open(&args.config).await?;
+    let stop = stop_signal().map_err(AgentCommandError::Signal)?;
+    #[cfg(not(windows))]
+    let stop = service::told(stop).map_err(AgentCommandError::Service)?;
+    agent.run(stop).await?;
+    Ok(())
+}
+
+async fn open(config: &Path) -> Result<Agent, AgentCommandError> {
+    Ok(Agent::new(agent_file::load(config)?, Clock::System).await?)
+}
+
+async fn once(config: &Path) -> super::Outcome {
+    let pass = open(config).await?.told_to(bars()).run_once().await?;
+    for (action, outcome) in &pass.ended {
+        say::print(&format!("action {action}: {outcome}"))?;
+    }
+    if pass.staged {
+        say::print("a release is downloaded and waits for its slot")?;
+    }
     Ok(())
 }
 
@@ -81,7 +126,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Resolves at Ctrl-C or when the service is stopped.
+/// Resolves at Ctrl-C.
 #[cfg(not(unix))]
 fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     Ok(async {

@@ -1,30 +1,20 @@
-//! The commands and their arguments.
+//! The commands of the orchestrator, and what several of them take.
 
-use super::trace::LogFormat;
+pub use super::say::{Print, Shape};
+use super::{Outcome, Usage};
 use super::{
-    agent, agree, alerts, attend, calendar, demo, explain, fleet, history, hold, letters, plan, release, report,
-    request, resume, schedule, serve, simulate, status, tokens, version,
+    agree, alerts, attend, calendar, demo, explain, fleet, history, hold, letters, plan, release, report, request,
+    resume, schedule, serve, simulate, status, tokens, version,
 };
+use crate::edge::clock::Clock;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-/// Keeps other people's servers up to date under a contract, at night, and can prove it.
-#[derive(Debug, clap::Parser)]
-#[command(name = "noctule", version, max_term_width = 100)]
-pub struct Args {
-    /// How the log on standard error is written; NOCTULE_LOG says what of it (info, noctule=debug, …)
-    #[arg(long, value_enum, default_value_t, global = true, help_heading = "Log")]
-    pub log_format: LogFormat,
-    #[command(subcommand)]
-    pub command: Command,
-}
-
+/// What an agent that is built alone does not know.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Run the orchestrator: jobs, agent protocol, API
     Serve(serve::ServeArgs),
-    /// Run the agent of this server
-    Agent(agent::AgentArgs),
     /// Sign and publish releases, as their publisher
     Release(release::ReleaseArgs),
     /// Make the database match fleet.toml, or show the fleet
@@ -73,7 +63,7 @@ impl Command {
     /// Whether it runs until it is told to stop.
     pub fn is_service(&self) -> bool {
         match self {
-            Command::Serve(_) | Command::Agent(_) => true,
+            Command::Serve(_) => true,
             Command::Release(_)
             | Command::Fleet(_)
             | Command::Enrol(_)
@@ -97,6 +87,37 @@ impl Command {
             | Command::Demo(_) => false,
         }
     }
+
+    /// Runs it.
+    pub async fn run(self) -> Outcome {
+        match self {
+            Command::Serve(args) => serve::run(args).await,
+            Command::Release(args) => match release::run(args, Clock::System).await {
+                Err(release::ReleaseError::Usage(text)) => Err(Usage(text).into()),
+                done => Ok(done?),
+            },
+            Command::Fleet(args) => fleet::run(args).await,
+            Command::Enrol(args) => tokens::enrol(args).await,
+            Command::Token(args) => tokens::run(args).await,
+            Command::Request(args) => request::run(args).await,
+            Command::Agree(args) => agree::run(args).await,
+            Command::Hold(args) => hold::run(args).await,
+            Command::Resume(args) => resume::run(args).await,
+            Command::History(args) => history::run(args).await,
+            Command::Plan(args) => plan::run(args).await,
+            Command::Status(args) => status::run(args).await,
+            Command::Report(args) => report::run(args).await,
+            Command::Explain(args) => explain::run(args).await,
+            Command::Schedule(args) => schedule::run(args),
+            Command::Version(args) => version::run(args),
+            Command::Alerts(args) => alerts::run(args).await,
+            Command::Attend(args) => attend::run(args).await,
+            Command::Letters(args) => letters::run(args).await,
+            Command::Calendar(args) => calendar::run(args).await,
+            Command::Simulate(args) => simulate::run(args),
+            Command::Demo(args) => demo::run(args).await,
+        }
+    }
 }
 
 /// How rows are printed.
@@ -106,31 +127,6 @@ pub enum Format {
     Table,
     Json,
     Csv,
-}
-
-/// How an answer is printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Shape {
-    #[default]
-    #[value(alias = "table")]
-    Text,
-    Json,
-}
-
-/// The option that says how an answer is printed.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub struct Print {
-    #[arg(long, value_enum, default_value_t)]
-    format: Shape,
-    /// The same as --format json
-    #[arg(long, hide = true, conflicts_with = "format")]
-    json: bool,
-}
-
-impl Print {
-    pub fn is_json(self) -> bool {
-        self.json || self.format == Shape::Json
-    }
 }
 
 /// Reads an IANA zone.
@@ -163,6 +159,7 @@ pub fn date(text: &str) -> Result<NaiveDate, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Args;
     use super::*;
     use clap::{CommandFactory, Parser};
 
@@ -195,6 +192,11 @@ mod tests {
             "noctule fleet apply fleet.toml --dry-run --config noctule.toml",
             "noctule token create anna --staff --config noctule.toml",
             "noctule agent --config agent.toml --once",
+            "noctule agent install --config /etc/noctule/agent.toml",
+            "noctule agent uninstall",
+            "noctule agent start --log-format json",
+            "noctule agent stop",
+            "noctule agent status --format json",
         ] {
             Args::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
@@ -215,6 +217,9 @@ mod tests {
             "noctule request isacompta 15 --with isapaye --before 2026-05-16",
             "noctule resume isacompta --reason mended",
             "noctule token create anna",
+            "noctule agent --once install",
+            "noctule agent restart",
+            "noctule agent start --config agent.toml",
             "noctule",
         ] {
             assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");

@@ -4,39 +4,82 @@
 //! set of rights ([`api`]). Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 not
 //! done and why, 2 the command line itself is wrong.
 
-mod access;
 pub mod agent;
-mod agree;
-mod alerts;
-mod api;
-mod args;
-mod attend;
-mod calendar;
-mod demo;
-mod explain;
-mod fleet;
-mod history;
-mod hold;
-mod lang;
-mod letters;
-mod output;
-mod plan;
-pub mod release;
-mod report;
-mod request;
-mod resume;
-mod schedule;
-mod serve;
-mod simulate;
-mod status;
-mod steering;
-mod tokens;
+mod say;
 mod trace;
-mod version;
 
-use args::{Args, Command};
+// What an agent that is built alone does not have.
+cfg_if::cfg_if! {
+    if #[cfg(feature = "orchestrator")] {
+        mod access;
+        mod agree;
+        mod alerts;
+        mod api;
+        mod args;
+        mod attend;
+        mod calendar;
+        mod demo;
+        mod explain;
+        mod fleet;
+        mod history;
+        mod hold;
+        mod lang;
+        mod letters;
+        mod output;
+        mod plan;
+        pub mod release;
+        mod report;
+        mod request;
+        mod resume;
+        mod schedule;
+        mod serve;
+        mod simulate;
+        mod status;
+        mod steering;
+        mod tokens;
+        mod version;
+    }
+}
+
 use clap::Parser;
 use std::process::ExitCode;
+
+/// Keeps other people's servers up to date under a contract, at night, and can prove it.
+#[derive(Debug, clap::Parser)]
+#[command(name = "noctule", version, max_term_width = 100)]
+struct Args {
+    /// How the log on standard error is written; NOCTULE_LOG says what of it (info, noctule=debug, …)
+    #[arg(long, value_enum, default_value_t, global = true, help_heading = "Log")]
+    log_format: trace::LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Run the agent of this server, or have the system run it
+    Agent(agent::AgentArgs),
+    #[cfg(feature = "orchestrator")]
+    #[command(flatten)]
+    Orchestrator(args::Command),
+}
+
+impl Command {
+    /// How much is told of what it does, and where.
+    fn log(&self) -> trace::Log {
+        match self {
+            Command::Agent(args) => match args.log_folder() {
+                Some(folder) => trace::Log::Folder(folder),
+                None if args.is_service() => trace::Log::Service,
+                None => trace::Log::Command,
+            },
+            #[cfg(feature = "orchestrator")]
+            Command::Orchestrator(command) if command.is_service() => trace::Log::Service,
+            #[cfg(feature = "orchestrator")]
+            Command::Orchestrator(_) => trace::Log::Command,
+        }
+    }
+}
 
 /// What ends a command early. Its message is shown as it is.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -47,10 +90,17 @@ type Outcome = Result<(), Failure>;
 #[error("{0}")]
 struct Usage(String);
 
+/// What there is to say was printed already: exit code 1.
+#[derive(Debug, thiserror::Error)]
+#[error("")]
+struct Told;
+
 /// Parses the arguments, runs the command and maps its outcome to an exit code (0, 1, usage 2).
 pub fn main() -> ExitCode {
     let args = Args::parse();
-    trace::init(args.log_format, args.command.is_service());
+    if let Err(error) = trace::init(args.log_format, args.command.log()) {
+        return report(&error.into());
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::from(format!("cannot start: {error}"))),
@@ -63,40 +113,20 @@ pub fn main() -> ExitCode {
 
 async fn run(command: Command) -> Outcome {
     match command {
-        Command::Serve(args) => serve::run(args).await,
         Command::Agent(args) => agent::run(args).await,
-        Command::Release(args) => match release::run(args, crate::edge::clock::Clock::System).await {
-            Err(release::ReleaseError::Usage(text)) => Err(Usage(text).into()),
-            done => Ok(done?),
-        },
-        Command::Fleet(args) => fleet::run(args).await,
-        Command::Enrol(args) => tokens::enrol(args).await,
-        Command::Token(args) => tokens::run(args).await,
-        Command::Request(args) => request::run(args).await,
-        Command::Agree(args) => agree::run(args).await,
-        Command::Hold(args) => hold::run(args).await,
-        Command::Resume(args) => resume::run(args).await,
-        Command::History(args) => history::run(args).await,
-        Command::Plan(args) => plan::run(args).await,
-        Command::Status(args) => status::run(args).await,
-        Command::Report(args) => report::run(args).await,
-        Command::Explain(args) => explain::run(args).await,
-        Command::Schedule(args) => schedule::run(args),
-        Command::Version(args) => version::run(args),
-        Command::Alerts(args) => alerts::run(args).await,
-        Command::Attend(args) => attend::run(args).await,
-        Command::Letters(args) => letters::run(args).await,
-        Command::Calendar(args) => calendar::run(args).await,
-        Command::Simulate(args) => simulate::run(args),
-        Command::Demo(args) => demo::run(args).await,
+        #[cfg(feature = "orchestrator")]
+        Command::Orchestrator(command) => command.run().await,
     }
 }
 
 /// Says on standard error what went wrong, with the causes that the message does not tell itself.
 fn report(failure: &Failure) -> ExitCode {
-    if output::is_broken_pipe(failure.as_ref()) {
+    if say::is_broken_pipe(failure.as_ref()) {
         // Whoever read our output has enough of it.
         return ExitCode::SUCCESS;
+    }
+    if failure.is::<Told>() {
+        return ExitCode::FAILURE;
     }
     let mut message = failure.to_string();
     let mut cause = failure.source();
@@ -107,6 +137,6 @@ fn report(failure: &Failure) -> ExitCode {
         }
         cause = error.source();
     }
-    output::say(&format!("noctule: {message}"));
+    say::say(&format!("noctule: {message}"));
     ExitCode::from(if failure.is::<Usage>() { 2 } else { 1 })
 }

@@ -1,48 +1,15 @@
 //! What commands print: tables that fit 100 columns, site-local times, colours only on a terminal.
 
-use super::Failure;
+pub use super::say::{print, print_json, say};
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
-use serde::Serialize;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 /// Width of a table that no terminal limits, in columns.
 const WIDTH: u16 = 100;
 /// Between the columns of a listing.
 const GAP: u16 = 2;
-
-/// Writes `text` to standard output, with a line's end.
-pub fn print(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    if !text.ends_with('\n') && !text.is_empty() {
-        out.write_all(b"\n")?;
-    }
-    Ok(out.flush()?)
-}
-
-/// Says `text` on standard error. When nobody reads that any more, there is nobody left to tell.
-pub fn say(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
-/// Writes `rows` as pretty JSON.
-pub fn print_json<T: Serialize + ?Sized>(rows: &T) -> Result<(), Failure> {
-    print(&serde_json::to_string_pretty(rows)?)
-}
-
-/// Whether the reader of our output went away, which is no error of ours.
-pub fn is_broken_pipe(failure: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(failure);
-    while let Some(error) = cause {
-        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
 
 /// A table without borders, in the width there is.
 pub fn table(header: &[&str]) -> Table {
@@ -230,12 +197,5 @@ mod tests {
         let wide = "word ".repeat(20);
         let listed = listings(4, vec![vec![cells(&[&wide, &wide])]]).concat();
         assert!(listed.lines().count() > 1 && listed.lines().all(|line| line.chars().count() <= 100), "{listed}");
-    }
-
-    #[test]
-    fn a_closed_pipe_is_told_from_other_errors() {
-        let of = |kind: io::ErrorKind| Failure::from(io::Error::from(kind));
-        assert!(is_broken_pipe(of(io::ErrorKind::BrokenPipe).as_ref()));
-        assert!(!is_broken_pipe(of(io::ErrorKind::NotFound).as_ref()));
     }
 }

@@ -57,7 +57,7 @@ pub struct AgentConfig {
     /// What else has to be true before an installation, or works before and has to work after.
     #[serde(default, rename = "check")]
     pub checks: Vec<Check>,
-    /// The program that is asked how a service is.
+    /// The program that is asked about units of systemd.
     #[serde(default = "service_manager")]
     pub service_manager: String,
     /// The program that installs msi packages.
@@ -170,15 +170,16 @@ pub struct ServiceConfig {
 pub enum ServiceControl {
     /// Programs with their arguments, never a shell line. Both have to succeed when there is nothing to do.
     Commands { stop: Vec<String>, start: Vec<String> },
-    /// A unit of systemd, by name.
+    /// A unit of systemd or a service of Windows, by the name that the system knows it by.
     Unit { unit: String },
 }
 
-/// `[service.…]` as written: either `unit`, or `stop` and `start`.
+/// `[service.…]` as written: either `unit` (on Windows `service`), or `stop` and `start`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ServiceFields {
     unit: Option<String>,
+    service: Option<String>,
     stop: Option<Vec<String>>,
     start: Option<Vec<String>>,
     #[serde(default = "minute")]
@@ -189,12 +190,17 @@ impl TryFrom<ServiceFields> for ServiceConfig {
     type Error = &'static str;
 
     fn try_from(fields: ServiceFields) -> Result<ServiceConfig, &'static str> {
-        let control = match (fields.unit, fields.stop, fields.start) {
-            (Some(_), None, None) if cfg!(windows) => {
-                return Err("a unit is systemd's; name the programs stop and start");
+        let here = match (fields.unit, fields.service) {
+            (Some(_), _) if cfg!(windows) => {
+                return Err("a unit is systemd's; name the Windows service: service = \"…\"");
             }
+            (_, Some(_)) if !cfg!(windows) => return Err("a service is Windows'; name the unit: unit = \"….service\""),
+            (unit, service) => unit.or(service),
+        };
+        let control = match (here, fields.stop, fields.start) {
             (Some(unit), None, None) => ServiceControl::Unit { unit },
             (None, Some(stop), Some(start)) => ServiceControl::Commands { stop, start },
+            _ if cfg!(windows) => return Err("a service needs either service, or both stop and start"),
             _ => return Err("a service needs either unit, or both stop and start"),
         };
         Ok(ServiceConfig { control, timeout_seconds: fields.timeout_seconds })
@@ -287,7 +293,7 @@ fn check(config: &AgentConfig) -> Result<(), String> {
                 return Err(format!("service.{name}: start and stop each need a program"));
             }
             ServiceControl::Unit { unit } if !check_file::is_service(unit) => {
-                return Err(format!("service.{name}: {unit:?} is no name of a unit"));
+                return Err(format!("service.{name}: {unit:?} is no name of a {}", services::KIND));
             }
             ServiceControl::Commands { .. } | ServiceControl::Unit { .. } => {}
         }

@@ -21,6 +21,20 @@ fn check(kind: &str, more: &str) -> String {
     format!("[[check]]\nname = 'base'\nprobe = {{ kind = '{kind}', {more} }}\n[backup]")
 }
 
+/// The same on Windows: its paths have a drive, and it calls a service by that name.
+fn here(text: &str) -> String {
+    if !cfg!(windows) {
+        return text.to_owned();
+    }
+    let paths = ["'/", "\"/", " /opt"].iter().fold(text.to_owned(), |text, begun| {
+        let (before, slash) = begun.split_at(begun.len() - begun.trim_start_matches(['\'', '"', ' ']).len());
+        text.replace(begun, &format!("{before}C:{slash}"))
+    });
+    ["unit =", "either unit", "of a unit"]
+        .iter()
+        .fold(paths, |text, word| text.replace(word, &word.replace("unit", "service")))
+}
+
 fn refused(text: &str) -> String {
     parse(Path::new("agent.toml"), text).unwrap_err().to_string()
 }
@@ -37,9 +51,31 @@ fn a_short_file_is_enough() {
 fn the_file_in_the_manual_is_read() {
     let manual = include_str!("../../README.md").split("On each server, `agent.toml`:").nth(1).unwrap();
     let text = manual.split("```toml").nth(1).unwrap().split("```").next().unwrap();
-    let config = parse(Path::new("agent.toml"), text).unwrap();
+    let config = parse(Path::new("agent.toml"), &here(text)).unwrap();
     assert_eq!(config.checks.len(), 2);
     assert!(config.products[0].health.is_some());
+}
+
+/// The example that comes with the package of this system, with everything that it only shows.
+#[test]
+fn the_file_in_the_package_is_read() {
+    let text = if cfg!(windows) {
+        include_str!("../../packaging/windows/agent.toml.example")
+    } else {
+        include_str!("../../packaging/debian/agent.toml.example")
+    };
+    assert!(parse(Path::new("agent.toml"), text).unwrap().services.is_empty());
+    let shown: String = text.lines().map(|line| format!("{}\n", line.strip_prefix('#').unwrap_or(line))).collect();
+    let (_, settings) = shown.split_once("server =").unwrap();
+    let config = parse(Path::new("agent.toml"), &format!("server ={settings}")).unwrap();
+    assert!(config.services.contains_key("isacompta") && config.installed.contains_key("isacompta"));
+}
+
+#[test]
+fn the_other_systems_word_for_a_service_says_which_is_ours() {
+    let other = if cfg!(windows) { "unit" } else { "service" };
+    let message = refused(&here(GOOD).replace("[backup]", &format!("[service.x]\n{other} = \"x\"\n[backup]")));
+    assert!(message.contains(&format!("{} = ", services::KIND)), "{message}");
 }
 
 #[test]
@@ -81,8 +117,8 @@ fn bad_values_say_which_and_what_would_do() {
         ("[backup]", "[installed.isa]\ndirectory = '/opt/isa'\ntimeout_seconds = 0\n[backup]", "timeout_seconds"),
         ("[backup]", "check = [{ name = 'base' }]\n[backup]", "missing field `probe`"),
     ] {
-        let message = refused(&GOOD.replace(from, to));
-        assert!(message.contains(said), "{to}: {message}");
+        let message = refused(&here(&GOOD.replace(from, to)));
+        assert!(message.contains(&here(said)), "{to}: {message}");
     }
     for loopback in ["http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1"] {
         assert!(parse(Path::new("x"), &GOOD.replace("https://noctule.example.net", loopback)).is_ok());

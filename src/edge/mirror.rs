@@ -5,7 +5,7 @@
 //! in time. A store that cannot keep it fails the refresh: forgetting would lose that protection. Packages are
 //! not fetched here: they are streamed and compared with what [`Mirror::manifest`] vouches for.
 
-use super::feed::HttpRepository;
+use super::tuf_http::HttpRepository;
 use crate::model::manifest::SignedManifest;
 use chrono::{DateTime, Utc};
 use sigstore_tuf::{Error as TufError, FileStore, MetadataStore, Updater, UpdaterConfig};

@@ -4,15 +4,16 @@
 //! has to be kept: nothing is written here, so that the caller can commit metadata, manifests and releases together.
 //! Packages are not fetched here: they are streamed and compared with what the manifest vouches for.
 
-mod repository;
+mod shelf;
 
-pub use repository::HttpRepository;
+pub use super::tuf_http::HttpRepository;
 
 use super::store::FeedFile;
+use super::tuf_http::NotAnAddress;
 use crate::model::manifest::SignedManifest;
 use crate::model::release::Retraction;
 use chrono::{DateTime, Utc};
-use repository::Shelf;
+use shelf::Shelf;
 use sigstore_tuf::{Error as TufError, TargetFile, Updater, UpdaterConfig};
 use std::collections::BTreeMap;
 
@@ -80,6 +81,12 @@ pub struct Failed {
     pub roots: Vec<FeedFile>,
 }
 
+impl From<NotAnAddress> for FeedError {
+    fn from(error: NotAnAddress) -> FeedError {
+        FeedError::Refused(error.to_string())
+    }
+}
+
 impl From<FeedError> for Failed {
     fn from(error: FeedError) -> Failed {
         Failed { error, roots: Vec::new() }
@@ -97,7 +104,7 @@ pub async fn refresh(
     known: Vec<FeedFile>,
     now: DateTime<Utc>,
 ) -> Result<Refreshed, Failed> {
-    let repository = HttpRepository::new(http.clone(), source.url)?;
+    let repository = HttpRepository::new(http.clone(), source.url).map_err(FeedError::from)?;
     let mut config = UpdaterConfig::default();
     config.target_max_length = MANIFEST_BYTES_MAX;
     // No delegations: one visit is the top-level role.

@@ -30,7 +30,7 @@ pub struct Place<'a> {
     /// Stands for `{dir}`: the tree of the product that the checks are about, if they are about one.
     pub dir: Option<&'a Path>,
     pub now: DateTime<Utc>,
-    /// The program that knows the services.
+    /// The program that knows the units of systemd.
     pub service_manager: &'a str,
     pub patience: Patience,
 }
@@ -141,12 +141,11 @@ async fn ask_once(probe: &Probe, allowed: Duration, place: Place<'_>) -> Verdict
             Ok(Err(error)) => failed(said_of(&error)),
         },
         Probe::Service { service } => {
-            let argv = services::query(place.service_manager, service);
-            program(&argv, allowed, place, |ended| {
-                let state = services::state_in(&ended.out);
-                verdict(state.is_running, format!("{service} is {}", state.said))
-            })
-            .await
+            match timeout(allowed, services::state(place.service_manager, service, allowed + PAUSE)).await {
+                Err(_) => timed_out(),
+                Ok(Ok(state)) => verdict(state.is_running, format!("{service} is {}", state.said)),
+                Ok(Err(error)) => cannot(error),
+            }
         }
         Probe::Command { command, exits, prints } => {
             program(command, allowed, place, |ended| command_verdict(ended, exits, prints.as_deref())).await

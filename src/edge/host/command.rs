@@ -208,3 +208,45 @@ mod tests {
         panic!("the grandchild still runs");
     }
 }
+
+#[cfg(test)]
+#[cfg(windows)]
+mod tests {
+    use super::*;
+
+    fn cmd(line: &str) -> Vec<String> {
+        ["cmd", "/c", line].map(str::to_owned).to_vec()
+    }
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn output_failure_and_absence_are_told_apart() {
+        assert_eq!(run(&cmd("echo yes"), None, LONG, Purpose::Ask).await.unwrap().trim(), "yes");
+        let failed = run(&cmd("echo broken 1>&2& exit 3"), None, LONG, Purpose::Ask).await.unwrap_err();
+        assert!(failed.to_string().contains("exit code: 3") && failed.to_string().contains(": broken"), "{failed}");
+        let absent = run(&["C:/nowhere.exe".to_owned()], None, LONG, Purpose::Ask).await.unwrap_err();
+        assert!(matches!(absent, CommandError::Spawn { .. }), "{absent}");
+    }
+
+    #[tokio::test]
+    async fn an_exit_code_keeps_its_32_bits() {
+        let ended = observe(&cmd("exit 3010"), None, LONG, Purpose::Ask).await.unwrap();
+        assert_eq!(ended.status.code(), Some(3010));
+    }
+
+    #[tokio::test]
+    async fn what_outlives_its_time_ends_with_its_children() {
+        let dir = tempfile::tempdir().unwrap();
+        // For as long as it lives it makes the file anew.
+        std::fs::write(dir.path().join("child.bat"), "@echo off\r\n:again\r\necho x>>alive\r\ngoto again\r\n").unwrap();
+        let argv = cmd("cmd /c child.bat");
+        let error = run(&argv, Some(dir.path()), Duration::from_secs(2), Purpose::Ask).await.unwrap_err();
+        assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
+        std::fs::remove_file(dir.path().join("alive")).expect("the child was under way");
+        for _ in 0..5 {
+            run(&cmd("exit 0"), None, LONG, Purpose::Ask).await.unwrap();
+        }
+        assert!(!dir.path().join("alive").exists(), "the child still runs");
+    }
+}

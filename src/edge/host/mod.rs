@@ -3,6 +3,7 @@
 //! Everything here either changes nothing or can be put back; what is about to be changed is first
 //! written to the [`journal`]. Nothing here decides what to do next: that is `decide::steps`.
 
+pub mod agent_service;
 pub mod archive;
 pub mod checks;
 pub mod command;
@@ -12,8 +13,11 @@ pub mod in_place;
 pub mod installer;
 pub mod journal;
 pub mod kept_packages;
+pub mod private_folder;
 pub mod probes;
 pub mod process;
+#[cfg(windows)]
+pub mod scm;
 pub mod services;
 pub mod tree;
 pub mod unpack;

@@ -61,11 +61,3 @@ pub fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&fresh, path)?;
     sync_folder(path.parent().unwrap_or(path))
 }
-
-/// Makes the state folder, for its owner only.
-pub fn make_private_folder(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)?;
-    #[cfg(unix)]
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-    Ok(())
-}

@@ -26,6 +26,7 @@ use crate::edge::ddi_client::messages::{Base, Enrolled};
 use crate::edge::ddi_client::{DdiClient, DdiError};
 use crate::edge::host::archive::Inspected;
 use crate::edge::host::journal::{Journal, JournalError};
+use crate::edge::host::private_folder;
 use crate::edge::host::services::Services;
 use crate::edge::host::tree::{Tree, TreeError};
 use crate::edge::lock::Lock;
@@ -140,7 +141,7 @@ impl Agent {
         checkpoint: Option<Checkpoint>,
     ) -> Result<Agent, AgentError> {
         let state = |path: PathBuf| move |source| AgentError::State { path, source };
-        identity::make_private_folder(&config.state_dir).map_err(state(config.state_dir.clone()))?;
+        private_folder::make(&config.state_dir).await.map_err(state(config.state_dir.clone()))?;
         for folder in [config.state_dir.join("staging"), config.products_root.clone()] {
             std::fs::create_dir_all(&folder).map_err(state(folder.clone()))?;
         }

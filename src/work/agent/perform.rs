@@ -95,7 +95,7 @@ impl Agent {
             self.services.check_known(&manifest.services).await.map_err(|error| match error {
                 // A manifest may name what no server has: then the release is to blame.
                 ServiceError::Unknown(_) => fail(error),
-                ServiceError::NotLoaded { .. } | ServiceError::Command { .. } => {
+                ServiceError::NotLoaded { .. } | ServiceError::Action { .. } => {
                     Trouble::Unfit(Unfit::NotReady, error.to_string())
                 }
             })?;
