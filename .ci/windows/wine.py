@@ -3,6 +3,7 @@
 import os
 import pathlib
 import subprocess
+import tempfile
 
 
 class Failed(Exception):
@@ -66,16 +67,22 @@ class Windows:
         place.write_text(text, encoding="utf-8")
 
     def run(self, *words, seconds=180):
-        """Runs a program to its end; what it answers with."""
-        return subprocess.run(
-            ["wine", *map(str, words)],
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-        )
+        """Runs a program to its end; what it answers with. Into files: the system's own programs, which the first that
+        needs them starts, hold on to its outputs, and the end of a pipe would be waited for with them."""
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            ended = subprocess.run(
+                ["wine", *map(str, words)],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                timeout=seconds,
+                check=False,
+            )
+            for file in (out, err):
+                file.seek(0)
+            ended.stdout, ended.stderr = (file.read().decode(errors="replace").replace("\r\n", "\n") for file in (out, err))
+        return ended
 
     def done(self, *words, seconds=180):
         """Runs a program that has to end well; what it printed."""
