@@ -3,6 +3,7 @@
 use super::{Person, SendError};
 use lettre::Address;
 use lettre::message::Mailbox;
+use std::borrow::Cow;
 
 /// Longest address, in bytes (RFC 5321, 4.5.3.1.3, less the brackets).
 pub const ADDRESS_BYTES_MAX: usize = 254;
@@ -19,8 +20,14 @@ pub enum AddressError {
     Character,
 }
 
-/// Reads `name@example.fr`. Quoted and non-ASCII local parts are refused: few servers take them.
+/// Reads `name@example.fr`. A domain with letters beyond ASCII is written as servers know it (IDNA, RFC 5891):
+/// `name@société.example` is `name@xn--socit-esab.example`. Quoted and non-ASCII local parts are refused: few servers
+/// take them.
 pub fn parse_address(text: &str) -> Result<Address, AddressError> {
+    if text.len() > ADDRESS_BYTES_MAX {
+        return Err(AddressError::TooLong);
+    }
+    let text = &*in_ascii(text)?;
     if text.len() > ADDRESS_BYTES_MAX {
         return Err(AddressError::TooLong);
     }
@@ -28,6 +35,19 @@ pub fn parse_address(text: &str) -> Result<Address, AddressError> {
         return Err(AddressError::Character);
     }
     text.parse().map_err(|error: lettre::address::AddressError| AddressError::Syntax(error.to_string()))
+}
+
+/// The address with its domain in ASCII.
+fn in_ascii(text: &str) -> Result<Cow<'_, str>, AddressError> {
+    match text.rsplit_once('@') {
+        Some((local, domain)) if !domain.is_ascii() => match url::Host::parse(domain) {
+            Ok(url::Host::Domain(ascii)) => Ok(Cow::Owned(format!("{local}@{ascii}"))),
+            Ok(url::Host::Ipv4(_) | url::Host::Ipv6(_)) | Err(_) => {
+                Err(AddressError::Syntax("the part after @ is no domain name".to_owned()))
+            }
+        },
+        Some(_) | None => Ok(Cow::Borrowed(text)),
+    }
 }
 
 /// Reads `Name <name@example.fr>` or `name@example.fr`.

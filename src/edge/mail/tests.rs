@@ -140,6 +140,12 @@ fn addresses_are_read_strictly_and_shown_masked() {
     for good in ["c.morel@morel.example", "a+b@x.example", "O'Neil@x.example"] {
         assert!(parse_address(good).is_ok(), "{good}");
     }
+    for (written, known) in [
+        ("c.morel@société.example", "c.morel@xn--socit-esab.example"),
+        ("c.morel@ÉTUDE-notariale.example", "c.morel@xn--tude-notariale-9jb.example"),
+    ] {
+        assert_eq!(parse_address(written).unwrap().to_string(), known);
+    }
     let long = format!("{}@x.example", "a".repeat(300));
     for bad in [
         "",
@@ -150,6 +156,11 @@ fn addresses_are_read_strictly_and_shown_masked() {
         "a@x.example\r\nBcc: b@y.example",
         "a@x.example,b@y.example",
         "é@x.example",
+        "é@société.example",
+        "a@soci été.example",
+        "a@société..example",
+        "a@société.example>\r\nBcc: b@y.example",
+        "a@société.example, b@y.example",
         "\"a\"@x.example",
         &long,
     ] {
