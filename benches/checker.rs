@@ -130,7 +130,7 @@ fn open_deployment(id: i64, slot: Slot) -> Deployment {
         change: Change::Minor,
         manual: false,
         attended_by: None,
-        entry: None,
+        concertation: None,
         slot,
         published_at: slot.start,
         deadline: None,

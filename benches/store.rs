@@ -131,7 +131,7 @@ fn planned(n: usize, round: usize, id: i64, manifest: &Manifest, standing: Optio
         change: Change::Minor,
         manual: false,
         attended_by: None,
-        entry: None,
+        concertation: None,
         slot,
         published_at: noon(round),
         deadline: Some(slot.end),

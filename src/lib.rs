@@ -32,7 +32,8 @@
 //! 1. **Manifest.** [`work::intake`] follows each feed (TUF), verifies, mirrors the package, and keeps metadata and
 //!    releases in one commit.
 //! 2. **Request.** [`work::requests`] answers a client as [`decide::requests`] judges: refused with the arithmetic, or
-//!    accepted with its slot. [`work::agreements`], [`work::holds`] and [`work::resume`] record what else people may say.
+//!    accepted with its slot. [`work::agreements`], [`work::concertation`], [`work::holds`] and [`work::resume`]
+//!    record what else people may say.
 //! 3. **Plan.** [`work::planning`] loads a [`decide::world`], asks [`decide::planner`] for each server, and writes what
 //!    [`decide::reconcile`] finds to differ: deployments, moves, cancellations, events, letters, alerts. Planning twice
 //!    changes nothing. [`decide::checker`], which shares only the nouns with the planner, looks at every plan before it is

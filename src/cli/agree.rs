@@ -1,4 +1,4 @@
-//! `noctule agree slot|closed|notice|list`: what a client's contact agreed to, with who and when.
+//! `noctule agree slot|closed|notice|planned|informed|offers|list`: what a client's contact agreed to, with who and when.
 
 use super::access::Access;
 use super::api::{Client, Refused};
@@ -7,7 +7,7 @@ use super::steering::{AgreementRow, WithPlan};
 use super::{Failure, Outcome, Usage, output};
 use crate::decide::civil::Moment;
 use axum::http::StatusCode;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use comfy_table::Cell;
 use serde_json::{Value, json};
@@ -60,6 +60,27 @@ enum AgreeCommand {
         #[command(flatten)]
         how: How,
     },
+    /// That the planned slot of a deployment suits (6.1.2)
+    Planned {
+        /// As `noctule history` numbers it
+        deployment: i64,
+        #[command(flatten)]
+        how: How,
+    },
+    /// That the users are informed of a deployment (6.1.2)
+    Informed {
+        deployment: i64,
+        #[command(flatten)]
+        how: How,
+    },
+    /// What a contact is asked about a deployment, what was answered, and which other slots there are
+    Offers {
+        deployment: i64,
+        #[arg(long, value_enum, default_value_t)]
+        format: Shape,
+        #[command(flatten)]
+        access: Access,
+    },
     /// What was agreed
     List {
         /// Only with this client
@@ -86,6 +107,13 @@ struct How {
 pub async fn run(args: AgreeArgs) -> Outcome {
     let (mut body, how) = match args.command {
         AgreeCommand::List { client, format, access } => return list(client, format, &access).await,
+        AgreeCommand::Planned { deployment, how } => return answer(deployment, "agreed", how).await,
+        AgreeCommand::Informed { deployment, how } => return answer(deployment, "informed", how).await,
+        AgreeCommand::Offers { deployment, format, access } => {
+            let client = Client::connect(&access).await?;
+            let asked = client.asked(deployment).await?;
+            return tell_asked(&client, &asked, format).await;
+        }
         AgreeCommand::Slot { server, product, from, to, how } => (
             json!({ "agreed": "slot", "server": server, "product": product, "from": from.to_string(), "to": to.to_string() }),
             how,
@@ -111,6 +139,42 @@ pub async fn run(args: AgreeArgs) -> Outcome {
             output::print(&told(&recorded, zone))
         }
     }
+}
+
+async fn answer(deployment: i64, answer: &str, how: How) -> Outcome {
+    let client = Client::connect(&how.access).await?;
+    let asked = client.answer(deployment, answer, how.by.as_deref()).await.map_err(who_agreed)?;
+    tell_asked(&client, &asked, how.format).await
+}
+
+/// What is asked about a deployment, and the answers there are.
+async fn tell_asked(client: &Client, asked: &Value, format: Shape) -> Outcome {
+    if format == Shape::Json {
+        return output::print_json(asked);
+    }
+    let word = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    let instant = |value: &Value, key: &str| word(value, key).parse::<DateTime<Utc>>().unwrap_or_default();
+    let zone = client.zone_of(asked["server"].as_str(), asked["client"].as_str()).await?;
+    let slot = |slot: &Value| output::slot(instant(slot, "start"), instant(slot, "end"), zone);
+    let said = |key: &str| match asked[key].as_object() {
+        Some(_) => format!("{}, {}", word(&asked[key], "by"), output::instant(instant(&asked[key], "at"), zone)),
+        None => "not yet".to_owned(),
+    };
+    let mut lines = vec![
+        format!(
+            "deployment {}: {} {} on {}, {} ({zone})",
+            asked["deployment"],
+            word(asked, "product"),
+            word(asked, "version"),
+            word(asked, "server"),
+            slot(&asked["slot"])
+        ),
+        format!("  agreed          {}", said("agreed")),
+        format!("  users informed  {}", said("informed")),
+    ];
+    let offered = asked["offered"].as_array().map(Vec::as_slice).unwrap_or_default();
+    lines.extend(offered.iter().map(|other| format!("  or              {}", slot(other))));
+    output::print(&lines.join("\n"))
 }
 
 /// Staff have to say who agreed, which is a matter of the command line.

@@ -6,7 +6,9 @@ use super::Failure;
 use super::access::{self, Access, Found};
 use crate::decide::report::{Month, Report};
 use crate::web::{self, Identity};
-use crate::work::views::{Explanation, HistoryRow, PlanRow, ReasonRow, ServerRow, SlotRow, Status, Verified};
+use crate::work::views::{
+    Explanation, HistoryRow, NoticeRow, PlanRow, ReasonRow, ServerRow, SlotRow, Status, Verified,
+};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
@@ -225,6 +227,29 @@ impl Client {
     pub async fn resolve(&self, id: i64, by: Option<&str>, note: &str) -> Result<AlertRow, Failure> {
         let body = serde_json::json!({ "by": by, "note": note });
         self.call(Method::POST, &format!("alerts/{id}/resolve"), &Vec::new(), Some(&body)).await
+    }
+
+    /// What a contact is asked about a deployment's slot, and what was answered.
+    pub async fn asked(&self, id: i64) -> Result<Value, Failure> {
+        self.get(&format!("deployments/{id}/concertation"), &Vec::new()).await
+    }
+
+    /// Records a contact's answer about a deployment's slot.
+    pub async fn answer(&self, id: i64, answer: &str, by: Option<&str>) -> Result<Value, Failure> {
+        let body = serde_json::json!({ "answer": answer, "by": by });
+        self.call(Method::POST, &format!("deployments/{id}/concertation"), &Vec::new(), Some(&body)).await
+    }
+
+    /// The latest letters, of a client or of everybody.
+    pub async fn letters(&self, client: Option<&str>) -> Result<Vec<NoticeRow>, Failure> {
+        let limit = Some(ROWS_MAX.to_string());
+        self.get("notices", &vec![("client", client.map(str::to_owned)), ("limit", limit)]).await
+    }
+
+    /// Sends a letter that was given up once more.
+    pub async fn send_again(&self, id: i64, by: Option<&str>) -> Result<NoticeRow, Failure> {
+        let body = serde_json::json!({ "by": by });
+        self.call(Method::POST, &format!("notices/{id}/again"), &Vec::new(), Some(&body)).await
     }
 
     /// Says who attends a manual update; answers with their name.

@@ -1,6 +1,8 @@
 //! `noctule letters`: the templates letters are written from, checked and looked at before anybody gets one.
 
 use super::access::{Access, Found};
+use super::api::Client;
+use super::args::Shape;
 use super::lang::Lang;
 use super::{Failure, Outcome, Usage, output};
 use crate::decide::letters::BUILT_IN;
@@ -8,6 +10,7 @@ use crate::decide::letters::check::{self, Problem};
 use crate::edge::config::Config;
 use crate::edge::store::Store;
 use crate::work::letters::{self, Complaint, Letters, LettersError};
+use chrono_tz::Tz;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -39,6 +42,26 @@ enum LettersCommand {
         #[command(flatten)]
         access: Access,
     },
+    /// The letters that were given up
+    Undelivered {
+        /// Only to this client
+        #[arg(long)]
+        client: Option<String>,
+        #[arg(long, value_enum, default_value_t)]
+        format: Shape,
+        #[command(flatten)]
+        access: Access,
+    },
+    /// Send a letter that was given up once more, as the same message
+    Again {
+        /// As `letters undelivered` numbers it
+        id: i64,
+        /// Who wants it
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+        #[command(flatten)]
+        access: Access,
+    },
     /// The letters that can be looked at, and the templates that can be replaced
     List,
     /// Print a template of the program, to begin one's own with
@@ -57,9 +80,37 @@ pub async fn run(args: LettersArgs) -> Outcome {
             let previews = letters::preview(&o, kind.as_deref(), &client, language).await?;
             write(&out, &previews)
         }
+        LettersCommand::Undelivered { client, format, access } => undelivered(client.as_deref(), format, &access).await,
+        LettersCommand::Again { id, by, access } => {
+            let row = Client::connect(&access).await?.send_again(id, by.as_deref()).await?;
+            output::print(&format!("letter {} ({}) is sent again", row.id, row.letter))
+        }
         LettersCommand::List => list(),
         LettersCommand::Show { name } => show(&name),
     }
+}
+
+async fn undelivered(client: Option<&str>, format: Shape, access: &Access) -> Outcome {
+    let mut rows = Client::connect(access).await?.letters(client).await?;
+    rows.retain(|row| row.state == "undelivered");
+    if format == Shape::Json {
+        return output::print_json(&rows);
+    }
+    if rows.is_empty() {
+        return output::print("no letter was given up");
+    }
+    let mut table = output::table(&["id", "to", "letter", "written (UTC)", "attempts", "why"]);
+    for row in rows {
+        table.add_row([
+            row.id.to_string(),
+            row.client.unwrap_or_else(|| "staff".to_owned()),
+            row.letter,
+            output::instant(row.at, Tz::UTC),
+            row.attempts.to_string(),
+            row.error.unwrap_or_default(),
+        ]);
+    }
+    output::print(&output::text(&table))
 }
 
 fn write(folder: &Path, previews: &[letters::Preview]) -> Outcome {

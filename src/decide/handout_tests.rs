@@ -21,7 +21,7 @@ fn deployment(id: i64, action: i64, start: &str, end: &str) -> Deployment {
         change: Change::Minor,
         manual: false,
         attended_by: None,
-        entry: None,
+        concertation: None,
         slot: Slot::new(at(start), at(end)).unwrap(),
         published_at: at("29T15:00"),
         deadline: None,

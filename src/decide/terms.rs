@@ -179,6 +179,7 @@ fn bad_numbers(schedule: &Schedule) -> Vec<Problem> {
         ("intervention.within_minutes", schedule.intervention.within_minutes, 1..=WITHIN_MINUTES_MAX),
         ("agents.silent_after_minutes", schedule.agents.silent_after_minutes, 1..=WITHIN_MINUTES_MAX),
         ("retry.attempts_max", schedule.retry.attempts_max, 1..=100),
+        ("letters.remind_working_days", schedule.letters.remind_working_days, 0..=20),
         ("letters.gather_minutes", schedule.letters.gather_minutes, 0..=GATHER_MINUTES_MAX),
     ];
     let mut problems: Vec<Problem> = bounds

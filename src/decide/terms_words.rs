@@ -51,8 +51,9 @@ pub fn sentences(terms: &Terms, language: Language) -> Vec<Sentence> {
         ("agents", &schedule.agents.clause, vec![Rule::HourlyChecks], agents(terms, language)),
         ("retry", &schedule.retry.clause, Vec::new(), retry(terms, language)),
     ];
-    let told = letters(terms, language)
-        .map(|text| ("letters", schedule.letters.clause.as_str(), vec![Rule::MinorContentNotice], text));
+    let told = letters(terms, language).map(|text| {
+        ("letters", schedule.letters.clause.as_str(), vec![Rule::MinorContentNotice, Rule::Concertation], text)
+    });
     let terms = parts.into_iter().chain(told).map(|(place, clause, rules, text)| Sentence {
         place: place.to_owned(),
         clause: clause.to_owned(),
@@ -190,7 +191,18 @@ fn letters(terms: &Terms, language: Language) -> Option<String> {
             format!("what went well or can wait is written after `{window}`, in one letter for each night")
         }
     });
-    let parts: Vec<String> = gathered.into_iter().chain(quiet).collect();
+    let days = letters.remind_working_days;
+    let reminded = (days > 0).then(|| match language {
+        Language::Fr => format!(
+            "l'interlocuteur qui n'a pas donné son accord à un créneau est relancé {days} jour{s} ouvré{s} avant",
+            s = if days > 1 { "s" } else { "" }
+        ),
+        Language::En => format!(
+            "a contact who has not agreed to a slot is reminded {days} working day{s} before it",
+            s = if days == 1 { "" } else { "s" }
+        ),
+    });
+    let parts: Vec<String> = gathered.into_iter().chain(quiet).chain(reminded).collect();
     let between = if language == Language::Fr { " ; " } else { "; " };
     (!parts.is_empty()).then(|| parts.join(between))
 }

@@ -1,4 +1,4 @@
-//! The one place that makes randomness: secrets of tokens and enrolment codes.
+//! The one place that makes randomness: secrets of tokens, enrolment codes and signatures.
 //!
 //! A secret is shown once, when it is made; only its sha256 is ever stored. It has 256 bits, so one round of sha256
 //! is enough: there is nothing to guess a slow hash would protect.
@@ -8,6 +8,9 @@ use subtle::ConstantTimeEq;
 
 /// Bytes of randomness in a secret.
 const SECRET_BYTES: usize = 32;
+
+/// Hex digits of a signature: 128 bits.
+const SIGNATURE_DIGITS: usize = 32;
 
 /// The system's source of randomness does not answer.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +34,14 @@ pub fn same(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }
 
+/// The signature of `text` under `key`: HMAC-SHA256 (RFC 2104), the first 128 bits in lower-case hex.
+pub fn sign(key: &str, text: &str) -> String {
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, key.as_bytes());
+    let mut digits = hex::encode(aws_lc_rs::hmac::sign(&key, text.as_bytes()).as_ref());
+    digits.truncate(SIGNATURE_DIGITS);
+    digits
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,5 +54,12 @@ mod tests {
         assert!(same(&hash(&one), &hash(&one)) && !same(&hash(&one), &hash(&other)));
         // FIPS 180-2, the sha256 of "abc".
         assert_eq!(hash("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn a_signature_is_of_its_key_and_its_text() {
+        // RFC 4231, test case 2.
+        assert_eq!(sign("Jefe", "what do ya want for nothing?"), "5bdcc146bf60754e6a042426089575c7");
+        assert_ne!(sign("a", "text"), sign("b", "text"));
     }
 }

@@ -1,6 +1,7 @@
 //! A deployment: one release going to one server, one attempt. Its state only moves by the methods here.
 
 use super::check::Unfit;
+use super::concertation::Concertation;
 use super::decision::Reasons;
 use super::slot::Slot;
 use super::version::{Change, Version};
@@ -26,9 +27,9 @@ pub struct Deployment {
     #[serde(default)]
     pub attended_by: Option<String>,
     pub slot: Slot,
-    /// Which version of its entry people's calendars have; `None` where it never had one.
+    /// What the client's contact is asked about its slot; `None` for what people need not know of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub entry: Option<u32>,
+    pub concertation: Option<Concertation>,
     /// Copied from the release, so that history stands alone.
     pub published_at: DateTime<Utc>,
     pub deadline: Option<DateTime<Utc>>,

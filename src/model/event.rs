@@ -59,6 +59,8 @@ pub enum EventKind {
     RequestExpired,
     RequestSuperseded,
     Agreed,
+    UsersInformed,
+    ConcertationReminder,
     HoldPlaced,
     HoldLifted,
     ReleaseHalted,
@@ -71,6 +73,7 @@ pub enum EventKind {
     AlertResolved,
     NoticeSent,
     NoticeUndelivered,
+    NoticeAgain,
 }
 
 /// An event as stored: `hash = sha256(previous hash ‖ canonical JSON of the body)`.

@@ -8,6 +8,7 @@ pub mod alert;
 pub mod asker;
 pub mod check;
 pub mod closed;
+pub mod concertation;
 pub mod decision;
 pub mod deployment;
 pub mod entry;

@@ -82,6 +82,8 @@ pub enum Letter {
         stands: Option<Standing>,
     },
     MajorPlanned(Installation),
+    /// The contact was asked about the slot and has not agreed to it yet; it is near.
+    ConcertationReminder(Installation),
     MajorInstalled(Installation),
     MajorFailed {
         installation: Installation,
@@ -145,6 +147,7 @@ impl Letter {
             Letter::MajorRequested { .. } => "major-requested",
             Letter::MajorRefused { .. } => "major-refused",
             Letter::MajorPlanned(_) => "major-planned",
+            Letter::ConcertationReminder(_) => "concertation-reminder",
             Letter::MajorInstalled(_) => "major-installed",
             Letter::MajorFailed { .. } => "major-failed",
             Letter::Degraded { .. } => "degraded",
@@ -159,6 +162,33 @@ impl Letter {
 }
 
 impl Letter {
+    /// Which version of a slot it asks the client's contact about (6.1.2), if it asks.
+    pub fn question(&self) -> Option<u32> {
+        match self {
+            Letter::ManualPlanned(it)
+            | Letter::MajorPlanned(it)
+            | Letter::ConcertationReminder(it)
+            | Letter::Moved { installation: it, .. } => it.sequence,
+            Letter::MinorPlanned(_)
+            | Letter::MinorInstalled(_)
+            | Letter::MinorFailed { .. }
+            | Letter::ManualInstalled(_)
+            | Letter::ManualFailed { .. }
+            | Letter::MajorAvailable { .. }
+            | Letter::LegalReminder { .. }
+            | Letter::MajorRequested { .. }
+            | Letter::MajorRefused { .. }
+            | Letter::MajorInstalled(_)
+            | Letter::MajorFailed { .. }
+            | Letter::Degraded { .. }
+            | Letter::NotBegun { .. }
+            | Letter::Cancelled { .. }
+            | Letter::Retracted { .. }
+            | Letter::RequestCancelled { .. }
+            | Letter::Alert { .. } => None,
+        }
+    }
+
     /// The installation it is about, if it is about one.
     pub fn installation_mut(&mut self) -> Option<&mut Installation> {
         match self {
@@ -167,6 +197,7 @@ impl Letter {
             | Letter::ManualPlanned(it)
             | Letter::ManualInstalled(it)
             | Letter::MajorPlanned(it)
+            | Letter::ConcertationReminder(it)
             | Letter::MajorInstalled(it)
             | Letter::MinorFailed { installation: it, .. }
             | Letter::ManualFailed { installation: it, .. }
@@ -277,4 +308,16 @@ pub enum NoticeState {
         at: DateTime<Utc>,
         error: String,
     },
+}
+
+impl NoticeState {
+    /// As lists and filters name it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            NoticeState::Pending { .. } => "pending",
+            NoticeState::Waiting { .. } => "waiting",
+            NoticeState::Sent { .. } => "sent",
+            NoticeState::Undelivered { .. } => "undelivered",
+        }
+    }
 }

@@ -142,6 +142,9 @@ pub struct LetterTerms {
     /// Window in which nobody is written to about what went well, or about what begins after its end.
     #[serde(default)]
     pub quiet: Option<String>,
+    /// Working days before a slot on which a contact who has not agreed to it is reminded; 0: never.
+    #[serde(default)]
+    pub remind_working_days: u32,
 }
 
 /// Six-field cron expressions (seconds first), UTC.

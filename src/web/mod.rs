@@ -1,10 +1,12 @@
-//! What is served over HTTP: the agent protocol (`ddi`), the REST API (`api`) and calendars (`calendar`).
+//! What is served over HTTP: the agent protocol (`ddi`), the REST API (`api`) calendars (`calendar`), and
+//! the page on which a contact answers a letter (`concertation`).
 //!
 //! Every route answers errors as `{"error", "hint"}`, has a limit on what it reads and on how long it takes, and
 //! knows who asks before it looks anything up. No page here decides or writes by itself: it calls `work`.
 
 mod api;
 mod calendar;
+mod concertation;
 mod ddi;
 mod error;
 mod identity;
@@ -47,6 +49,7 @@ pub fn router(o: Arc<Orchestrator>) -> Router {
         .merge(api)
         .merge(ddi::routes())
         .merge(calendar::routes())
+        .merge(concertation::routes())
         .route(api::DOCUMENT_PATH, routing::get(async move || Json(document.as_ref().clone())))
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong_method)

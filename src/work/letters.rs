@@ -122,7 +122,6 @@ pub async fn preview(
     }
     let language = language.unwrap_or(known.language);
     let reader = Reader { name: known.contacts.first().map(|contact| contact.name.clone()), language };
-    let server = known.servers.first().map(|server| server.id.clone());
     let mut previews = Vec::new();
     for (sample, mut letters) in samples::all() {
         let sample = sample.replace('_', "-");
@@ -130,8 +129,12 @@ pub async fn preview(
             continue;
         }
         let is_alert = letters.iter().any(|letter| matches!(letter, Letter::Alert { .. }));
-        if let Some(server) = &server {
-            letters.iter_mut().filter_map(Letter::installation_mut).for_each(|it| it.server.clone_from(server));
+        // The invented servers by the names of the client's own.
+        for it in letters.iter_mut().filter_map(Letter::installation_mut) {
+            let place = samples::SERVERS.iter().position(|server| *server == it.server);
+            if let Some(own) = place.and_then(|place| known.servers.get(place)) {
+                it.server.clone_from(&own.id);
+            }
         }
         let to: Vec<Person> = match is_alert {
             true => vec![Person { name: None, email: o.staff.iah.clone() }],

@@ -5,6 +5,7 @@
 //! marked as a repeat. A letter is counted as tried only by an attempt that was recorded. What is given up stays in the
 //! outbox as undelivered, with an event and an alert.
 
+pub mod again;
 mod write;
 
 pub(super) use write::desk;

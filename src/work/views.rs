@@ -14,7 +14,7 @@ mod status;
 pub use explain::{ExplainedDecision, Explanation, explain};
 pub use fleet::{BackupRow, ServerRow, fleet};
 pub use history::{HistoryRow, RequestRef, SlotRow, history};
-pub use letters::{NoticeRow, notices};
+pub use letters::{NoticeRow, notice_row, notices};
 pub use plan::{PlanFilter, PlanRow, plan};
 pub use reason::{ExplainedReason, ReasonRow};
 pub use report::{Difference, ReportError, Verified, report, verify};

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 const API: &str = "/api/v1";
 
 /// Every route: method, path, and who may call it (`all`, `tokens`, `clients`, `staff`).
-const ROUTES: [(&str, &str, &str); 29] = [
+const ROUTES: [(&str, &str, &str); 32] = [
     ("GET", "/openapi.json", "all"),
     ("GET", "/health", "all"),
     ("POST", "/enrol", "all"),
@@ -39,11 +39,14 @@ const ROUTES: [(&str, &str, &str); 29] = [
     ("GET", "/resumptions", "staff"),
     ("POST", "/resumptions", "staff"),
     ("GET", "/notices", "clients"),
+    ("POST", "/notices/1/again", "staff"),
     ("GET", "/fleet", "clients"),
     ("GET", "/alerts", "staff"),
     ("POST", "/alerts/1/ack", "staff"),
     ("POST", "/alerts/1/resolve", "staff"),
     ("POST", "/deployments/1/attend", "staff"),
+    ("GET", "/deployments/1/concertation", "clients"),
+    ("POST", "/deployments/1/concertation", "clients"),
 ];
 
 fn names(rows: &Value, key: &str) -> Vec<String> {
@@ -117,7 +120,9 @@ async fn the_document_names_every_route() {
                 "/holds/1/lift" => "/holds/{id}/lift",
                 "/alerts/1/ack" => "/alerts/{id}/ack",
                 "/alerts/1/resolve" => "/alerts/{id}/resolve",
+                "/notices/1/again" => "/notices/{id}/again",
                 "/deployments/1/attend" => "/deployments/{id}/attend",
+                "/deployments/1/concertation" => "/deployments/{id}/concertation",
                 plain => plain,
             };
             let operation = &document["paths"][format!("{API}{template}")][method.to_ascii_lowercase()];

@@ -27,7 +27,7 @@ async fn observed(o: &Orchestrator, minutes: i64) {
         change: Change::Minor,
         manual: false,
         attended_by: None,
-        entry: None,
+        concertation: None,
         slot: Slot::new(started_at, now + TimeDelta::hours(1)).unwrap(),
         published_at: now,
         deadline: None,

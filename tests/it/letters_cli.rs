@@ -62,7 +62,9 @@ fn a_letter_is_looked_at_before_anybody_gets_it() {
     assert!(written.lines().count() >= 60, "{written}");
     let invited = std::fs::read_to_string(desk.path().join("all/major-planned.eml")).unwrap();
     assert!(invited.contains("text/calendar; charset=utf-8; method=REQUEST"));
+    assert_eq!(desk.printed("letters undelivered"), "no letter was given up\n");
     for (line, said) in [
+        ("letters again 7 --by Nadia", "there is no letter 7"),
         ("letters preview minor-planed --client cabinet-martin", "did you mean minor-planned?"),
         ("letters preview --client nobody", "there is no client \"nobody\""),
         ("letters show minor_planed.fr.txt", "did you mean minor_planned.fr.txt?"),

@@ -238,6 +238,33 @@ async fn a_letter_refused_for_good_is_not_tried_again_and_staff_are_told() {
 }
 
 #[tokio::test]
+async fn what_was_given_up_is_offered_again_and_goes_as_the_same_message() {
+    databases::each_url(|url| async move {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::start().await;
+        server.set(Mood::Unknown("jean@rhin.example"));
+        let o = posting(dir.path(), &url, &server).await;
+        write(&o, vec![letter(&o, "a", "rhin")]).await;
+        assert_eq!(post::run(&o).await.unwrap().undelivered, 1);
+        let id = o.store.notice("a").await.unwrap().unwrap().id;
+        for (id, by, said) in [(id + 99, "Nadia", "there is no letter"), (id, " ", "who sends it again")] {
+            let error = post::again::again(&o, id, by).await.unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+        server.set(Mood::Good);
+        post::again::again(&o, id, "Nadia").await.unwrap();
+        let error = post::again::again(&o, id, "Nadia").await.unwrap_err().to_string();
+        assert!(error.contains("is pending"), "{error}");
+        post::run(&o).await.unwrap();
+        let mine: Vec<_> = states(&o).await.into_iter().filter(|(key, ..)| key == "a").collect();
+        assert_eq!(mine, [("a".to_owned(), "sent", 1)]);
+        assert_eq!(server.taken().iter().filter(|mail| mail.to == ["jean@rhin.example"]).count(), 1);
+        assert_eq!(count(&o, EventKind::NoticeAgain).await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_connection_lost_after_the_letter_was_taken_repeats_the_same_message() {
     databases::each_url(|url| async move {
         let dir = tempfile::tempdir().unwrap();

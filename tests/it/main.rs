@@ -8,6 +8,7 @@ mod api;
 mod calendar;
 mod cli;
 mod closed;
+mod concertation;
 mod databases;
 mod ddi;
 mod durations;

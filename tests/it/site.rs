@@ -76,6 +76,22 @@ pub async fn each(story: impl AsyncFn(Site)) {
     .await;
 }
 
+/// The same, with an address that the clients' contacts can reach.
+pub async fn each_public(story: impl AsyncFn(Site)) {
+    let story = &story;
+    databases::each_url(|url| async move {
+        let site = Site::made(&url, Limits::default(), |o| {
+            o.config.public_url = Some("https://noctule.example.net".to_owned());
+            o.base_url = "https://noctule.example.net".to_owned();
+        })
+        .await;
+        let store = site.o.store.clone();
+        story(site).await;
+        store.close().await.unwrap();
+    })
+    .await;
+}
+
 impl Site {
     /// Wednesday 29 April 2026, 17:00 in Paris; both clients' servers run isacompta 14.20.002 and were backed up.
     async fn new(url: &str) -> Site {
@@ -84,9 +100,14 @@ impl Site {
 
     /// The same with other limits on the database.
     pub async fn with(url: &str, limits: Limits) -> Site {
+        Site::made(url, limits, |_| {}).await
+    }
+
+    async fn made(url: &str, limits: Limits, edit: impl FnOnce(&mut Orchestrator)) -> Site {
         let dir = tempfile::tempdir().unwrap();
         let mut o = orchestrator(dir.path(), url, "2026-04-29 17:00").await;
         o.store = Store::open_with(url, limits).await.unwrap();
+        edit(&mut o);
         let o = Arc::new(o);
         commit_fleet(&o).await;
         for server in ["martin-1", "rhin-1"] {

@@ -40,7 +40,7 @@ fn deployment(id: i64, server: &str, version: &str) -> Deployment {
         change: Change::Minor,
         manual: false,
         attended_by: None,
-        entry: None,
+        concertation: None,
         slot: Slot::new(noon(), noon() + TimeDelta::hours(9)).unwrap(),
         published_at: noon(),
         deadline: None,

@@ -181,7 +181,7 @@ impl Case {
             change: release.manifest().change,
             manual: release.manifest().is_manual(),
             attended_by: None,
-            entry: None,
+            concertation: None,
             slot,
             published_at: release.published_at(),
             deadline: None,

@@ -28,9 +28,9 @@ pub fn entries(work: &[Work], language: Language) -> Vec<Entry> {
     let mut nights: BTreeMap<(Slot, &str), Vec<Work>> = BTreeMap::new();
     for it in work {
         let deployment = it.deployment;
-        match deployment.entry {
-            Some(version) => {
-                let entry = entry::installation(&installation(it), deployment.id, version, language);
+        match &deployment.concertation {
+            Some(asked) => {
+                let entry = entry::installation(&installation(it), deployment.id, asked.version, language);
                 entries.push(of_client(entry, it.client));
             }
             None => nights.entry((deployment.slot, &deployment.server)).or_default().push(*it),
@@ -94,7 +94,7 @@ fn installation(it: &Work) -> Installation {
         slot: deployment.slot,
         deadline: deployment.deadline,
         finished_at: None,
-        sequence: deployment.entry,
+        sequence: deployment.concertation.as_ref().map(|it| it.version),
         manifest: Box::new(it.manifest.clone()),
     }
 }

@@ -84,6 +84,7 @@ fn desk() -> Desk {
         email: "support@example.net".to_owned(),
         phone: Some("03 20 00 00 00".to_owned()),
         zone: crate::decide::civil::PROVIDER_ZONE,
+        answer: Some("https://noctule.example.net/concertation/12/0/5bdcc146bf60754e6a042426089575c7".to_owned()),
     }
 }
 

@@ -21,6 +21,7 @@ pub fn of(letter: &Letter, deployment: Option<i64>, language: Language) -> Optio
         | Letter::LegalReminder { .. }
         | Letter::MajorRequested { .. }
         | Letter::MajorRefused { .. }
+        | Letter::ConcertationReminder(_)
         | Letter::MajorInstalled(_)
         | Letter::MajorFailed { .. }
         | Letter::Degraded { .. }

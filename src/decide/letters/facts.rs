@@ -21,7 +21,10 @@ pub fn product_name(product: &str) -> String {
 
 /// The template of `letter` and the words for it.
 pub fn of(letter: &Letter, language: Language, desk: &Desk) -> (&'static str, Value) {
-    let installed = |installation: &Installation| installation_words(installation, language);
+    let link = desk.answer.as_deref().filter(|_| letter.question().is_some()).map(line);
+    let installed = |installation: &Installation| {
+        merge_maps([context! { link => link }, installation_words(installation, language)])
+    };
     let failed = |installation: &Installation, why: &str, what: &str| {
         merge_maps([context! { why => line(why), what => what }, installation_words(installation, language)])
     };
@@ -88,6 +91,7 @@ pub fn of(letter: &Letter, language: Language, desk: &Desk) -> (&'static str, Va
             },
         ),
         Letter::MajorPlanned(it) => ("major_planned", installed(it)),
+        Letter::ConcertationReminder(it) => ("concertation_reminder", installed(it)),
         Letter::MajorInstalled(it) => ("major_installed", installed(it)),
         Letter::MajorFailed { installation, why } => ("failed", failed(installation, why, major)),
         Letter::Degraded { installation, why } => ("degraded", failed(installation, why, update)),
@@ -171,6 +175,7 @@ fn rules(letter: &Letter) -> &'static [Rule] {
         Letter::MajorRequested { .. } | Letter::MajorPlanned(_) => {
             &[Rule::MajorOnRequest, Rule::MaintenanceSlots, Rule::Concertation, Rule::ServersOnly]
         }
+        Letter::ConcertationReminder(_) => &[Rule::MaintenanceSlots, Rule::Concertation],
         Letter::MajorInstalled(_) => &[Rule::MajorOnRequest, Rule::ServersOnly],
         Letter::MajorRefused { .. } | Letter::RequestCancelled { .. } => &[Rule::MajorNotice],
         Letter::Moved { .. } | Letter::Cancelled { .. } => &[Rule::Concertation],

@@ -104,6 +104,7 @@ fn company<'a>(notice: &'a Notice, place: usize) -> Company<'a> {
         | Letter::MajorRequested { .. }
         | Letter::MajorRefused { .. }
         | Letter::MajorPlanned(_)
+        | Letter::ConcertationReminder(_)
         | Letter::MajorInstalled(_)
         | Letter::MajorFailed { .. }
         | Letter::Degraded { .. }
@@ -132,7 +133,7 @@ fn due(notice: &Notice, habits: &Habits) -> DateTime<Utc> {
             let ahead = it.slot.start - TimeDelta::minutes(AHEAD_MINUTES);
             before((written + habits.gather).min(ahead).max(written), it)
         }
-        Letter::ManualPlanned(it) | Letter::MajorPlanned(it) => before(written, it),
+        Letter::ManualPlanned(it) | Letter::MajorPlanned(it) | Letter::ConcertationReminder(it) => before(written, it),
         Letter::MinorInstalled(it) | Letter::ManualInstalled(it) | Letter::MajorInstalled(it) => {
             after_quiet(written, it.zone)
         }

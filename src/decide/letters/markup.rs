@@ -1,6 +1,6 @@
 //! The little markup letters are written in, and its two renderings, so that both parts say the same.
 //!
-//! One line, one meaning: `# ` subject, `## ` heading, `- ` list item, `| label | value` fact, `~ ` small print;
+//! One line, one meaning: `# ` subject, `## ` heading, `- ` list item, `| label | value` fact, `> label | address` link, `~ ` small print;
 //! other lines make paragraphs, which a blank line ends. Facts from outside pass [`line`] or [`block`] first, so that
 //! none of them can become a subject or a heading.
 
@@ -23,6 +23,8 @@ pub enum Block {
     Paragraph(String),
     List(Vec<String>),
     Facts(Vec<(String, String)>),
+    /// What it leads to, and its address, which both parts show.
+    Link(String, String),
     Small(String),
 }
 
@@ -39,7 +41,7 @@ pub fn line(value: &str) -> String {
 pub fn block(value: &str) -> String {
     let lines = value.lines().map(|text| {
         let one_line = line(text);
-        let text = one_line.trim_start_matches(['#', '|', '~', ' ']);
+        let text = one_line.trim_start_matches(['#', '|', '~', '>', ' ']);
         match text.strip_prefix("* ").or_else(|| text.strip_prefix("• ")) {
             Some(item) => format!("- {item}"),
             None => text.to_owned(),
@@ -63,6 +65,8 @@ pub fn parse(source: &str, language: Language) -> Sheet {
             sheet.blocks.push(Block::Heading(heading.to_owned()));
         } else if let Some(small) = text.strip_prefix("~ ") {
             sheet.blocks.push(Block::Small(small.to_owned()));
+        } else if let Some((label, address)) = text.strip_prefix("> ").and_then(|link| link.split_once(" | ")) {
+            sheet.blocks.push(Block::Link(label.to_owned(), address.to_owned()));
         } else if let Some(item) = text.strip_prefix("- ") {
             match sheet.blocks.last_mut() {
                 Some(Block::List(items)) => items.push(item.to_owned()),
@@ -116,6 +120,10 @@ pub fn text(blocks: &[Block]) -> String {
                     wrap(&mut out, value, &first, &" ".repeat(width + 4));
                 }
             }
+            Block::Link(label, address) => {
+                wrap(&mut out, label, "", "");
+                wrap(&mut out, address, "  ", "  ");
+            }
             Block::Small(small) => {
                 out.push_str("--\u{20}\n");
                 wrap(&mut out, small, "", "");
@@ -157,6 +165,7 @@ pub fn values(blocks: &[Block]) -> Value {
         Block::Heading(text) => of("heading", text),
         Block::Paragraph(text) => of("paragraph", text),
         Block::Small(text) => of("small", text),
+        Block::Link(label, address) => context! { kind => "link", text => label, address => address },
         Block::List(items) => list(items.iter().map(Value::from).collect(), "list"),
         Block::Facts(facts) => list(
             facts.iter().map(|(label, value)| Value::from_iter([Value::from(label), Value::from(value)])).collect(),

@@ -16,6 +16,7 @@ mod together;
 pub mod when;
 pub mod who;
 
+pub use facts::product_name;
 pub use templates::{BUILT_IN, LAYOUT, Templates};
 
 use crate::model::fleet::Language;
@@ -34,6 +35,8 @@ pub struct Desk {
     pub phone: Option<String>,
     /// Zone of times in letters to staff.
     pub zone: Tz,
+    /// Where the client answers to the letter, if it asks something.
+    pub answer: Option<String>,
 }
 
 /// Who reads.

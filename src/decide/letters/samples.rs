@@ -15,6 +15,9 @@ pub fn all() -> Vec<(&'static str, Vec<Letter>)> {
     letters().into_iter().map(|(name, letter)| (name, vec![letter])).chain(together()).collect()
 }
 
+/// The servers that they are about.
+pub const SERVERS: [&str; 2] = ["cab-morel-01", "cab-morel-02"];
+
 fn read<T: FromStr<Err: Debug>>(text: &str) -> T {
     text.parse().expect("samples are written as they are read")
 }
@@ -192,6 +195,7 @@ pub fn letters() -> Vec<(&'static str, Letter)> {
         ("legal_reminder", reminder(Some(date("2026-06-23")))),
         ("legal_reminder_too_late", reminder(None)),
         ("major_planned", Letter::MajorPlanned(major())),
+        ("concertation_reminder", Letter::ConcertationReminder(major())),
         ("major_installed", Letter::MajorInstalled(finished(major(), "2026-05-09T09:12:00Z"))),
         (
             "major_failed",

@@ -38,6 +38,7 @@ pub const BUILT_IN: &[(&str, &str)] = templates![
     "major_requested",
     "major_refused",
     "major_planned",
+    "concertation_reminder",
     "major_installed",
     "major_todo",
     "moved",

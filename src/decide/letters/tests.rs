@@ -13,6 +13,7 @@ pub(super) fn desk() -> Desk {
         email: "iah@prestataire.example".to_owned(),
         phone: Some("03 20 00 00 00".to_owned()),
         zone: Tz::Europe__Paris,
+        answer: Some("https://noctule.example.net/concertation/12/0/5bdcc146bf60754e6a042426089575c7".to_owned()),
     }
 }
 

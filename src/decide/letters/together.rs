@@ -57,6 +57,7 @@ fn installation(letter: &Letter) -> Option<&Installation> {
         | Letter::MajorRequested { .. }
         | Letter::MajorRefused { .. }
         | Letter::MajorPlanned(_)
+        | Letter::ConcertationReminder(_)
         | Letter::MajorInstalled(_)
         | Letter::MajorFailed { .. }
         | Letter::Degraded { .. }

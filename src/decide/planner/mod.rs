@@ -17,6 +17,7 @@ mod draft;
 mod group;
 pub mod major;
 mod minor;
+mod offer;
 mod reach;
 mod room;
 mod slots;
@@ -33,6 +34,7 @@ mod together_tests;
 
 pub use backup::BACKUP_LEAD;
 pub use draft::{Placement, Verdict, Verdicts};
+pub use offer::offered;
 pub use slots::stands;
 
 use super::almanac::Almanac;

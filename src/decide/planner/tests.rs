@@ -234,7 +234,7 @@ pub(super) fn deployment(world: &World, version: &str, slot: (&str, &str), state
         change: Change::Minor,
         manual: false,
         attended_by: None,
-        entry: None,
+        concertation: None,
         slot: Slot::new(utc(slot.0), utc(slot.1)).unwrap(),
         published_at: world.now,
         deadline: None,

@@ -3,6 +3,7 @@
 use super::{Ids, Scene, Steps, Weighed, intends, why, why_moved};
 use crate::decide::planner::{Verdict, Verdicts};
 use crate::decide::world::Site;
+use crate::model::concertation::Concertation;
 use crate::model::decision::{Decision, Plan};
 use crate::model::deployment::{BadTransition, Deployment, DeploymentState};
 use crate::model::event::EventKind;
@@ -146,7 +147,7 @@ impl Scene<'_> {
             manual: release.manifest().is_manual(),
             attended_by: None,
             slot: plan.slot,
-            entry: None,
+            concertation: None,
             published_at: release.published_at(),
             deadline: plan.deadline,
             request: plan.request,
@@ -154,7 +155,7 @@ impl Scene<'_> {
             reasons: decision.reasons.clone(),
             state: DeploymentState::Planned,
         };
-        deployment.entry = self.next_entry(&deployment);
+        deployment.concertation = self.asked(&deployment);
         let text = format!("{} {} planned for {}", deployment.product, deployment.to, self.when(plan.slot));
         let event = self.event(EventKind::Planned, text).about(&deployment);
         steps.events.push(event.reasons(decision.reasons.clone()));
@@ -185,7 +186,7 @@ impl Scene<'_> {
             ..known.clone()
         };
         if moved {
-            deployment.entry = self.next_entry(&deployment);
+            deployment.concertation = self.asked(&deployment);
         }
         let (what, so) = if moved { ("moved to", "") } else { ("stays on", "; what goes with it has changed") };
         let text = format!("{} {} {what} {}{so}", deployment.product, deployment.to, self.when(plan.slot));
@@ -217,7 +218,7 @@ impl Scene<'_> {
             (None, None, None) => "the product is no longer on the server".to_owned(),
         };
         let mut deployment = known.clone().cancel(self.now, text.clone())?;
-        deployment.entry = deployment.entry.map(|version| version.saturating_add(1));
+        deployment.concertation = deployment.concertation.map(|it| Concertation::after(Some(&it), self.now));
         let event = self.event(EventKind::Cancelled, format!("{} {} given up: {text}", known.product, known.to));
         steps.events.push(event.about(&deployment));
         if let (Some(release), Some(_)) = (release, retraction) {
@@ -225,7 +226,7 @@ impl Scene<'_> {
         }
         match (release, retraction.is_some() || superseded.is_some()) {
             // Its entry has to leave the calendars, whatever else is told.
-            (Some(release), true) if deployment.entry.is_some() => {
+            (Some(release), true) if deployment.concertation.is_some() => {
                 let why = cancelled_for(retraction, superseded);
                 let letter = Letter::Cancelled { installation: self.installation(&deployment, release), why };
                 self.notify(format!("cancelled/{}", known.id), &deployment, letter, steps);

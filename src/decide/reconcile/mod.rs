@@ -16,12 +16,13 @@ use super::planner::{Facts, Verdict, Verdicts};
 use super::world::{Customer, Site, World};
 use crate::model::agreement::{Agreed, Agreement};
 use crate::model::alert::NewAlert;
+use crate::model::concertation::Concertation;
 use crate::model::decision::{Decision, Outcome, Reason};
 use crate::model::deployment::{BadTransition, Deployment};
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::fleet::{Language, Server};
 use crate::model::manifest::Text;
-use crate::model::notice::{Installation, Letter, NewNotice};
+use crate::model::notice::{Consent, Installation, Letter, NewNotice};
 use crate::model::release::Release;
 use crate::model::rule::Rule;
 use crate::model::slot::Slot;
@@ -173,25 +174,27 @@ impl Scene<'_> {
             slot: deployment.slot,
             deadline: deployment.deadline,
             finished_at: deployment.state.finished_at(),
-            sequence: deployment.entry,
+            sequence: deployment.concertation.as_ref().map(|it| it.version),
             manifest: Box::new(release.manifest().clone()),
         }
     }
 
-    /// The next version of a deployment's calendar entry: what is attended has one, and what the client agreed another
-    /// slot for. Once it has one, every change has to arrive.
-    fn next_entry(&self, deployment: &Deployment) -> Option<u32> {
-        let agreed = |agreement: &Agreement| match &agreement.agreed {
+    /// What the contact is asked about a deployment's slot, which is new: about what is attended, and what another slot was
+    /// agreed for. Once asked, every change has to arrive. Whoever chose the slot has agreed to it.
+    fn asked(&self, deployment: &Deployment) -> Option<Concertation> {
+        let chose = |agreement: &&Agreement| match &agreement.agreed {
             Agreed::Slot { server, product, slot } => {
                 (server, product) == (&deployment.server, &deployment.product) && slot.contains(deployment.slot.start)
             }
             Agreed::ClosedPeriod { .. } | Agreed::ShortNotice { .. } => false,
         };
-        let first = || {
-            let attended = deployment.change == Change::Major || deployment.manual;
-            (attended || self.customer.agreements.iter().any(agreed)).then_some(0)
-        };
-        deployment.entry.map_or_else(first, |version| Some(version.saturating_add(1)))
+        let chosen = self.customer.agreements.iter().find(chose);
+        let attended = deployment.change == Change::Major || deployment.manual;
+        if !attended && deployment.concertation.is_none() && chosen.is_none() {
+            return None;
+        }
+        let agreed = chosen.map(|agreement| Consent { by: agreement.by.clone(), at: agreement.at });
+        Some(Concertation { agreed, ..Concertation::after(deployment.concertation.as_ref(), self.now) })
     }
 
     fn notify(&self, key: String, deployment: &Deployment, letter: Letter, steps: &mut Steps) {

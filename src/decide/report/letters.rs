@@ -55,6 +55,7 @@ fn about(letter: &Letter) -> (Option<&str>, Option<&str>, Option<String>) {
         | Letter::ManualPlanned(i)
         | Letter::ManualInstalled(i)
         | Letter::MajorPlanned(i)
+        | Letter::ConcertationReminder(i)
         | Letter::MajorInstalled(i)
         | Letter::MinorFailed { installation: i, .. }
         | Letter::ManualFailed { installation: i, .. }

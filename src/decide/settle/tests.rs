@@ -54,7 +54,7 @@ fn deployment(id: i64, product: &str) -> Deployment {
         change: Change::Minor,
         manual: false,
         attended_by: None,
-        entry: None,
+        concertation: None,
         slot: Slot::new(at("29T20:00"), at("30T05:00")).unwrap(),
         published_at: at("29T15:00"),
         deadline: None,

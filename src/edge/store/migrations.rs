@@ -9,6 +9,7 @@ mod m0010_holds;
 mod m0011_agreements;
 mod m0012_refused;
 mod m0020_review;
+mod m0021_keys;
 
 use sea_orm::DatabaseBackend;
 use sea_orm_migration::prelude::*;
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_agreements::M0011Agreements),
             Box::new(m0012_refused::M0012Refused),
             Box::new(m0020_review::M0020Review),
+            Box::new(m0021_keys::M0021Keys),
         ]
     }
 }

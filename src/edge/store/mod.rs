@@ -9,6 +9,7 @@ mod chain;
 mod commit;
 mod error;
 mod ids;
+mod keys;
 mod migrations;
 mod open;
 mod outbox;

@@ -126,6 +126,16 @@ impl Store {
         Ok(leased)
     }
 
+    /// One notice.
+    pub async fn notice_by_id(&self, id: i64) -> Result<Option<Stored<Notice>>> {
+        let select = Query::select()
+            .columns(["id", "rev", "body"].map(Alias::new))
+            .from(Alias::new(Notice::TABLE))
+            .and_where(Expr::col(Alias::new("id")).eq(numbered(id)))
+            .to_owned();
+        Ok(read_notices(&self.db, &self.db.query_all(&select).await?).await?.into_iter().next())
+    }
+
     /// The notice with this key.
     pub async fn notice(&self, key: &str) -> Result<Option<Stored<Notice>>> {
         let select = Query::select()

@@ -66,6 +66,7 @@ impl Book {
                 email: "infogerance@example.net".to_owned(),
                 phone: None,
                 zone: PROVIDER_ZONE,
+                answer: None,
             },
         }
     }

@@ -1,11 +1,14 @@
 //! The fleet, the letters, and whether we are well.
 
 use super::{Problem, limited};
-use crate::web::error::{ApiError, Query};
+use crate::web::error::{ApiError, Json as Body, Path, Query};
+use crate::web::identity::Staff;
 use crate::web::{App, Identity};
+use crate::work::post::again::{self, AgainError};
 use crate::work::views::{self, NoticeRow, ServerRow};
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -32,6 +35,44 @@ pub(super) async fn notices(
 ) -> Result<Json<Vec<NoticeRow>>, ApiError> {
     let client = identity.limit(query.client.as_deref())?;
     Ok(Json(views::notices(&app.o, client.as_deref(), limited(query.limit)).await?))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Again {
+    /// Who wants it; whoever asks, when absent.
+    by: Option<String>,
+}
+
+/// Sends a letter that was given up once more, as the same message.
+#[utoipa::path(
+    post, path = "/notices/{id}/again", params(("id" = i64, Path)), request_body = Again,
+    responses(
+        (status = 200, body = NoticeRow),
+        (status = 403, body = Problem),
+        (status = 404, body = Problem),
+        (status = 409, body = Problem),
+    )
+)]
+pub(super) async fn again(
+    State(app): State<Arc<App>>,
+    Staff(name): Staff,
+    Path(id): Path<i64>,
+    Body(body): Body<Again>,
+) -> Result<Json<NoticeRow>, ApiError> {
+    let by = body.by.unwrap_or(name);
+    let notice = again::again(&app.o, id, &by).await.map_err(|error| {
+        let text = error.to_string();
+        match error {
+            AgainError::Store(error) => error.into(),
+            AgainError::Unsaid(_) => ApiError::bad_request(text, "write a name"),
+            AgainError::NoLetter(_) => ApiError::not_found(text),
+            AgainError::NotGivenUp { .. } => {
+                ApiError::new(StatusCode::CONFLICT, text, "`noctule letters undelivered` lists what was given up")
+            }
+        }
+    })?;
+    Ok(Json(views::notice_row(notice)))
 }
 
 /// The servers, with what each last said of itself.

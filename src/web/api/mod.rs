@@ -5,6 +5,7 @@
 
 mod agreements;
 mod alerts;
+mod concertation;
 mod enrol;
 mod fleet;
 mod history;
@@ -70,6 +71,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(plan::plan))
         .routes(routes!(plan::explain))
         .routes(routes!(plan::attend))
+        .routes(routes!(concertation::asked, concertation::answer))
         .routes(routes!(requests::receive, requests::list))
         .routes(routes!(requests::cancel))
         .routes(routes!(requests::change))
@@ -84,6 +86,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(report::report))
         .routes(routes!(report::verification))
         .routes(routes!(fleet::notices))
+        .routes(routes!(fleet::again))
         .routes(routes!(fleet::fleet))
         .routes(routes!(fleet::health));
     OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", api)

@@ -8,7 +8,7 @@ use crate::edge::store::StoreError;
 use crate::model::alert::AlertClass;
 use crate::model::fleet::{Contact, Language};
 use crate::model::notice::{Letter, NewNotice};
-use crate::work::Orchestrator;
+use crate::work::{Orchestrator, concertation};
 
 /// The mail with its envelope.
 pub(super) async fn write(o: &Orchestrator, parcel: &Parcel) -> Result<Outgoing, Failure> {
@@ -27,7 +27,8 @@ pub(super) async fn write(o: &Orchestrator, parcel: &Parcel) -> Result<Outgoing,
     };
     let reader = Reader { name: to.first().and_then(|person: &Person| person.name.clone()), language };
     let letters: Vec<&Letter> = parcel.notices.iter().map(|notice| &notice.body.letter).collect();
-    let rendered = render(o, &letters, first.client.as_deref(), &reader)
+    let answer = answer(o, first).await?;
+    let rendered = render(o, &letters, first.client.as_deref(), &reader, answer)
         .map_err(|error| Failure::Permanent(format!("{error}: {}", error.source)))?;
     let kind =
         if letters.len() > 1 { format!("{}-and-others", first.letter.name()) } else { first.letter.name().to_owned() };
@@ -52,11 +53,19 @@ fn render(
     letters: &[&Letter],
     client: Option<&str>,
     reader: &Reader,
+    answer: Option<String>,
 ) -> Result<Rendered, LetterError> {
-    o.letters.of(client).render(letters, reader, &desk(o)).or_else(|error| {
+    let desk = Desk { answer, ..desk(o) };
+    o.letters.of(client).render(letters, reader, &desk).or_else(|error| {
         tracing::error!(template = error.template, error = %error.source, "a letter is written with the program's own template");
-        Templates::built_in().render(letters, reader, &desk(o))
+        Templates::built_in().render(letters, reader, &desk)
     })
+}
+
+/// Where the client answers, if the letter asks something: about the slot that it tells of, whatever became of that since.
+async fn answer(o: &Orchestrator, body: &NewNotice) -> Result<Option<String>, Failure> {
+    let (Some(deployment), Some(version)) = (body.deployment, body.letter.question()) else { return Ok(None) };
+    concertation::link(o, deployment, version).await.map_err(|error| Failure::Temporary(error.to_string()))
 }
 
 /// Who writes.
@@ -66,6 +75,7 @@ pub(in crate::work) fn desk(o: &Orchestrator) -> Desk {
         email: parse_mailbox(&o.staff.iah).map_or_else(|_| o.staff.iah.clone(), |it| it.email.to_string()),
         phone: o.staff.phone.clone(),
         zone: PROVIDER_ZONE,
+        answer: None,
     }
 }
 

@@ -30,14 +30,15 @@ pub async fn notices(o: &Orchestrator, client: Option<&str>, limit: u64) -> Resu
     Ok(o.store.notices(client, limit).await?.into_iter().map(|n| notice_row(n.value)).collect())
 }
 
-fn notice_row(notice: Notice) -> NoticeRow {
+/// A letter as lists show it.
+pub fn notice_row(notice: Notice) -> NoticeRow {
     let letter = serde_json::to_value(&notice.body.letter).ok();
     let name = letter.as_ref().and_then(|l| l.get("letter")).and_then(|l| l.as_str()).unwrap_or_default().to_owned();
-    let (state, sent_at, error) = match notice.state {
-        NoticeState::Pending { .. } => ("pending", None, None),
-        NoticeState::Waiting { .. } => ("waiting", None, None),
-        NoticeState::Sent { at } => ("sent", Some(at), None),
-        NoticeState::Undelivered { error, .. } => ("undelivered", None, Some(error)),
+    let state = notice.state.name().to_owned();
+    let (sent_at, error) = match notice.state {
+        NoticeState::Pending { .. } | NoticeState::Waiting { .. } => (None, None),
+        NoticeState::Sent { at } => (Some(at), None),
+        NoticeState::Undelivered { error, .. } => (None, Some(error)),
     };
     NoticeRow {
         id: notice.id,
@@ -47,7 +48,7 @@ fn notice_row(notice: Notice) -> NoticeRow {
         server: notice.body.server,
         deployment: notice.body.deployment,
         letter: name,
-        state: state.to_owned(),
+        state,
         sent_at,
         attempts: notice.attempts,
         error,

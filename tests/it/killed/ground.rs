@@ -186,7 +186,7 @@ impl Ground {
             change: Change::Minor,
             manual: false,
             attended_by: None,
-            entry: None,
+            concertation: None,
             slot: Slot::new(now - TimeDelta::hours(1), now + TimeDelta::hours(20)).unwrap(),
             published_at: now,
             deadline: None,

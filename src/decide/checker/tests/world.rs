@@ -80,7 +80,7 @@ pub fn deployment(id: i64, product: &str, plan: &Plan, state: DeploymentState) -
         change: Change::Minor,
         manual: false,
         attended_by: None,
-        entry: None,
+        concertation: None,
         slot: plan.slot,
         published_at: at("2026-04-29T14:00"),
         deadline: plan.deadline,

@@ -88,7 +88,7 @@ impl World {
             manual: false,
             attended_by: None,
             slot: Slot::new(utc(slot.0), utc(slot.1)).unwrap(),
-            entry: None,
+            concertation: None,
             published_at: self.now,
             deadline: None,
             request: None,
