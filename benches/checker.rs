@@ -137,6 +137,7 @@ fn open_deployment(id: i64, slot: Slot) -> Deployment {
         request: None,
         attempt: 1,
         reasons: [].into(),
+        transfer: None,
         state: DeploymentState::Planned,
     }
 }

@@ -138,6 +138,7 @@ fn planned(n: usize, round: usize, id: i64, manifest: &Manifest, standing: Optio
         request: None,
         attempt: 1,
         reasons: reasons().into(),
+        transfer: None,
         state: DeploymentState::Planned,
     };
     let text = format!("{} {} planned for Wed 29 Apr 22:00 to Thu 30 Apr 07:00", deployment.product, deployment.to);

@@ -113,6 +113,10 @@ fn table(rows: &[HistoryRow]) -> String {
         if row.on_time == Some(false) {
             state.push_str(", late");
         }
+        if let Some(transfer) = row.transfer.as_ref().filter(|transfer| transfer.way != "whole") {
+            let percent = transfer.moved_bytes.saturating_mul(100).div_ceil(transfer.package_bytes.max(1));
+            state.push_str(&format!(", {percent} % moved"));
+        }
         table.add_row([
             Cell::new(row.id.map_or_else(String::new, |id| id.to_string())),
             Cell::new(&row.server),
@@ -150,10 +154,13 @@ fn csv(rows: &[HistoryRow]) -> Result<String, Failure> {
         "finished_at",
         "attempts",
         "on_time",
+        "package_bytes",
+        "moved_bytes",
         "reasons",
     ])?;
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let time = |value: Option<DateTime<Utc>>| value.map_or_else(String::new, |at| at.to_rfc3339());
+    let bytes = |value: Option<u64>| value.map_or_else(String::new, |bytes| bytes.to_string());
     for row in rows {
         let request = row.request.as_ref();
         let reasons: Vec<String> = row.reasons.iter().map(|r| format!("{}: {}", r.rule, r.text)).collect();
@@ -179,6 +186,8 @@ fn csv(rows: &[HistoryRow]) -> Result<String, Failure> {
             time(row.finished_at),
             row.attempts.to_string(),
             row.on_time.map_or_else(String::new, |on_time| on_time.to_string()),
+            bytes(row.transfer.as_ref().map(|transfer| transfer.package_bytes)),
+            bytes(row.transfer.as_ref().map(|transfer| transfer.moved_bytes)),
             reasons.join("\n"),
         ])?;
     }
@@ -240,4 +249,56 @@ fn events_csv(rows: &[EventRow]) -> Result<String, Failure> {
         ])?;
     }
     Ok(String::from_utf8(csv.into_inner()?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::work::views::TransferRow;
+
+    #[test]
+    fn the_table_says_how_much_was_moved_where_that_is_news() {
+        let row = |way: &str, moved_bytes: u64| HistoryRow {
+            id: Some(1),
+            client: "martin".into(),
+            server: "martin-srv1".into(),
+            product: "isacompta".into(),
+            from: None,
+            to: Some("14.20.004".into()),
+            change: Some("minor".into()),
+            manual: false,
+            state: Some("installed".into()),
+            zone: "Europe/Paris".into(),
+            published_at: None,
+            request: None,
+            slot: None,
+            deadline: None,
+            started_at: None,
+            finished_at: "2026-04-29T20:09:00Z".parse().ok(),
+            attempts: 1,
+            on_time: Some(true),
+            transfer: Some(TransferRow {
+                package_bytes: 1000,
+                moved_bytes,
+                saved_bytes: 1000 - moved_bytes,
+                way: way.into(),
+                why_whole: None,
+            }),
+            reasons: Vec::new(),
+        };
+        for (way, moved, state) in [
+            ("changed", 41, "installed Wed 22:09, 5 % moved"),
+            ("neighbour", 0, "installed Wed 22:09, 0 % moved"),
+            ("whole", 1000, "installed Wed 22:09"),
+        ] {
+            let table = table(&[row(way, moved)]);
+            assert_eq!(
+                table.lines().nth(1).unwrap().trim_end().split("minor").nth(1).unwrap().trim(),
+                state,
+                "{table}"
+            );
+        }
+        let csv = csv(&[row("changed", 41)]).unwrap();
+        assert!(csv.contains(",package_bytes,moved_bytes,") && csv.contains(",true,1000,41,"), "{csv}");
+    }
 }

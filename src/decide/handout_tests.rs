@@ -28,6 +28,7 @@ fn deployment(id: i64, action: i64, start: &str, end: &str) -> Deployment {
         request: None,
         attempt: 1,
         reasons: [].into(),
+        transfer: None,
         state: DeploymentState::Planned,
     }
 }

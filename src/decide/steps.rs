@@ -11,6 +11,7 @@
 use crate::model::check::{Answer, Unfit};
 use crate::model::manifest::SignedManifest;
 use crate::model::slot::Slot;
+use crate::model::transfer::Transfer;
 use crate::model::version::Version;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -117,6 +118,11 @@ pub enum Line {
         at: DateTime<Utc>,
         step: Step,
     },
+    /// Product → what it cost to have its package here.
+    Fetched {
+        at: DateTime<Utc>,
+        transfers: BTreeMap<String, Transfer>,
+    },
     /// The manifests that the publishers' metadata vouches for, in the order of the parts.
     Trusted {
         at: DateTime<Utc>,
@@ -178,6 +184,7 @@ pub struct Installation {
     pub order: Order,
     pub manifests: Vec<SignedManifest>,
     pub old: BTreeMap<String, Option<String>>,
+    pub transfers: BTreeMap<String, Transfer>,
     begun: BTreeMap<Step, u32>,
     done: BTreeSet<Step>,
     answers: BTreeMap<Step, Vec<Answer>>,
@@ -211,6 +218,7 @@ impl Installation {
             order,
             manifests: Vec::new(),
             old: BTreeMap::new(),
+            transfers: BTreeMap::new(),
             begun: BTreeMap::new(),
             done: BTreeSet::new(),
             answers: BTreeMap::new(),
@@ -247,6 +255,15 @@ impl Installation {
                 *self = Installation { alone: alone.then_some((at, None)), ..Installation::new(order) };
             }
             Line::Begun { step, .. } => *self.begun.entry(step).or_default() += 1,
+            Line::Fetched { transfers, .. } => {
+                for (product, later) in transfers {
+                    let both = match self.transfers.remove(&product) {
+                        Some(earlier) => earlier.and_then(later),
+                        None => later,
+                    };
+                    self.transfers.insert(product, both);
+                }
+            }
             Line::Trusted { manifests, .. } => self.manifests = manifests,
             Line::Old { pointers, .. } => self.old = pointers,
             Line::Done { step, .. } => drop(self.done.insert(step)),

@@ -4,16 +4,15 @@
 //! ever goes to the configured server: links in answers are taken by their path. Unknown fields are ignored.
 //! Deliberately not done: trusting anything that comes back. What is installed is verified elsewhere.
 
-pub mod download;
 pub mod messages;
 
+use super::download::Source;
 use futures_util::StreamExt;
 use messages::{Base, CancelAction, ConfigData, DeploymentBase, Enrolled, Feedback};
 use reqwest::header::{AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use reqwest::{Method, Response, StatusCode, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
 
@@ -36,14 +35,6 @@ pub enum DdiError {
     Json { call: String, source: serde_json::Error },
     #[error("the token or the address cannot be used in a request")]
     Unusable,
-    #[error("the server sent more than the {0} bytes expected")]
-    TooMuch(u64),
-    #[error("the line broke after {have} of {want} bytes")]
-    Cut { have: u64, want: u64 },
-    #[error("the time for it was over after {have} of {want} bytes")]
-    Over { have: u64, want: u64 },
-    #[error("cannot write {}: {source}", path.display())]
-    Write { path: PathBuf, source: std::io::Error },
 }
 
 /// What the server made of a report.
@@ -150,6 +141,11 @@ impl DdiClient {
             StatusCode::GONE | StatusCode::NOT_FOUND => Ok(Heard::Over),
             _ => accept("feedback", response).map(|_| Heard::Yes),
         }
+    }
+
+    /// The file at `href`.
+    pub fn source(&self, href: &str) -> Result<Source<'_>, DdiError> {
+        Ok(Source { http: &self.http, url: self.own(href)?, authorization: None })
     }
 
     async fn get<T: DeserializeOwned>(&self, href: &str, call: &str) -> Result<Option<T>, DdiError> {

@@ -177,6 +177,11 @@ fn check_installation(m: &Manifest, found: &mut Found) {
         "package.unpacked_bytes",
         "is more than package.unpacked_mib_max allows; leave it out: publishing counts them",
     );
+    found.unless(
+        m.package.files_sha256.as_deref().is_none_or(is_sha256),
+        "package.files_sha256",
+        "is no sha256; leave it out: publishing makes it",
+    );
     match &m.installer {
         Installer::Zip {} => {}
         Installer::Msi { arguments, return_codes } | Installer::Exe { arguments, return_codes, .. } => {
@@ -293,6 +298,10 @@ pub(super) fn is_segment(name: &str) -> bool {
     (1..=NAME_BYTES_MAX).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// A relative path with slashes that stays where it starts, on every system.

@@ -4,6 +4,7 @@ pub mod agent_file;
 pub mod check_file;
 pub mod clock;
 pub mod ddi_client;
+pub mod download;
 pub mod host;
 pub mod lock;
 pub mod mirror;

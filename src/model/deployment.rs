@@ -4,6 +4,7 @@ use super::check::Unfit;
 use super::concertation::Concertation;
 use super::decision::Reasons;
 use super::slot::Slot;
+use super::transfer::Transfer;
 use super::version::{Change, Version};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,9 @@ pub struct Deployment {
     /// 1 for the first try of this release on this server.
     pub attempt: u32,
     pub reasons: Reasons,
+    /// What fetching its package cost, from the agent's closing report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<Box<Transfer>>,
     pub state: DeploymentState,
 }
 

@@ -116,6 +116,11 @@ pub struct Package {
     /// How many bytes the package unpacks to. Publishing counts them; agents refuse more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unpacked_bytes: Option<u64>,
+    /// Digest of the list of every file the package unpacks to, with its sha256 (lower-case hex; `edge::host::archive`
+    /// has the form). Publishing makes it; an agent that has most of the files fetches the others alone and proves all of
+    /// them by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files_sha256: Option<String>,
 }
 
 fn default_unpacked_mib() -> u64 {

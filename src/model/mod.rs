@@ -26,4 +26,5 @@ pub mod rule;
 pub mod schedule;
 pub mod slot;
 pub mod standing;
+pub mod transfer;
 pub mod version;

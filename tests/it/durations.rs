@@ -34,6 +34,7 @@ async fn observed(o: &Orchestrator, minutes: i64) {
         request: None,
         attempt: 1,
         reasons: [].into(),
+        transfer: None,
         state: DeploymentState::Installed { started_at, finished_at: now, observed: None },
     };
     let rows = (1_001..=1_010).map(|id| Row::Deployment(Stored::new(one(id)))).collect();

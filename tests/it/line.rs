@@ -103,3 +103,31 @@ async fn an_installation_ends_after_its_client_left_the_fleet() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_a_package_cost_the_line_is_in_the_history() {
+    site::each(async |site| {
+        begin(&site).await;
+        let (token, staff) = (site.gateway("trio").await, site.staff().await);
+        assert_eq!(take(&site, SERVERS[0], &token).await, 200);
+        report(&site.o, SERVERS[0], &[("isacompta", "14.20.003")], Some(site.o.clock.now())).await;
+        let cost = json!({"package_bytes": 8_000_000, "moved_bytes": 400_000, "way": "changed"});
+        let closed = json!({"status": {"execution": "closed", "result": {"finished": "success"},
+            "details": ["noctule.result=installed", format!("noctule.transfer.isacompta={cost}")]}});
+        let action = action(&site, SERVERS[0]).await;
+        let feedback = format!("{}/deploymentBase/{action}/feedback", base(SERVERS[0]));
+        site.post(&feedback, &token, &closed.to_string()).await.ok();
+        let rows = site.get(&format!("/api/v1/history?server={}", SERVERS[0]), &staff).await.ok().json();
+        let kept = json!({"package_bytes": 8_000_000, "moved_bytes": 400_000, "saved_bytes": 7_600_000,
+            "way": "changed", "why_whole": null});
+        assert_eq!(rows[0]["transfer"], kept);
+        let events = site.get(&format!("/api/v1/history/{action}/events"), &staff).await.ok().json();
+        let installed = events.as_array().unwrap().iter().find(|event| event["kind"] == "installed").unwrap();
+        let text = installed["text"].as_str().unwrap();
+        assert!(text.ends_with("; 0.3 of 7.6 MiB moved, 95 % saved: only what changed"), "{text}");
+        // Of what has not reported yet nothing is known.
+        let others = site.get(&format!("/api/v1/history?server={}", SERVERS[1]), &staff).await.ok().json();
+        assert_eq!(others[0].get("transfer"), None);
+    })
+    .await;
+}

@@ -47,6 +47,7 @@ fn deployment(id: i64, server: &str, version: &str) -> Deployment {
         request: None,
         attempt: 1,
         reasons: [].into(),
+        transfer: None,
         state: DeploymentState::Planned,
     }
 }

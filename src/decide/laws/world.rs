@@ -188,6 +188,7 @@ impl Case {
             request: None,
             attempt: 1,
             reasons: Arc::new([]),
+            transfer: None,
             state,
         }
     }

@@ -45,6 +45,7 @@ pub(in crate::decide) fn manifest(product: &str, version: &str, change: Change) 
             unpacked_mib_max: 10,
             entries: None,
             unpacked_bytes: None,
+            files_sha256: None,
         },
         installer: Installer::Zip {},
         preserve: Vec::new(),
@@ -241,6 +242,7 @@ pub(super) fn deployment(world: &World, version: &str, slot: (&str, &str), state
         request: None,
         attempt: 1,
         reasons: [].into(),
+        transfer: None,
         state,
     }
 }

@@ -153,6 +153,7 @@ impl Scene<'_> {
             request: plan.request,
             attempt: u32::try_from(failed).unwrap_or(u32::MAX).saturating_add(1),
             reasons: decision.reasons.clone(),
+            transfer: None,
             state: DeploymentState::Planned,
         };
         deployment.concertation = self.asked(&deployment);

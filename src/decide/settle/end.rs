@@ -37,7 +37,8 @@ impl Scene<'_> {
                 state.inventory.insert(deployment.product.clone(), deployment.to.clone());
                 unobserved = true;
             }
-            let closed = deployment.clone().close(ended, closing)?;
+            let mut closed = deployment.clone().close(ended, closing)?;
+            closed.transfer = said.transfers.get(&closed.product).cloned().map(Box::new);
             self.ended(closed, &state, &mut settled);
         }
         for event in &mut settled.events {
@@ -84,6 +85,8 @@ impl Scene<'_> {
             }
             Some(_) | None => text,
         };
+        let cost = closed.transfer.iter().filter(|transfer| transfer.is_news());
+        let text = cost.fold(text, |text, transfer| format!("{text}; {transfer}"));
         settled.events.push(NewEvent::new(self.now, &closed.client, kind, text).about(&closed));
         match why {
             None => {

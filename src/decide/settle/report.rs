@@ -3,10 +3,14 @@
 
 use crate::model::check::{Answer, Unfit, Verdict};
 use crate::model::decision::{Reason, Reasons};
+use crate::model::transfer::Transfer;
 use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
 
 /// Most answers of checks kept of one report.
 const CHECKS_MAX: usize = 100;
+/// Most packages of one report: as many as an action may have.
+const TRANSFERS_MAX: usize = 32;
 /// Longest text kept of one report, in characters.
 const TEXT_CHARS_MAX: usize = 500;
 
@@ -53,6 +57,8 @@ pub struct Said {
     /// When the agent began without the server, and ended.
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
+    /// Product → what fetching its package cost.
+    pub transfers: BTreeMap<String, Transfer>,
     pub lines: Vec<String>,
 }
 
@@ -71,6 +77,12 @@ impl Said {
                 Some(("check", value)) if said.checks.len() < CHECKS_MAX => said.checks.extend(answer(value)),
                 Some(("started_at", value)) => said.started_at = instant(value),
                 Some(("finished_at", value)) => said.finished_at = instant(value),
+                Some((key, value))
+                    if let Some(product) = key.strip_prefix("transfer.")
+                        && said.transfers.len() < TRANSFERS_MAX =>
+                {
+                    said.transfers.extend(transfer(value).map(|transfer| (short(product), transfer)));
+                }
                 // What a machine runs is read from its inventory; other keys are for other readers.
                 Some(_) => {}
                 None if line.trim().is_empty() => {}
@@ -118,13 +130,20 @@ impl Said {
             Execution::Rejected => "rejected by the agent, which may still carry it out",
         };
         let step = self.step.iter().map(|step| format!("step {step}"));
-        let more = step.chain(self.why.clone()).chain(self.lines.clone());
+        let cost = self.transfers.iter().filter(|(_, transfer)| transfer.is_news());
+        let cost = cost.map(|(product, transfer)| format!("{product}: {transfer}"));
+        let more = step.chain(self.why.clone()).chain(self.lines.clone()).chain(cost);
         short(&std::iter::once(word.to_owned()).chain(more).collect::<Vec<_>>().join("; "))
     }
 }
 
 fn instant(value: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(value).ok().map(|at| at.to_utc())
+}
+
+fn transfer(value: &str) -> Option<Transfer> {
+    let transfer: Transfer = serde_json::from_str(value).ok()?;
+    Some(Transfer { why_whole: transfer.why_whole.as_deref().map(short), ..transfer })
 }
 
 /// One answer, with its texts kept to their longest; what cannot be read is for other readers.
@@ -180,6 +199,28 @@ mod tests {
         assert_eq!(texts[0], "base: failed (a b)");
         assert_eq!((texts.len(), texts[1].chars().count()), (2, 500 + ": failed (a b)".len()));
         assert_eq!(Said::read(&vec![line("base"); 101]).checks.len(), 100);
+    }
+
+    #[test]
+    fn what_a_package_cost_is_told_when_it_is_news() {
+        let line = |way: &str, why: &str| {
+            format!(r#"noctule.transfer.isacompta={{"package_bytes":1000,"moved_bytes":50,"way":"{way}"{why}}}"#)
+        };
+        check(&[&line("whole", "")], "the agent reported a failure and did not say why", "proceeding");
+        let said = |line: String| Said::read(&[line]).progress(Execution::Downloaded);
+        let changed = "downloaded; isacompta: 50 of 1000 bytes moved, 95 % saved: only what changed";
+        assert_eq!(said(line("changed", "")), changed);
+        let whole = "downloaded; isacompta: 50 of 1000 bytes moved, the whole package: no parts";
+        assert_eq!(said(line("whole", r#","why_whole":"no parts""#)), whole);
+        assert_eq!(said(line("teleported", "")), "downloaded");
+        assert_eq!(
+            Said::read(
+                &(0..40).map(|n| line("changed", "").replace("isacompta", &format!("p{n}"))).collect::<Vec<_>>()
+            )
+            .transfers
+            .len(),
+            32
+        );
     }
 
     #[test]

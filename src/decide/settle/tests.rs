@@ -61,6 +61,7 @@ fn deployment(id: i64, product: &str) -> Deployment {
         request: None,
         attempt: 1,
         reasons: [].into(),
+        transfer: None,
         state: DeploymentState::Running { started_at: at("29T20:05") },
     }
 }
@@ -401,4 +402,22 @@ fn an_installation_ends_every_alert_about_the_product_on_its_server() {
     let settled = world().updated().with(|scene| settle(scene, About::Action, &feedback)).unwrap();
     let causes = ["failed/srv-1/isacompta/14.20.003", "sick/srv-1/isacompta", "not_ready/srv-1/isacompta"];
     assert_eq!(settled.resolved, causes);
+}
+
+#[test]
+fn what_the_package_cost_is_kept_with_the_deployment_and_told_when_it_is_news() {
+    let settled = |way: &str| {
+        let cost = format!(r#"noctule.transfer.isacompta={{"package_bytes":8000,"moved_bytes":400,"way":"{way}"}}"#);
+        let feedback = Feedback { execution: Execution::Closed, finished: Finished::Success, details: vec![cost] };
+        world().updated().with(|scene| settle(scene, About::Action, &feedback)).unwrap()
+    };
+    let changed = settled("changed");
+    let kept = changed.deployments[0].transfer.as_deref().unwrap();
+    assert_eq!((kept.moved_bytes, kept.saved_bytes()), (400, 7600));
+    let told = "isacompta 14.20.003 installed; the machine says it runs 14.20.003; 0.3 of 7.8 KiB moved, 95 % saved: \
+                only what changed";
+    assert_eq!(changed.events[0].text, told);
+    let whole = settled("whole");
+    assert!(whole.deployments[0].transfer.is_some());
+    assert_eq!(whole.events[0].text, "isacompta 14.20.003 installed; the machine says it runs 14.20.003");
 }

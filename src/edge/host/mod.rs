@@ -5,6 +5,7 @@
 
 pub mod agent_service;
 pub mod archive;
+pub mod assembly;
 pub mod checks;
 pub mod command;
 pub mod disk;

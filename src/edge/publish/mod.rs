@@ -256,6 +256,7 @@ pub async fn publish(
     if let Some(figures) = check_package(package, &manifest)? {
         manifest.package.entries = Some(figures.entries);
         manifest.package.unpacked_bytes = Some(figures.unpacked_bytes);
+        manifest.package.files_sha256 = Some(figures.files_sha256);
     }
     let mut repository = Repository::open(dir)?;
     let (product, version) = (manifest.product.clone(), manifest.version.clone());

@@ -18,12 +18,14 @@ const FIRST_BYTES: u64 = 8;
 const COMPOUND_FILE: &[u8] = &[0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1];
 
 /// What a package holds, as its signed manifest says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Figures {
     /// Entries, folders included.
     pub entries: u64,
     /// What they unpack to, in bytes.
     pub unpacked_bytes: u64,
+    /// Of the list of all files ([`archive::inspect_files`]).
+    pub files_sha256: String,
 }
 
 /// Judges a package as agents do, and whether it brings the version it is published as; `None` for an installer program.
@@ -52,8 +54,8 @@ pub fn check_package(path: &Path, manifest: &Manifest) -> Result<Option<Figures>
         }
     }
     let refused = |verdicts| PublishError::Refused { path: path.to_owned(), verdicts };
-    let inspected = match archive::inspect_file(&file, Limits::of(&manifest.package)) {
-        Ok(inspected) => inspected,
+    let (inspected, files_sha256) = match archive::inspect_files(&file, Limits::of(&manifest.package)) {
+        Ok(judged) => judged,
         Err(InspectError::Read(source)) => return Err(io(source)),
         Err(InspectError::Refused(verdicts)) => return Err(refused(verdicts)),
     };
@@ -61,7 +63,7 @@ pub fn check_package(path: &Path, manifest: &Manifest) -> Result<Option<Figures>
         None => Refusal::NoVersion,
         Some(said) if said.parse().as_ref() == Ok(&manifest.version) => {
             let (entries, unpacked_bytes) = (inspected.entries.len() as u64, inspected.bytes);
-            return Ok(Some(Figures { entries, unpacked_bytes }));
+            return Ok(Some(Figures { entries, unpacked_bytes, files_sha256 }));
         }
         Some(said) => Refusal::OtherVersion { said, manifest: manifest.version.to_string() },
     };

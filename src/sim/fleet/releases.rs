@@ -44,6 +44,7 @@ pub fn manifest(product: &str, version: &Version, change: Change, minutes: u32) 
             unpacked_mib_max: 512,
             entries: None,
             unpacked_bytes: None,
+            files_sha256: None,
         },
         installer: Installer::Zip {},
         preserve: Vec::new(),

@@ -6,7 +6,9 @@
 //! the server's word. Deliberately not here: windows and calendars (the server's), and any state that is not
 //! in the journal or on the disk.
 
+mod changed;
 mod checks;
+mod download;
 mod identity;
 mod in_place;
 mod offline;
@@ -24,16 +26,17 @@ use crate::edge::agent_file::AgentConfig;
 use crate::edge::clock::{Clock, Mark};
 use crate::edge::ddi_client::messages::{Base, Enrolled};
 use crate::edge::ddi_client::{DdiClient, DdiError};
+use crate::edge::download::DownloadError;
 use crate::edge::host::archive::Inspected;
 use crate::edge::host::journal::{Journal, JournalError};
 use crate::edge::host::private_folder;
 use crate::edge::host::services::Services;
 use crate::edge::host::tree::{Tree, TreeError};
 use crate::edge::lock::Lock;
-use crate::model::check::Answer;
 use chrono::{DateTime, Utc};
 use order::When;
 use perform::Trouble;
+use report::Ending;
 use source::{ReleaseSource, SourceError};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -61,6 +64,8 @@ pub enum AgentError {
     NotEnrolled,
     #[error(transparent)]
     Ddi(#[from] DdiError),
+    #[error("cannot download: {0}")]
+    Download(#[from] DownloadError),
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
@@ -280,7 +285,7 @@ impl Agent {
         let order = match order::read(&handed) {
             Ok(order) => order,
             Err(why) => {
-                return self.tell_outcome(&handed.id, &[], &[], None, &Outcome::RolledBack { why }).await;
+                return self.tell_outcome(&handed.id, Ending::default(), &Outcome::RolledBack { why }).await;
             }
         };
         match order::when(&handed, &order, self.clock.now()) {
@@ -331,9 +336,7 @@ impl Agent {
                 }
                 Next::Report(outcome) => {
                     self.point("reporting")?;
-                    let products: Vec<String> = state.order.parts.iter().map(|p| p.product.clone()).collect();
-                    let answers: Vec<Answer> = state.answers().cloned().collect();
-                    self.tell_outcome(&action, &products, &answers, state.alone, &outcome).await?;
+                    self.tell_outcome(&action, Ending::of(&state), &outcome).await?;
                     self.point("reported")?;
                     self.write_down(Line::Reported { at: self.clock.now() });
                     pass.ended.push((action, outcome));

@@ -34,13 +34,7 @@ fn is_silence(error: &DdiError) -> bool {
     match error {
         DdiError::Http(_) => true,
         DdiError::Status { status, .. } => status.is_server_error(),
-        DdiError::TooLong { .. }
-        | DdiError::Json { .. }
-        | DdiError::Unusable
-        | DdiError::TooMuch(_)
-        | DdiError::Cut { .. }
-        | DdiError::Over { .. }
-        | DdiError::Write { .. } => false,
+        DdiError::TooLong { .. } | DdiError::Json { .. } | DdiError::Unusable => false,
     }
 }
 

@@ -66,16 +66,20 @@ impl Agent {
     }
 
     async fn fetch(&mut self, state: &Installation) -> Result<(), Trouble> {
-        if let Some(manifests) = self.trusted_before(state) {
-            let at = self.clock.now();
-            return self.write(Line::Trusted { at, manifests }).map_err(fail);
-        }
-        let manifests = self.trusted(&state.order).await?;
-        self.forget_others(&manifests);
-        for (part, signed) in state.order.parts.iter().zip(&manifests) {
-            self.download(&state.order, part, signed).await?;
-        }
+        let manifests = match self.trusted_before(state) {
+            Some(manifests) => manifests,
+            None => {
+                let manifests = self.trusted(&state.order).await?;
+                self.forget_others(&manifests);
+                for (part, signed) in state.order.parts.iter().zip(&manifests) {
+                    self.download(&state.order, part, signed).await?;
+                }
+                manifests
+            }
+        };
         let at = self.clock.now();
+        self.write(Line::Fetched { at, transfers: self.transfers(&manifests) }).map_err(fail)?;
+        self.forget_cost(&manifests);
         self.write(Line::Trusted { at, manifests }).map_err(fail)
     }
 

@@ -1,18 +1,40 @@
 //! What the agent says to the server: its attributes, progress, and how an installation ended.
 
 use super::{Agent, AgentError};
-use crate::decide::steps::{FORWARD, Outcome, Step};
+use crate::decide::steps::{FORWARD, Installation, Outcome, Step};
 use crate::edge::agent_file::version_file;
 use crate::edge::ddi_client::Heard;
 use crate::edge::ddi_client::messages::{ConfigData, Execution, Feedback, FeedbackResult, Finished, Progress, Status};
 use crate::edge::host::{probes, tree::Tree};
 use crate::model::check::Answer;
+use crate::model::transfer::Transfer;
 use crate::model::version::Version;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use std::collections::BTreeMap;
 
 /// Attributes are repeated after this time even if nothing changed (`hourly-checks`).
 const REPEAT: TimeDelta = TimeDelta::minutes(55);
+
+/// What an installation that ended leaves to be told, beside how it ended.
+#[derive(Default)]
+pub(super) struct Ending {
+    products: Vec<String>,
+    answers: Vec<Answer>,
+    transfers: BTreeMap<String, Transfer>,
+    /// When it was begun without the server, and ended.
+    alone: Option<(DateTime<Utc>, Option<DateTime<Utc>>)>,
+}
+
+impl Ending {
+    pub fn of(state: &Installation) -> Ending {
+        Ending {
+            products: state.order.parts.iter().map(|part| part.product.clone()).collect(),
+            answers: state.answers().cloned().collect(),
+            transfers: state.transfers.clone(),
+            alone: state.alone,
+        }
+    }
+}
 
 impl Agent {
     /// Product → version as found on the disk now.
@@ -99,8 +121,13 @@ impl Agent {
     }
 
     /// Says that a package is here ahead of its slot.
-    pub(super) async fn tell_staged(&self, action: &str) -> Result<(), AgentError> {
-        let details = vec!["the package is downloaded and verified; it waits for its slot".to_owned()];
+    pub(super) async fn tell_staged(
+        &self,
+        action: &str,
+        transfers: &BTreeMap<String, Transfer>,
+    ) -> Result<(), AgentError> {
+        let mut details = vec!["the package is downloaded and verified; it waits for its slot".to_owned()];
+        details.extend(transfers.iter().map(cost));
         let feedback = self.feedback(Execution::Downloaded, Finished::None, details);
         self.ddi()?.feedback(action, &feedback).await?;
         Ok(())
@@ -110,9 +137,7 @@ impl Agent {
     pub(super) async fn tell_outcome(
         &mut self,
         action: &str,
-        products: &[String],
-        answers: &[Answer],
-        alone: Option<(DateTime<Utc>, Option<DateTime<Utc>>)>,
+        ending: Ending,
         outcome: &Outcome,
     ) -> Result<(), AgentError> {
         self.tell_attributes(true).await?;
@@ -135,17 +160,18 @@ impl Agent {
             }
         };
         details.insert(0, format!("noctule.result={result}"));
-        for product in products {
+        for product in &ending.products {
             if let Ok(Some(version)) = self.version_of(product) {
                 details.push(format!("noctule.observed.{product}={version}"));
             }
         }
-        if let Some((begun, ended)) = alone {
+        if let Some((begun, ended)) = ending.alone {
             let instant = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
             details.push(format!("noctule.started_at={}", instant(begun)));
             details.extend(ended.map(|at| format!("noctule.finished_at={}", instant(at))));
         }
-        details.extend(answers.iter().map(told));
+        details.extend(ending.transfers.iter().map(cost));
+        details.extend(ending.answers.iter().map(told));
         let feedback = self.feedback(Execution::Closed, finished, details);
         let heard = self.ddi()?.feedback(action, &feedback).await?;
         if heard == Heard::Over {
@@ -181,6 +207,11 @@ fn name(step: Step) -> &'static str {
 /// What a check found, for the history.
 fn told(answer: &Answer) -> String {
     format!("noctule.check={}", serde_json::to_string(answer).unwrap_or_default())
+}
+
+/// What fetching one product's package cost the line, for the history.
+fn cost((product, transfer): (&String, &Transfer)) -> String {
+    format!("noctule.transfer.{product}={}", serde_json::to_string(transfer).unwrap_or_default())
 }
 
 /// One line of at most 500 characters.

@@ -1,26 +1,23 @@
-//! Downloads packages into the staging folder and verifies them: size and sha256 of the signed manifest.
+//! The staging folder: packages that were fetched, and the proof that they are the signed ones.
 //!
-//! A staged file is named by its digest, so that a release fetched ahead of its slot is found again, and one
-//! release never passes for another. It is verified after download and again right before it is unpacked. What an
+//! A staged file is named by the package's digest, so that a release fetched ahead of its slot is found again, and one
+//! release never passes for another. Whole packages are proven by size and sha256 of the signed manifest, those that
+//! were put together by the signed list of their files; after download and again right before they are unpacked. What an
 //! installation that failed left here serves its next try; the next order of something else takes it away.
 
 use super::order::Alone;
 use super::perform::Trouble;
-use super::watch::Watch;
-use super::{Agent, AgentError, Pass, order};
-use crate::decide::steps::{Order, Part};
-use crate::edge::ddi_client::DdiError;
+use super::{Agent, AgentError, Pass, changed, order};
+use crate::decide::steps::Order;
+use crate::edge::download::Pieces;
 use crate::edge::host::archive::{self, Inspected, Limits};
-use crate::edge::host::disk;
 use crate::edge::host::kept_packages::digest;
 use crate::model::manifest::SignedManifest;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// How often one pass takes up a broken download again.
-const RESUMES_MAX: usize = 5;
 
 impl Agent {
     /// Downloads and verifies ahead of the slot; whether that worked is only told in the slot.
@@ -35,8 +32,10 @@ impl Agent {
             }
             return Ok(());
         }
+        let mut transfers = BTreeMap::new();
         let staged = match self.fetch_ahead(order).await {
             Ok(manifests) => {
+                transfers = self.transfers(&manifests);
                 match alone {
                     Alone::Yes => self.keep_plan(order, manifests),
                     Alone::No => self.forget_plan(),
@@ -50,7 +49,7 @@ impl Agent {
             }
         };
         if staged {
-            self.tell_staged(&order.action).await?;
+            self.tell_staged(&order.action, &transfers).await?;
         }
         self.staged_action = Some((order.action.clone(), staged));
         pass.staged = staged;
@@ -99,44 +98,6 @@ impl Agent {
         }
     }
 
-    /// Downloads what is missing of one package.
-    pub(super) async fn download(&self, order: &Order, part: &Part, signed: &SignedManifest) -> Result<(), Trouble> {
-        let file = self.staged(signed);
-        let have = std::fs::metadata(&file).map_or(0, |m| m.len());
-        let missing = signed.size.saturating_sub(have);
-        let free = disk::free_bytes(&file).map_err(|e| Trouble::Fail(format!("cannot read the disk: {e}")))?;
-        if free < missing.saturating_add(self.config.disk.margin_mib << 20) {
-            return Err(Trouble::Fail(format!(
-                "not enough disk to download {}: {} MiB free, {} MiB needed and {} MiB to stay free",
-                signed.manifest.package.file,
-                free >> 20,
-                missing.div_ceil(1 << 20),
-                self.config.disk.margin_mib
-            )));
-        }
-        let watch = Watch::new(self, order, &signed.manifest.package.file);
-        let mut last = None;
-        for _ in 0..RESUMES_MAX {
-            match self.ddi()?.download(&part.href, &file, signed.size, &watch).await {
-                Ok(()) => return Ok(()),
-                Err(DdiError::Over { have, want }) => {
-                    return Err(Trouble::Fail(format!(
-                        "the package had not arrived when the slot ended: {have} of {want} bytes are here, and serve the next try"
-                    )));
-                }
-                Err(error @ (DdiError::Write { .. } | DdiError::TooMuch(_))) => {
-                    return Err(Trouble::Fail(format!("cannot download {}: {error}", signed.manifest.package.file)));
-                }
-                Err(error @ (DdiError::Http(_) | DdiError::Cut { .. })) => {
-                    tracing::info!(%error, "download broken off, taking it up again");
-                    last = Some(error);
-                }
-                Err(error) => return Err(AgentError::Ddi(error).into()),
-            }
-        }
-        Err(last.map_or(AgentError::NotEnrolled, AgentError::Ddi).into())
-    }
-
     /// What a package that was just proven holds, judged whole; in this life once, for it is the same by its digest.
     pub(super) async fn judged(&mut self, signed: &SignedManifest, package: File) -> Result<Arc<Inspected>, Trouble> {
         if let Some(known) = self.inspected.get(&signed.sha256) {
@@ -158,17 +119,13 @@ impl Agent {
 
     /// The staged package, proven to be the signed one; a wrong one is removed.
     pub(super) async fn proven(&self, signed: &SignedManifest) -> Result<File, Trouble> {
-        let path = self.staged(signed);
-        let (size, sha256, name) = (signed.size, signed.sha256.clone(), signed.manifest.package.file.clone());
+        let (whole, assembled, signed) = (self.staged(signed), self.assembled(signed), signed.clone());
         let prove = move || -> Result<File, String> {
-            let (bytes, digest) = digest(&path).map_err(|e| format!("cannot read the downloaded {name}: {e}"))?;
-            if bytes != size || digest != sha256 {
-                forget(&path);
-                return Err(format!(
-                    "{name} is not what its publisher signed (size {bytes} and sha256 {digest} instead of {size} and {sha256})"
-                ));
-            }
-            File::open(&path).map_err(|e| format!("cannot open the downloaded {name}: {e}"))
+            let proven = match assembled.exists() {
+                true => changed::prove(&assembled, &signed).map(|(file, _)| file),
+                false => prove_whole(&whole, &signed),
+            };
+            proven.inspect_err(|_| forget(&whole))
         };
         tokio::task::spawn_blocking(prove)
             .await
@@ -177,13 +134,27 @@ impl Agent {
     }
 }
 
+fn prove_whole(path: &Path, signed: &SignedManifest) -> Result<File, String> {
+    let name = &signed.manifest.package.file;
+    let (bytes, digest) = digest(path).map_err(|e| format!("cannot read the downloaded {name}: {e}"))?;
+    if bytes != signed.size || digest != signed.sha256 {
+        return Err(format!(
+            "{name} is not what its publisher signed (size {bytes} and sha256 {digest} instead of {} and {})",
+            signed.size, signed.sha256
+        ));
+    }
+    File::open(path).map_err(|e| format!("cannot open the downloaded {name}: {e}"))
+}
+
 /// Removes a staged package and what belongs to it; a leftover costs space, nothing else.
 pub(super) fn forget(path: &Path) {
-    for file in [path.to_path_buf(), path.with_extension("etag")] {
+    let beside = ["etag", "transfer", "files", "assembling"].map(|extension| path.with_extension(extension));
+    for file in std::iter::once(path.to_path_buf()).chain(beside) {
         if let Err(error) = std::fs::remove_file(&file)
             && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(file = %file.display(), %error, "cannot remove a staged file");
         }
     }
+    Pieces::forget(path);
 }

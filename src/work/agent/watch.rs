@@ -2,8 +2,8 @@
 
 use super::Agent;
 use crate::decide::steps::Order;
-use crate::edge::ddi_client::download::Watcher;
 use crate::edge::ddi_client::messages::{Execution, Finished, Progress};
+use crate::edge::download::Watcher;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,11 +23,17 @@ pub(super) struct Watch<'a> {
     file: &'a str,
     /// Parts of the package that were told.
     told: AtomicU64,
+    moved: AtomicU64,
 }
 
 impl Watch<'_> {
     pub fn new<'a>(agent: &'a Agent, order: &'a Order, file: &'a str) -> Watch<'a> {
-        Watch { agent, order, file, told: AtomicU64::new(0) }
+        Watch { agent, order, file, told: AtomicU64::new(0), moved: AtomicU64::new(0) }
+    }
+
+    /// Bytes that came over the line.
+    pub fn moved_bytes(&self) -> u64 {
+        self.moved.load(Ordering::Relaxed)
     }
 }
 
@@ -40,6 +46,10 @@ impl Watcher for Watch<'_> {
     /// The slot's end; before it even a line of a few bytes per second may take its time.
     fn is_over(&self) -> bool {
         self.order.slot.is_some_and(|slot| slot.end <= self.agent.clock.now())
+    }
+
+    fn moved(&self, bytes: u64) {
+        self.moved.fetch_add(bytes, Ordering::Relaxed);
     }
 
     async fn at(&self, have: u64, want: u64) {

@@ -5,6 +5,7 @@ use crate::edge::store::{DeploymentFilter, StoreError};
 use crate::model::deployment::Deployment;
 use crate::model::request::Request;
 use crate::model::slot::Slot;
+use crate::model::transfer::Transfer;
 use crate::model::version::Change;
 use crate::work::Orchestrator;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -38,7 +39,35 @@ pub struct HistoryRow {
     pub attempts: u32,
     /// Installed by its deadline; null while open or without one.
     pub on_time: Option<bool>,
+    /// What fetching the package cost the site's line; absent until the agent's closing report said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<TransferRow>,
     pub reasons: Vec<ReasonRow>,
+}
+
+/// The cost of a package in bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TransferRow {
+    pub package_bytes: u64,
+    /// What came over the line, broken-off tries included.
+    pub moved_bytes: u64,
+    pub saved_bytes: u64,
+    /// `whole`, `changed` (only what changed was fetched) or `neighbour` (from another server of the site).
+    pub way: String,
+    /// Why it came whole although less was looked for.
+    pub why_whole: Option<String>,
+}
+
+impl From<&Transfer> for TransferRow {
+    fn from(transfer: &Transfer) -> TransferRow {
+        TransferRow {
+            package_bytes: transfer.package_bytes,
+            moved_bytes: transfer.moved_bytes,
+            saved_bytes: transfer.saved_bytes(),
+            way: transfer.way.name().to_owned(),
+            why_whole: transfer.why_whole.clone(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -114,6 +143,7 @@ impl Context {
             finished_at: d.state.finished_at(),
             attempts: d.attempt,
             on_time: d.on_time(),
+            transfer: d.transfer.as_deref().map(TransferRow::from),
             reasons: d.reasons.iter().map(ReasonRow::from).collect(),
         }
     }

@@ -127,6 +127,7 @@ fn bare(context: &Context, decision: &Decision) -> HistoryRow {
         finished_at: None,
         attempts: 0,
         on_time: None,
+        transfer: None,
         reasons: Vec::new(),
     }
 }

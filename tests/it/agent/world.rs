@@ -30,6 +30,10 @@ pub struct Fake {
     pub cancel: Option<Value>,
     pub packages: BTreeMap<String, Vec<u8>>,
     pub cuts: usize,
+    /// Whether it sends files whole only.
+    pub whole_only: bool,
+    /// Bytes of packages that it sent.
+    pub sent: u64,
     pub deaf: usize,
     /// Whether the server cannot be reached.
     pub down: bool,
@@ -355,15 +359,23 @@ async fn cancel_feedback(State(fake): State<Shared>, Json(body): Json<Value>) {
 async fn file(State(fake): State<Shared>, UrlPath(product): UrlPath<String>, headers: HeaderMap) -> Response {
     let mut fake = fake.lock().unwrap();
     let whole = fake.packages[&product].clone();
-    let range = headers.get("range").map(|r| r.to_str().unwrap().to_owned());
-    let from = range.as_ref().map_or(0, |r| r.strip_prefix("bytes=").unwrap().trim_end_matches('-').parse().unwrap());
+    let range = headers.get("range").map(|r| r.to_str().unwrap().to_owned()).filter(|_| !fake.whole_only);
+    let (from, to) = range.as_ref().map_or((0, whole.len()), |range| {
+        let (from, last) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+        (from.parse().unwrap(), last.parse::<usize>().map_or(whole.len(), |last| last + 1))
+    });
     fake.ranges.extend(range.clone());
-    let rest = whole[from..].to_vec();
-    let body = if fake.cuts > 0 {
+    let mut part = whole[from..to].to_vec();
+    let cut = fake.cuts > 0;
+    if cut {
         fake.cuts -= 1;
-        let half = Bytes::from(rest[..rest.len() / 2].to_vec());
+        part.truncate(part.len() / 2);
+    }
+    fake.sent += part.len() as u64;
+    let part = Bytes::from(part);
+    let body = if cut {
         let broken = std::io::Error::other("line cut");
-        let pieces = futures_util::stream::iter([Ok(half), Err(broken)]);
+        let pieces = futures_util::stream::iter([Ok(part), Err(broken)]);
         // Lets the first half leave before the line breaks.
         Body::from_stream(pieces.then(async |piece| {
             for _ in 0..50 {
@@ -372,13 +384,16 @@ async fn file(State(fake): State<Shared>, UrlPath(product): UrlPath<String>, hea
             piece
         }))
     } else {
-        Body::from(rest)
+        Body::from(part)
     };
     let mut response = Response::builder().header("etag", "\"v1\"").header("accept-ranges", "bytes");
-    if range.is_some() {
-        assert_eq!(headers["if-range"], "\"v1\"");
+    if let Some(range) = range {
+        // A rest is asked for of one version only; the first part of a file tells which that is.
+        let is_rest = range.ends_with('-');
+        let if_range = headers.get("if-range").map(|tag| tag.to_str().unwrap());
+        assert!(if_range == Some("\"v1\"") || (if_range.is_none() && !is_rest), "{if_range:?}");
         let total = whole.len();
-        response = response.status(206).header("content-range", format!("bytes {from}-{}/{total}", total - 1));
+        response = response.status(206).header("content-range", format!("bytes {from}-{}/{total}", to - 1));
     }
     response.body(body).unwrap()
 }

@@ -193,6 +193,7 @@ impl Ground {
             request: None,
             attempt: 1,
             reasons: [].into(),
+            transfer: None,
             state: DeploymentState::Planned,
         };
         let rows = PRODUCTS.iter().enumerate().map(deployment).map(|d| Row::Deployment(Stored::new(d))).collect();

@@ -47,6 +47,7 @@ fn history() -> Vec<Deployment> {
         ("d", "1.2", &|_| DeploymentState::Planned),
     ];
     let row = |((server, version, end), id): ((&str, &str, End), i64)| Deployment {
+        transfer: None,
         state: end(hour(id) + TimeDelta::seconds(id)),
         ..deployment(id, server, version)
     };

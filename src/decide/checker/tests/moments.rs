@@ -106,6 +106,7 @@ fn a_minor_starts() {
                         id: 9,
                         action: 9,
                         product: "isapaye".into(),
+                        transfer: None,
                         state: running,
                         ..g[0].clone()
                     });

@@ -87,6 +87,7 @@ pub fn deployment(id: i64, product: &str, plan: &Plan, state: DeploymentState) -
         request: plan.request,
         attempt: 1,
         reasons: vec![Reason::new(Rule::MinorNight, "why", "pourquoi")].into(),
+        transfer: None,
         state,
     }
 }

@@ -94,6 +94,7 @@ impl World {
             request: None,
             attempt: 1,
             reasons: vec![Reason::new(Rule::MinorNight, "due", "due")].into(),
+            transfer: None,
             state,
         });
         self.deployments.last_mut().unwrap()

@@ -69,10 +69,14 @@ pub(super) fn judge<R: Read + Seek>(
     Ok(entries.map(|entries| Inspected { entries, bytes }))
 }
 
-/// Inflates one entry against its sizes and its checksum.
-pub(super) fn contents<R: Read + Seek>(source: &mut Source<R>, (entry, faults): &mut Judged) -> io::Result<()> {
+/// Inflates one entry against its sizes and its checksum; `sink` sees what comes out.
+pub(super) fn contents<R: Read + Seek>(
+    source: &mut Source<R>,
+    (entry, faults): &mut Judged,
+    sink: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
     let Some(sound) = entry else { return Ok(()) };
-    match content::unpacked(source, sound, |_| Ok(())) {
+    match content::unpacked(source, sound, sink) {
         Ok(()) => Ok(()),
         Err(ContentError::Refused(why)) => {
             faults.push(why);
@@ -86,7 +90,7 @@ fn kind(header: &Header) -> Kind {
     if header.name.ends_with(b"/") { Kind::Folder } else { Kind::File }
 }
 
-fn entry(name: String, central: &Central, data: u64) -> Entry {
+pub(super) fn entry(name: String, central: &Central, data: u64) -> Entry {
     let header = &central.header;
     Entry {
         name,
@@ -101,7 +105,7 @@ fn entry(name: String, central: &Central, data: u64) -> Entry {
 }
 
 /// The accepted name, and what speaks against one header of the central directory.
-fn header(central: &Central, names: &mut Names) -> (Option<String>, Vec<Refusal>) {
+pub(super) fn header(central: &Central, names: &mut Names) -> (Option<String>, Vec<Refusal>) {
     let Central { header, attributes, faults, .. } = central;
     let mut faults = faults.clone();
     let kind = kind(header);

@@ -5,6 +5,7 @@ use super::extra;
 use super::source::{Fields, Source};
 use super::verdict::{Refusal, Verdicts, shown};
 use std::io::{self, Read, Seek};
+use std::ops::Range;
 
 const SIGNATURE: [u8; 4] = *b"PK\x03\x04";
 const DESCRIPTOR: [u8; 4] = *b"PK\x07\x08";
@@ -137,6 +138,11 @@ fn read<R: Read + Seek>(source: &mut Source<R>, at: u64, end: u64) -> io::Result
     let [size, packed] = extras.resolve([size, packed]);
     let header = Header { name: name.to_vec(), flags, method, time, crc, packed, size };
     Ok(Some(Local { header, zip64, faults: extras.faults, data }))
+}
+
+/// Where the data of the entry that is at `span` begins, by its local header.
+pub(super) fn data<R: Read + Seek>(source: &mut Source<R>, span: &Range<u64>) -> io::Result<Option<u64>> {
+    Ok(read(source, span.start, span.end)?.map(|local| local.data))
 }
 
 /// Tells where a local header says something else than the central directory.

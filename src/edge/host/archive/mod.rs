@@ -18,12 +18,16 @@ mod central;
 mod content;
 mod end;
 mod extra;
+mod files;
 mod judge;
+mod listing;
 mod local;
 mod parallel;
 mod source;
 mod verdict;
 
+pub use files::inspect_files;
+pub use listing::{Listed, directory, list};
 pub use parallel::each;
 pub use verdict::{Refusal, VERDICTS_MAX, Verdict, Verdicts};
 
@@ -113,7 +117,7 @@ pub enum CopyError {
 /// Everything that speaks against it, in the order of the package, or why it cannot be read.
 pub fn inspect<R: Read + Seek>(package: R, limits: Limits) -> Result<Inspected, InspectError> {
     let one_by_one = |source: &mut Source<R>, judged: &mut [Judged]| -> io::Result<()> {
-        judged.iter_mut().try_for_each(|entry| contents(source, entry))
+        judged.iter_mut().try_for_each(|entry| contents(source, entry, |_| Ok(())))
     };
     inspect_with(package, limits, one_by_one)
 }
@@ -124,7 +128,7 @@ pub fn inspect<R: Read + Seek>(package: R, limits: Limits) -> Result<Inspected, 
 /// Those of [`inspect`], in the same order.
 pub fn inspect_file(package: &File, limits: Limits) -> Result<Inspected, InspectError> {
     let at_once = |_: &mut Source<At>, judged: &mut [Judged]| -> io::Result<()> {
-        each(judged, |entry| contents(&mut Source::new(At::start(package))?, entry))
+        each(judged, |entry| contents(&mut Source::new(At::start(package))?, entry, |_| Ok(())))
     };
     inspect_with(At::start(package), limits, at_once)
 }
@@ -178,10 +182,14 @@ impl Inspected {
         sink: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), CopyError> {
         let mut source = Source::new(package).map_err(CopyError::Read)?;
-        content::unpacked(&mut source, entry, sink).map_err(|error| match error {
-            ContentError::Refused(why) => CopyError::Changed(why),
-            ContentError::Read(error) => CopyError::Read(error),
-            ContentError::Sink(error) => CopyError::Write(error),
-        })
+        content::unpacked(&mut source, entry, sink).map_err(copied)
+    }
+}
+
+fn copied(error: ContentError) -> CopyError {
+    match error {
+        ContentError::Refused(why) => CopyError::Changed(why),
+        ContentError::Read(error) => CopyError::Read(error),
+        ContentError::Sink(error) => CopyError::Write(error),
     }
 }
