@@ -1,16 +1,21 @@
 //! The package store: a folder of files named by their sha256, complete or absent.
 //!
-//! A download goes to a temporary file, is compared with the signed length and hash while it runs, synced and renamed.
-//! What a killed process left half-way is removed by [`Packages::sweep`]. Whether a package is wanted is not known here.
+//! A download goes to `.part-<sha256>`, where a later one takes it up if it is cut ([`super::download`]); when it is whole
+//! and synced it is compared with the signed length and hash and renamed. What nobody takes up any more is removed by
+//! [`Packages::sweep`]. Whether a package is wanted is not known here.
 
+use super::download::{DownloadError, Source, Unwatched};
+use super::host::kept_packages::digest;
+use super::lock::Lock;
 use chrono::{DateTime, TimeDelta, Utc};
-use sha2::{Digest, Sha256};
+use sha2::Digest;
 use std::path::{Path, PathBuf};
-use tokio::io::AsyncWriteExt;
+use url::Url;
 
 /// How a download that is not complete begins its name.
 const PART: &str = ".part-";
-/// Age from which an incomplete download is nobody's any more, in hours; longer than any download may take.
+/// Time after its last byte from which an incomplete download is nobody's any more, in hours; longer than any try may
+/// take.
 const PART_HOURS: i64 = 24;
 
 /// What mirroring learned about a package besides its sha256; older protocol clients ask for these digests.
@@ -24,8 +29,10 @@ pub struct Digests {
 pub enum PackageError {
     #[error("cannot use the package folder {}: {source}", path.display())]
     Io { path: PathBuf, source: std::io::Error },
-    #[error("cannot download {url}: {source}")]
-    Download { url: String, source: reqwest::Error },
+    #[error("{0} is no address of a package")]
+    Address(String),
+    #[error("cannot download {url}: {source}; what has arrived serves the next try")]
+    Cut { url: String, source: DownloadError },
     #[error("{url} answered {status}")]
     Status { url: String, status: reqwest::StatusCode },
     #[error("{url} holds {found} bytes or more, but {expected} were signed")]
@@ -38,8 +45,11 @@ impl PackageError {
     /// Whether it may pass by itself: the publisher's line, and not what came over it nor this machine's disk.
     pub fn is_passing(&self) -> bool {
         match self {
-            PackageError::Download { .. } | PackageError::Status { .. } => true,
-            PackageError::Io { .. } | PackageError::Size { .. } | PackageError::Hash { .. } => false,
+            PackageError::Cut { .. } | PackageError::Status { .. } => true,
+            PackageError::Io { .. }
+            | PackageError::Address(_)
+            | PackageError::Size { .. }
+            | PackageError::Hash { .. } => false,
         }
     }
 }
@@ -66,7 +76,8 @@ impl Packages {
         self.path(sha256).is_file()
     }
 
-    /// Downloads a package of exactly `size` bytes and the signed hash. It appears whole or not at all.
+    /// Downloads a package of exactly `size` bytes and the signed hash, taking up what an earlier try left. It appears whole
+    /// or not at all.
     pub async fn mirror(
         &self,
         http: &reqwest::Client,
@@ -78,34 +89,65 @@ impl Packages {
             return self.digests(sha256).await;
         }
         let io = |source| PackageError::Io { path: self.dir.clone(), source };
-        let temporary = tempfile::Builder::new().prefix(PART).tempfile_in(&self.dir).map_err(io)?;
-        let (file, guard) = temporary.into_parts();
-        let mut file = tokio::fs::File::from_std(file);
-        let download = |source| PackageError::Download { url: url.to_owned(), source };
-        let mut response = http.get(url).send().await.map_err(download)?;
-        if !response.status().is_success() {
-            return Err(PackageError::Status { url: url.to_owned(), status: response.status() });
-        }
-        let (mut found, mut hash) = (0_u64, Sha256::new());
-        while let Some(chunk) = response.chunk().await.map_err(download)? {
-            found += chunk.len() as u64;
-            if found > size {
-                return Err(PackageError::Size { url: url.to_owned(), expected: size, found });
+        let part = self.dir.join(format!("{PART}{sha256}"));
+        let lock = Lock::take(&part.with_extension("lock")).map_err(io)?;
+        // Somebody else is at it, another publisher's feed or a replica: two never write one file.
+        let own = match lock {
+            Some(_) => None,
+            None => {
+                let own = tempfile::Builder::new().prefix(PART).tempfile_in(&self.dir).map_err(io)?;
+                Some(own.into_temp_path())
             }
-            hash.update(&chunk);
-            file.write_all(&chunk).await.map_err(io)?;
+        };
+        let part = own.as_deref().unwrap_or(&part);
+        let fetched = self.fetch(http, url, size, sha256, part).await;
+        let over = match fetched {
+            Ok(()) => {
+                std::fs::rename(part, self.path(sha256)).and_then(|()| sync_folder(&self.dir)).map_err(io)?;
+                true
+            }
+            Err(PackageError::Cut { .. } | PackageError::Status { .. }) => own.is_some(),
+            // It is not what was signed, and no rest of it will be.
+            Err(_) => true,
+        };
+        if over {
+            for file in [part.to_owned(), part.with_extension("etag"), part.with_extension("lock")] {
+                // What is left costs space until it is swept.
+                let _ = std::fs::remove_file(file);
+            }
         }
-        if found != size {
-            return Err(PackageError::Size { url: url.to_owned(), expected: size, found });
-        }
-        let actual = hex::encode(hash.finalize());
-        if actual != sha256 {
-            return Err(PackageError::Hash { url: url.to_owned(), expected: sha256.to_owned(), found: actual });
-        }
-        file.sync_all().await.map_err(io)?;
-        guard.persist(self.path(sha256)).map_err(|e| io(e.error))?;
-        sync_folder(&self.dir).map_err(io)?;
+        drop(lock);
+        fetched?;
         self.digests(sha256).await
+    }
+
+    /// Makes `part` the package, by what it holds already or anew.
+    async fn fetch(
+        &self,
+        http: &reqwest::Client,
+        url: &str,
+        size: u64,
+        sha256: &str,
+        part: &Path,
+    ) -> Result<(), PackageError> {
+        let address: Url = url.parse().map_err(|_| PackageError::Address(url.to_owned()))?;
+        let source = Source { http, url: address, authorization: None };
+        loop {
+            let resumed = std::fs::metadata(part).is_ok_and(|m| m.len() > 0);
+            source.whole(part, size, &Unwatched).await.map_err(|error| failed(url, size, error))?;
+            let file = part.to_owned();
+            let read = tokio::task::spawn_blocking(move || digest(&file)).await.map_err(std::io::Error::other);
+            let (_, found) =
+                read.and_then(|read| read).map_err(|source| PackageError::Io { path: part.to_owned(), source })?;
+            if found == sha256 {
+                return Ok(());
+            }
+            if !resumed {
+                return Err(PackageError::Hash { url: url.to_owned(), expected: sha256.to_owned(), found });
+            }
+            // Halves of two files, perhaps: the whole of one tells.
+            std::fs::remove_file(part).map_err(|source| PackageError::Io { path: part.to_owned(), source })?;
+        }
     }
 
     /// Removes incomplete downloads that a killed process left; returns how many.
@@ -114,7 +156,10 @@ impl Packages {
         let mut swept = 0;
         for entry in std::fs::read_dir(&self.dir).map_err(io)? {
             let entry = entry.map_err(io)?;
-            let modified = entry.metadata().and_then(|m| m.modified()).map(DateTime::<Utc>::from);
+            // What belongs to a download is as young as its last byte.
+            let (path, own) = (entry.path().with_extension(""), entry.metadata());
+            let metadata = std::fs::metadata(path).or(own);
+            let modified = metadata.and_then(|m| m.modified()).map(DateTime::<Utc>::from);
             let old = modified.is_ok_and(|at| at + TimeDelta::hours(PART_HOURS) < now);
             if old && entry.file_name().to_string_lossy().starts_with(PART) {
                 std::fs::remove_file(entry.path()).map_err(io)?;
@@ -140,6 +185,19 @@ impl Packages {
             }
         }
         Ok(Digests { sha1: hex::encode(sha1.finalize()), md5: hex::encode(md5.finalize()) })
+    }
+}
+
+fn failed(url: &str, expected: u64, error: DownloadError) -> PackageError {
+    let url = url.to_owned();
+    match error {
+        DownloadError::Status(status) => PackageError::Status { url, status },
+        DownloadError::TooMuch(_) => PackageError::Size { url, expected, found: expected.saturating_add(1) },
+        DownloadError::Short { is, .. } => PackageError::Size { url, expected, found: is },
+        DownloadError::Write { path, source } => PackageError::Io { path, source },
+        DownloadError::Http(_) | DownloadError::Cut { .. } | DownloadError::Over { .. } | DownloadError::NoParts(_) => {
+            PackageError::Cut { url, source: error }
+        }
     }
 }
 

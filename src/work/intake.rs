@@ -26,7 +26,7 @@ use std::time::Duration;
 /// Most feeds fetched at the same time.
 const FEEDS_AT_ONCE: usize = 4;
 
-/// Longest one package may take to download; it is tried again from its start.
+/// Longest that one try at a package may take; what has arrived by then serves the next one.
 const PACKAGE_TIMEOUT: Duration = Duration::from_secs(4 * 3600);
 
 /// What one activation did.

@@ -4,6 +4,7 @@ use super::databases;
 use super::hostile::writer::{raw, zip_of};
 use super::world::{orchestrator, paris};
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -35,6 +36,10 @@ struct Served {
     asked: Arc<Mutex<Vec<String>>>,
     /// Paths with this ending are answered with 503.
     broken: Arc<Mutex<Option<&'static str>>>,
+    /// Packages are cut in the middle of what was asked for, so often.
+    cuts: Arc<Mutex<usize>>,
+    /// First byte of each part of a package that was sent, and how many.
+    sent: Arc<Mutex<Vec<(usize, usize)>>>,
 }
 
 /// Tells `story` on a fresh world with a database of each kind.
@@ -136,10 +141,45 @@ async fn file(State(served): State<Served>, request: Request) -> Response {
     if served.broken.lock().expect("no panic").is_some_and(|ending| path.ends_with(ending)) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    match std::fs::read(served.dir.join(path)) {
+    match std::fs::read(served.dir.join(&path)) {
+        Ok(bytes) if path.ends_with(".zip") => package(&served, &request, bytes),
         Ok(bytes) => bytes.into_response(),
         Err(_) => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+/// A package as a web server sends it: the rest from a byte on, of the version that was asked for.
+fn package(served: &Served, request: &Request, bytes: Vec<u8>) -> Response {
+    let tag = format!("\"{}\"", bytes.iter().map(|b| usize::from(*b)).sum::<usize>());
+    let header = |name: &str| request.headers().get(name).map(|value| value.to_str().expect("text"));
+    let from = header("range").filter(|_| header("if-range") == Some(&tag));
+    let from = from.map(|range| range.trim_start_matches("bytes=").trim_end_matches('-').parse::<usize>());
+    let first = from.as_ref().map_or(0, |from| *from.as_ref().expect("a number"));
+    let mut rest = bytes[first..].to_vec();
+    let mut cuts = served.cuts.lock().expect("no panic");
+    let cut = *cuts > 0;
+    if cut {
+        *cuts -= 1;
+        rest.truncate(rest.len() / 2);
+    }
+    served.sent.lock().expect("no panic").push((first, rest.len()));
+    let mut response = Response::builder().header("etag", tag);
+    if from.is_some() {
+        let range = format!("bytes {first}-{}/{}", bytes.len() - 1, bytes.len());
+        response = response.status(StatusCode::PARTIAL_CONTENT).header("content-range", range);
+    }
+    if !cut {
+        return response.body(Body::from(rest)).expect("a response");
+    }
+    let pieces = futures_util::stream::iter([Ok(Bytes::from(rest)), Err(std::io::Error::other("line cut"))]);
+    let pieces = futures_util::StreamExt::then(pieces, async |piece| {
+        // Lets what comes first leave before the line breaks.
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        piece
+    });
+    response.body(Body::from_stream(pieces)).expect("a response")
 }
 
 fn manifest_text(product: &str, version: &str, file: &str, more: &str) -> String {
@@ -306,6 +346,56 @@ async fn a_package_that_cannot_be_had_is_told_when_it_lasts_and_the_rest_is_take
         w.breaks(None);
         assert_eq!(w.intake().await.released, 1);
         assert_eq!(w.alerts().await.len(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_package_that_was_cut_is_taken_up_where_it_stopped() {
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        let size = std::fs::read(w.file("targets", ".zip")).expect("it reads").len();
+        *w.served.cuts.lock().expect("no panic") = 2;
+        for released in [0, 0, 1] {
+            assert_eq!(w.intake().await.released, released);
+        }
+        let sent = std::mem::take(&mut *w.served.sent.lock().expect("no panic"));
+        let (half, quarter) = (size / 2, (size - size / 2) / 2);
+        assert_eq!(sent, [(0, half), (half, quarter), (half + quarter, size - half - quarter)]);
+        let kept: Vec<_> = std::fs::read_dir(w.dir.path().join("packages")).expect("it is there").collect();
+        assert_eq!(kept.len(), 1, "{kept:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_package_that_was_changed_after_a_cut_is_no_mixture() {
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        let package = w.file("targets", ".zip");
+        let good = std::fs::read(&package).expect("it reads");
+        let mut bad = good.clone();
+        bad[20] ^= 1;
+        for bytes in [&bad, &good] {
+            std::fs::write(&package, bytes).expect("it writes");
+            *w.served.cuts.lock().expect("no panic") = usize::from(bytes == &bad);
+            w.intake().await;
+        }
+        assert_eq!(w.releases().await, ["isacompta 14.20.003"]);
+        // A part that somebody damaged where it lay is found out, and the package is had whole.
+        w.publish("isacompta", "14.20.004", "").await.expect("published");
+        *w.served.cuts.lock().expect("no panic") = 1;
+        assert_eq!(w.intake().await.released, 0);
+        let parts = std::fs::read_dir(w.dir.path().join("packages")).expect("it is there");
+        let mut parts = parts.map(|entry| entry.expect("an entry").path()).filter(|path| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".part-"))
+                && path.extension().is_none()
+        });
+        let part = parts.next().expect("what had arrived");
+        let mut bytes = std::fs::read(&part).expect("it reads");
+        bytes[10] ^= 1;
+        std::fs::write(&part, bytes).expect("it writes");
+        assert_eq!(w.intake().await.released, 1);
     })
     .await;
 }
