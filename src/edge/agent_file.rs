@@ -57,6 +57,8 @@ pub struct AgentConfig {
     /// What else has to be true before an installation, or works before and has to work after.
     #[serde(default, rename = "check")]
     pub checks: Vec<Check>,
+    #[serde(default)]
+    pub in_use: InUseConfig,
     /// The program that is asked about units of systemd.
     #[serde(default = "service_manager")]
     pub service_manager: String,
@@ -105,6 +107,24 @@ pub struct BackupConfig {
     /// Oldest last backup with which anything is installed, in hours. The orchestrator, which knows the working
     /// days, is stricter; this bound is the agent's own and spans a long week-end.
     pub age_hours_max: u32,
+}
+
+/// How long an installation waits for whoever uses the product's files.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InUseConfig {
+    /// How often it is looked, each time; 0: not at all.
+    pub tries_max: u32,
+    /// Between two looks.
+    pub pause_seconds: u32,
+    /// Programs whose use does not count, as the system lists them: a virus scanner, a backup.
+    pub ignore_programs: Vec<String>,
+}
+
+impl Default for InUseConfig {
+    fn default() -> Self {
+        InUseConfig { tries_max: 3, pause_seconds: 60, ignore_programs: Vec::new() }
+    }
 }
 
 /// How the last backup is found out.
@@ -305,6 +325,9 @@ fn check(config: &AgentConfig) -> Result<(), String> {
             return Err("backup: command needs a program".to_owned());
         }
         Some(BackupProbe::Command { timeout_seconds, .. }) => check_timeout("backup", *timeout_seconds)?,
+    }
+    if config.in_use.tries_max > 100 || config.in_use.pause_seconds > 3600 {
+        return Err("in_use: tries_max has to be at most 100, pause_seconds at most 3600".to_owned());
     }
     check_checks("check", &config.checks)?;
     check_installed(config)?;

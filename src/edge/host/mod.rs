@@ -11,6 +11,7 @@ pub mod command;
 pub mod disk;
 pub mod entry_name;
 pub mod in_place;
+pub mod in_use;
 pub mod installer;
 pub mod journal;
 pub mod kept_packages;

@@ -96,6 +96,19 @@ impl Services {
         Ok(())
     }
 
+    /// The units that `names` are; `None` where nobody can tell their processes from others: one is known by its commands
+    /// only, or the system is Windows.
+    pub fn units(&self, names: &[String]) -> Option<Vec<String>> {
+        if cfg!(windows) && !names.is_empty() {
+            return None;
+        }
+        let unit = |name: &String| match &self.known.get(name)?.control {
+            ServiceControl::Unit { unit } => Some(unit.clone()),
+            ServiceControl::Commands { .. } => None,
+        };
+        names.iter().map(unit).collect()
+    }
+
     /// The checks that those of `names` are up that the system can be asked about.
     pub fn checks(&self, names: &[String]) -> Vec<Check> {
         let check = |name: &String| {

@@ -11,6 +11,7 @@ mod checks;
 mod download;
 mod identity;
 mod in_place;
+mod in_use;
 mod offline;
 pub mod order;
 mod perform;

@@ -116,7 +116,8 @@ impl Agent {
             };
             need = need.saturating_add(bytes);
         }
-        self.ask_before(state, need).await
+        self.ask_before(state, need).await?;
+        self.wait_for_others(state).await
     }
 
     /// The bytes that a zip needs on the disk, when nothing speaks against it.
@@ -131,12 +132,12 @@ impl Agent {
         Ok(unpacked.max(manifest.platform.min_free_disk_mib << 20))
     }
 
-    async fn quiesce(&self, state: &Installation) -> Result<(), Trouble> {
+    async fn quiesce(&mut self, state: &Installation) -> Result<(), Trouble> {
         for name in services(state) {
             self.services.stop(&name).await.map_err(fail)?;
             self.point("service stopped")?;
         }
-        Ok(())
+        self.wait_for_everybody(state).await
     }
 
     async fn snapshot(&mut self, state: &Installation) -> Result<(), Trouble> {

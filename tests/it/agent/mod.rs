@@ -4,6 +4,8 @@
 
 mod changed;
 mod checks;
+#[cfg(target_os = "linux")]
+mod in_use;
 #[cfg(unix)]
 mod installers;
 mod line;
