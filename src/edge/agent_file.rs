@@ -4,8 +4,10 @@
 //! agent keeps its state, and where the products are.
 
 mod line;
+mod neighbours;
 
 pub use line::{LineConfig, LineHours};
+pub use neighbours::NeighboursConfig;
 
 use crate::edge::check_file;
 use crate::edge::host::{installer, services};
@@ -48,6 +50,9 @@ pub struct AgentConfig {
     /// How much of the site's line downloads may take.
     #[serde(default)]
     pub line: LineConfig,
+    /// Servers of the site that share what they download.
+    #[serde(default)]
+    pub neighbours: Option<NeighboursConfig>,
     /// How to find out about the last backup. Without one nothing is ever installed (`backup-first`).
     #[serde(default)]
     pub backup: Option<BackupConfig>,
@@ -304,6 +309,7 @@ fn check(config: &AgentConfig) -> Result<(), String> {
         return Err("poll: min_seconds has to be at least 1 and at most max_seconds".to_owned());
     }
     config.line.check()?;
+    config.neighbours.as_ref().map_or(Ok(()), NeighboursConfig::check)?;
     if config.offline_grace_minutes > OFFLINE_GRACE_MINUTES_MAX {
         return Err(format!("offline_grace_minutes has to be at most {OFFLINE_GRACE_MINUTES_MAX}"));
     }

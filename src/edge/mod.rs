@@ -8,6 +8,7 @@ pub mod download;
 pub mod host;
 pub mod lock;
 pub mod mirror;
+pub mod neighbours;
 pub mod toml_errors;
 pub mod tuf_http;
 

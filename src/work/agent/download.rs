@@ -1,10 +1,11 @@
 //! Fetches what is missing of a package, by the way that costs the site's line least, and keeps count of what it cost.
 //!
-//! What is here already is not fetched. Only what changed is asked for where that can be ([`super::changed`]); the whole
-//! package, taken up where it was cut, is the way that always is. Whichever it was, what came is proven afterwards
+//! What is here already is not fetched. Neighbours are asked first, where there are any ([`super::neighbours`]), then for
+//! only what changed, where that can be ([`super::changed`]); the whole package, taken up where it was cut, is the way that always is. Whichever it was, what came is proven afterwards
 //! ([`super::staging`]).
 
 use super::changed::Attempt;
+use super::neighbours::Taken;
 use super::perform::{Trouble, fail};
 use super::watch::Watch;
 use super::{Agent, AgentError};
@@ -26,13 +27,19 @@ impl Agent {
         if self.assembled(signed).exists() || std::fs::metadata(&staged).is_ok_and(|m| m.len() == signed.size) {
             return Ok(());
         }
-        let watch = Watch::new(self, order, &signed.manifest.package.file);
+        let watch = Watch::new(self, order, signed);
+        // Told for as long as it is under way.
+        let _claim = self.site.as_ref().map(|site| site.claim(signed));
         let mut transfer = self.transfer(signed);
         let source = self.ddi()?.source(&part.href).map_err(AgentError::Ddi)?;
         let fetched = self.fetch_package(&source, signed, &watch, &mut transfer).await;
         transfer.moved_bytes = transfer.moved_bytes.saturating_add(watch.moved_bytes());
         self.keep_transfer(signed, &transfer);
-        fetched
+        fetched?;
+        match &self.site {
+            Some(site) => self.give_to_neighbours(site, signed).await,
+            None => Ok(()),
+        }
     }
 
     async fn fetch_package(
@@ -42,6 +49,17 @@ impl Agent {
         watch: &Watch<'_>,
         transfer: &mut Transfer,
     ) -> Result<(), Trouble> {
+        if let Some(site) = &self.site {
+            match self.take_from_neighbours(site, signed, watch).await? {
+                Taken::Done => {
+                    (transfer.way, transfer.why_whole) = (Way::Neighbour, None);
+                    return Ok(());
+                }
+                Taken::Nothing(None) => {}
+                Taken::Nothing(Some(why)) => transfer.why_whole = Some(why),
+            }
+            site.is_at(&signed.sha256, 0);
+        }
         match self.fetch_changed(source, signed, watch).await? {
             Attempt::Done => {
                 (transfer.way, transfer.why_whole) = (Way::Changed, None);
@@ -50,7 +68,9 @@ impl Agent {
             Attempt::NotTried => {}
             Attempt::Whole(why) => {
                 tracing::info!(package = signed.manifest.package.file, why, "it is fetched whole");
-                transfer.why_whole = Some(why);
+                // A neighbour that was of no use comes first: somebody should look at it.
+                transfer.why_whole =
+                    Some(transfer.why_whole.take().map_or(why.clone(), |first| format!("{first}; {why}")));
             }
         }
         transfer.way = Way::Whole;

@@ -12,6 +12,7 @@ mod download;
 mod identity;
 mod in_place;
 mod in_use;
+mod neighbours;
 mod offline;
 pub mod order;
 mod perform;
@@ -34,6 +35,7 @@ use crate::edge::host::private_folder;
 use crate::edge::host::services::Services;
 use crate::edge::host::tree::{Tree, TreeError};
 use crate::edge::lock::Lock;
+use crate::edge::neighbours::SecretError;
 use chrono::{DateTime, Utc};
 use order::When;
 use perform::Trouble;
@@ -67,6 +69,8 @@ pub enum AgentError {
     Ddi(#[from] DdiError),
     #[error("cannot download: {0}")]
     Download(#[from] DownloadError),
+    #[error(transparent)]
+    Site(#[from] SecretError),
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
@@ -109,6 +113,8 @@ pub struct Agent {
     /// When the server last answered a poll in this life.
     heard: Option<Mark>,
     ddi: Option<DdiClient>,
+    /// The servers it shares downloads with.
+    site: Option<neighbours::Site>,
     source: Option<Box<dyn ReleaseSource>>,
     journal: Journal<Line>,
     state: Option<Installation>,
@@ -170,10 +176,12 @@ impl Agent {
             Tree::new(&config.products_root, &product.name).adopt(&product.version.slug(), &product.directory)?;
             version_files.entry(product.name.clone()).or_insert_with(|| product.version_file.clone());
         }
+        let site = neighbours::Site::open(&config).await?;
         let (journal, lines) = Journal::open(&config.state_dir.join("journal.jsonl"))?;
         Ok(Agent {
             services: Services::new(config.services.clone(), config.service_manager.clone()),
             ddi: None,
+            site,
             source: None,
             journal,
             state: Installation::fold(lines),

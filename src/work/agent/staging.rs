@@ -134,7 +134,7 @@ impl Agent {
     }
 }
 
-fn prove_whole(path: &Path, signed: &SignedManifest) -> Result<File, String> {
+pub(super) fn prove_whole(path: &Path, signed: &SignedManifest) -> Result<File, String> {
     let name = &signed.manifest.package.file;
     let (bytes, digest) = digest(path).map_err(|e| format!("cannot read the downloaded {name}: {e}"))?;
     if bytes != signed.size || digest != signed.sha256 {
@@ -148,13 +148,22 @@ fn prove_whole(path: &Path, signed: &SignedManifest) -> Result<File, String> {
 
 /// Removes a staged package and what belongs to it; a leftover costs space, nothing else.
 pub(super) fn forget(path: &Path) {
-    let beside = ["etag", "transfer", "files", "assembling"].map(|extension| path.with_extension(extension));
-    for file in std::iter::once(path.to_path_buf()).chain(beside) {
-        if let Err(error) = std::fs::remove_file(&file)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(file = %file.display(), %error, "cannot remove a staged file");
-        }
-    }
+    forget_partial(path);
+    let beside = ["transfer", "files", "assembling", "neighbour"].map(|extension| path.with_extension(extension));
+    beside.iter().for_each(|file| remove(file));
+}
+
+/// Removes what has arrived of a package from the orchestrator.
+pub(super) fn forget_partial(path: &Path) {
+    remove(path);
+    remove(&path.with_extension("etag"));
     Pieces::forget(path);
+}
+
+fn remove(file: &Path) {
+    if let Err(error) = std::fs::remove_file(file)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(file = %file.display(), %error, "cannot remove a staged file");
+    }
 }

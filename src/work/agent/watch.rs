@@ -4,6 +4,7 @@ use super::Agent;
 use crate::decide::steps::Order;
 use crate::edge::ddi_client::messages::{Execution, Finished, Progress};
 use crate::edge::download::Watcher;
+use crate::model::manifest::SignedManifest;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,15 +21,15 @@ pub type Listener = Arc<dyn Fn(&str, u64, u64) + Send + Sync>;
 pub(super) struct Watch<'a> {
     agent: &'a Agent,
     order: &'a Order,
-    file: &'a str,
+    signed: &'a SignedManifest,
     /// Parts of the package that were told.
     told: AtomicU64,
     moved: AtomicU64,
 }
 
 impl Watch<'_> {
-    pub fn new<'a>(agent: &'a Agent, order: &'a Order, file: &'a str) -> Watch<'a> {
-        Watch { agent, order, file, told: AtomicU64::new(0), moved: AtomicU64::new(0) }
+    pub fn new<'a>(agent: &'a Agent, order: &'a Order, signed: &'a SignedManifest) -> Watch<'a> {
+        Watch { agent, order, signed, told: AtomicU64::new(0), moved: AtomicU64::new(0) }
     }
 
     /// Bytes that came over the line.
@@ -53,12 +54,23 @@ impl Watcher for Watch<'_> {
     }
 
     async fn at(&self, have: u64, want: u64) {
+        if let Some(site) = &self.agent.site {
+            site.is_at(&self.signed.sha256, have);
+        }
+        self.tell(have, want).await;
+    }
+}
+
+impl Watch<'_> {
+    /// Tells whoever watches, and the server now and then.
+    pub async fn tell(&self, have: u64, want: u64) {
+        let file = &self.signed.manifest.package.file;
         if let Some(listener) = &self.agent.listener {
-            listener(self.file, have, want);
+            listener(file, have, want);
         }
         let part = have.saturating_mul(TELLINGS) / want.max(1);
         if TOLD_FROM_BYTES <= want && have < want && self.told.fetch_max(part, Ordering::Relaxed) < part {
-            self.agent.tell_download(&self.order.action, self.file, have, want).await;
+            self.agent.tell_download(&self.order.action, file, have, want).await;
         }
     }
 }

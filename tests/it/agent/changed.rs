@@ -34,7 +34,7 @@ fn name(file: usize) -> String {
     format!("lib/module{file}.bin")
 }
 
-fn new_files() -> Files {
+pub fn new_files() -> Files {
     let mut files: Files = (0..FILES).map(|file| (name(file), noise(file))).collect();
     files.extend(CHANGED.map(|file| (name(file), noise(1000 + file))));
     files.insert("VERSION".into(), b"2.0\n".to_vec());
@@ -61,7 +61,7 @@ fn files_sha256(package: &[u8]) -> String {
 }
 
 /// The product is installed at 1.0, and 2.0 is published and handed out.
-async fn world() -> World {
+pub async fn world() -> World {
     let world = World::new().await;
     let tree = world.root().join("isacompta/versions/1.0");
     std::fs::create_dir_all(tree.join("lib")).unwrap();
@@ -77,23 +77,23 @@ async fn world() -> World {
     world
 }
 
-fn size(world: &World) -> u64 {
+pub fn size(world: &World) -> u64 {
     world.fake.lock().unwrap().packages["isacompta"].len() as u64
 }
 
-fn sent(world: &World) -> u64 {
+pub fn sent(world: &World) -> u64 {
     world.fake.lock().unwrap().sent
 }
 
 /// What the last report says it cost.
-fn cost(world: &World) -> Transfer {
+pub fn cost(world: &World) -> Transfer {
     let closings = world.closings();
     let line = closings.last().unwrap().iter().find_map(|d| d.strip_prefix("noctule.transfer.isacompta="));
     serde_json::from_str(line.unwrap()).unwrap()
 }
 
 #[track_caller]
-fn is_new(world: &World) {
+pub fn is_new(world: &World) {
     assert_eq!(world.closings().last().unwrap()[0], "noctule.result=installed", "{:?}", world.closings());
     let mut expected = new_files();
     expected.insert("data/client.db".into(), b"the client's own".to_vec());

@@ -95,7 +95,7 @@ async fn a_download_takes_no_more_of_the_line_than_it_may() {
     assert!(begun.elapsed() >= Duration::from_millis(1400), "{:?}", begun.elapsed());
 }
 
-fn toml_line(line: &str) -> agent_file::LineConfig {
+pub fn toml_line(line: &str) -> agent_file::LineConfig {
     let text = format!("server = 'https://x.example'\nstate_dir = '/s'\nproducts_root = '/p'\n[line]\n{line}\n");
     agent_file::parse(Path::new("agent.toml"), &text).unwrap().line
 }

@@ -9,6 +9,7 @@ mod in_use;
 #[cfg(unix)]
 mod installers;
 mod line;
+mod neighbours;
 mod offline;
 #[cfg(unix)]
 mod services;

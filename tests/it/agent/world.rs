@@ -20,6 +20,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use tokio::sync::Semaphore;
 
 pub type Files = BTreeMap<String, Vec<u8>>;
 
@@ -34,6 +35,8 @@ pub struct Fake {
     pub whole_only: bool,
     /// Bytes of packages that it sent.
     pub sent: u64,
+    /// Packages are sent when it is open.
+    pub gate: Option<Gate>,
     pub deaf: usize,
     /// Whether the server cannot be reached.
     pub down: bool,
@@ -46,6 +49,24 @@ pub struct Fake {
 }
 
 type Shared = Arc<Mutex<Fake>>;
+
+/// Holds the server's hand until it is opened.
+#[derive(Clone)]
+pub struct Gate {
+    arrived: Arc<Semaphore>,
+    open: Arc<Semaphore>,
+}
+
+impl Gate {
+    /// Resolves when somebody stands before it.
+    pub async fn arrived(&self) {
+        self.arrived.acquire().await.unwrap().forget();
+    }
+
+    pub fn open(&self) {
+        self.open.add_permits(1);
+    }
+}
 
 pub struct World {
     pub dir: tempfile::TempDir,
@@ -128,6 +149,18 @@ start = ["sh", "-c", "echo start >> {log}; touch {up}"]
         }
         let clock = Clock::stepped(at("2026-04-29T20:30:00Z"));
         World { dir, fake, clock, config, server: server_task }
+    }
+
+    /// Sends the next package only when the gate is opened.
+    pub fn close_the_gate(&self) -> Gate {
+        let gate = Gate { arrived: Arc::new(Semaphore::new(0)), open: Arc::new(Semaphore::new(0)) };
+        self.fake.lock().unwrap().gate = Some(gate.clone());
+        gate
+    }
+
+    /// The digest of the package of `product`.
+    pub fn sha256(&self, product: &str) -> String {
+        hex::encode(Sha256::digest(&self.fake.lock().unwrap().packages[product]))
     }
 
     /// Publishes version 2.0 of `product`; `health` is a shell line.
@@ -357,6 +390,11 @@ async fn cancel_feedback(State(fake): State<Shared>, Json(body): Json<Value>) {
 
 /// Serves ranges, and breaks the line in the middle as often as asked.
 async fn file(State(fake): State<Shared>, UrlPath(product): UrlPath<String>, headers: HeaderMap) -> Response {
+    let gate = fake.lock().unwrap().gate.take();
+    if let Some(gate) = gate {
+        gate.arrived.add_permits(1);
+        gate.open.acquire().await.unwrap().forget();
+    }
     let mut fake = fake.lock().unwrap();
     let whole = fake.packages[&product].clone();
     let range = headers.get("range").map(|r| r.to_str().unwrap().to_owned()).filter(|_| !fake.whole_only);
