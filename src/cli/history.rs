@@ -1,17 +1,22 @@
-//! `noctule history`: every deployment with its times and reasons, as a table, JSON or CSV; `--events` shows the log.
+//! `noctule history`: every deployment with its times and reasons, as a table, JSON, CSV or a workbook; `--events` shows the
+//! log, `--follow` goes on showing it.
+
+mod follow;
+mod sheet;
 
 use super::access::Access;
 use super::api::{Client, EventRow, Query, ROWS_MAX};
-use super::args::Format;
-use super::{Failure, Outcome, lang, output};
+use super::{Failure, Outcome, Usage, lang, output};
 use crate::decide::calendar::Fold;
 use crate::decide::civil::Moment;
 use crate::model::fleet::Language;
 use crate::work::views::HistoryRow;
-use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use comfy_table::Cell;
+use sheet::Sheet;
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub struct HistoryArgs {
@@ -27,6 +32,10 @@ pub struct HistoryArgs {
     /// Only in these states: planned, running, installed, rolled_back, refused, failed, cancelled
     #[arg(long, value_name = "STATE,…", value_delimiter = ',', value_parser = ["planned", "running", "installed", "rolled_back", "refused", "failed", "cancelled"])]
     state: Vec<String>,
+    /// Only what these words are about: each is part of the name of a client, server, product or version, or of what went
+    /// wrong
+    #[arg(long, value_name = "WORDS", conflicts_with_all = ["events", "follow"])]
+    search: Option<String>,
     /// Only slots that begin at or after this: 2026-05-16 (its first moment) or 2026-05-16T22:00 on the clock of the
     /// site (Paris, where neither --server nor --client says which), or 2026-05-16T20:00:00Z
     #[arg(long, value_name = "T")]
@@ -34,20 +43,50 @@ pub struct HistoryArgs {
     /// Only slots that begin before this; written like --since
     #[arg(long, value_name = "T")]
     until: Option<Moment>,
+    /// The latest so many
+    #[arg(long, value_name = "N", default_value_t = ROWS_MAX)]
+    limit: usize,
+    /// Only what comes before the page that ended here, as that page said
+    #[arg(long, value_name = "PLACE", conflicts_with_all = ["events", "follow"])]
+    after: Option<String>,
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: Form,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE", conflicts_with = "follow")]
+    out: Option<PathBuf>,
     /// Show what happened, step by step: of this deployment, or of all that the filters let through
     #[arg(long, value_name = "DEPLOYMENT", num_args = 0..=1, default_missing_value = "0")]
     events: Option<i64>,
+    /// Show what happened and go on as it happens, until Ctrl-C
+    #[arg(long, conflicts_with_all = ["state", "until"])]
+    follow: bool,
     #[command(flatten)]
     access: Access,
 }
 
+/// How rows are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    #[default]
+    Table,
+    Json,
+    Csv,
+    /// A workbook; needs --out, or a pipe
+    Xlsx,
+}
+
 pub async fn run(args: HistoryArgs) -> Outcome {
+    if args.format == Form::Xlsx && args.out.is_none() && std::io::stdout().is_terminal() {
+        return Err(Usage("a workbook is no text for a terminal: add --out FILE".to_owned()).into());
+    }
+    if args.follow && !matches!(args.format, Form::Table | Form::Json) {
+        return Err(Usage("--follow prints lines: --format table or json".to_owned()).into());
+    }
     let client = Client::connect(&args.access).await?;
-    match args.events {
-        Some(id) => events(&client, &args, id).await,
-        None => deployments(&client, &args).await,
+    match (args.follow, args.events) {
+        (true, _) => follow::run(&client, &args).await,
+        (false, Some(id)) => events(&client, &args, id).await,
+        (false, None) => deployments(&client, &args).await,
     }
 }
 
@@ -62,32 +101,64 @@ async fn query(client: &Client, args: &HistoryArgs) -> Result<Query<'static>, Fa
     Ok(vec![
         ("client", args.client.clone()),
         ("server", args.server.clone()),
+        ("product", args.product.clone()),
         // What begins in a repeated hour is shown with either.
         ("since", client.instant(args.since, site, Fold::Earlier).await?),
         ("until", client.instant(args.until, site, Fold::Later).await?),
-        ("limit", Some(ROWS_MAX.to_string())),
     ])
 }
 
 async fn deployments(client: &Client, args: &HistoryArgs) -> Outcome {
     let mut query = query(client, args).await?;
-    query.push(("product", args.product.clone()));
     query.push(("state", (!args.state.is_empty()).then(|| args.state.join(","))));
-    let rows = client.history(&query).await?;
-    warn_if_cut(rows.len());
+    query.push(("search", args.search.clone()));
+    let rows = pages(client, query, args).await?;
+    if let Some(place) = rows.first().filter(|_| rows.len() >= args.limit).and_then(place) {
+        output::say(&format!("the latest {}; older ones: --after {place}", rows.len()));
+    }
     match args.format {
-        Format::Json => output::print_json(&rows),
-        Format::Csv => output::print(&csv(&rows)?),
-        Format::Table if rows.is_empty() => output::print("no deployment matches"),
-        Format::Table => output::print(&table(&rows)),
+        Form::Json => written(args, serde_json::to_string_pretty(&rows)?.into_bytes()),
+        Form::Csv | Form::Xlsx => written_sheet(args, &sheet::deployments(&rows)),
+        Form::Table if rows.is_empty() => written(args, b"no deployment matches\n".to_vec()),
+        Form::Table => written(args, table(&rows).into_bytes()),
     }
 }
 
-fn warn_if_cut(rows: usize) {
-    if rows >= ROWS_MAX {
-        output::say(&format!(
-            "warning: only the latest {ROWS_MAX} are shown; narrow with --client, --server, --since or --until"
-        ));
+/// As many rows as were asked for, page by page: the newest page first, each before the one it precedes.
+async fn pages(client: &Client, query: Query<'static>, args: &HistoryArgs) -> Result<Vec<HistoryRow>, Failure> {
+    let (mut pages, mut left, mut after) = (Vec::new(), args.limit, args.after.clone());
+    while left > 0 {
+        let mut query = query.clone();
+        let wanted = left.min(ROWS_MAX);
+        query.extend([("limit", Some(wanted.to_string())), ("after", after.clone())]);
+        let page = client.history(&query).await?;
+        let is_last = page.len() < wanted;
+        left -= page.len().min(left);
+        after = page.first().and_then(place);
+        pages.push(page);
+        if is_last || after.is_none() {
+            break;
+        }
+    }
+    Ok(pages.into_iter().rev().flatten().collect())
+}
+
+/// Where a page that begins with `row` ends: what is older comes before it.
+fn place(row: &HistoryRow) -> Option<String> {
+    Some(format!("{}-{}", row.slot.as_ref()?.start.timestamp_millis(), row.id?))
+}
+
+fn written_sheet(args: &HistoryArgs, sheet: &Sheet) -> Outcome {
+    match args.format {
+        Form::Xlsx => written(args, sheet.xlsx()?),
+        Form::Csv | Form::Table | Form::Json => written(args, sheet.csv()?.into_bytes()),
+    }
+}
+
+fn written(args: &HistoryArgs, bytes: Vec<u8>) -> Outcome {
+    match &args.out {
+        Some(path) => output::write(path, &bytes),
+        None => output::print_bytes(&bytes, args.format != Form::Xlsx),
     }
 }
 
@@ -130,87 +201,27 @@ fn table(rows: &[HistoryRow]) -> String {
     output::text(&table)
 }
 
-fn csv(rows: &[HistoryRow]) -> Result<String, Failure> {
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    csv.write_record([
-        "id",
-        "client",
-        "server",
-        "product",
-        "from",
-        "to",
-        "change",
-        "manual",
-        "state",
-        "zone",
-        "published_at",
-        "request",
-        "request_received_at",
-        "request_before",
-        "slot_start",
-        "slot_end",
-        "deadline",
-        "started_at",
-        "finished_at",
-        "attempts",
-        "on_time",
-        "package_bytes",
-        "moved_bytes",
-        "reasons",
-    ])?;
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let time = |value: Option<DateTime<Utc>>| value.map_or_else(String::new, |at| at.to_rfc3339());
-    let bytes = |value: Option<u64>| value.map_or_else(String::new, |bytes| bytes.to_string());
-    for row in rows {
-        let request = row.request.as_ref();
-        let reasons: Vec<String> = row.reasons.iter().map(|r| format!("{}: {}", r.rule, r.text)).collect();
-        csv.write_record([
-            row.id.map_or_else(String::new, |id| id.to_string()),
-            row.client.clone(),
-            row.server.clone(),
-            row.product.clone(),
-            text(&row.from),
-            text(&row.to),
-            text(&row.change),
-            row.manual.to_string(),
-            text(&row.state),
-            row.zone.clone(),
-            time(row.published_at),
-            request.map_or_else(String::new, |r| r.id.to_string()),
-            time(request.map(|r| r.received_at)),
-            request.map_or_else(String::new, |r| r.before.to_string()),
-            time(row.slot.as_ref().map(|s| s.start)),
-            time(row.slot.as_ref().map(|s| s.end)),
-            time(row.deadline),
-            time(row.started_at),
-            time(row.finished_at),
-            row.attempts.to_string(),
-            row.on_time.map_or_else(String::new, |on_time| on_time.to_string()),
-            bytes(row.transfer.as_ref().map(|transfer| transfer.package_bytes)),
-            bytes(row.transfer.as_ref().map(|transfer| transfer.moved_bytes)),
-            reasons.join("\n"),
-        ])?;
-    }
-    Ok(String::from_utf8(csv.into_inner()?)?)
-}
-
 async fn events(client: &Client, args: &HistoryArgs, id: i64) -> Outcome {
-    let mut rows =
-        if id > 0 { client.deployment_events(id).await? } else { client.events(&query(client, args).await?).await? };
+    let mut query = query(client, args).await?;
+    query.push(("limit", Some(args.limit.min(ROWS_MAX).to_string())));
+    let mut rows = if id > 0 { client.deployment_events(id).await? } else { client.events(&query).await? };
     if let Some(product) = &args.product {
         rows.retain(|event| event.product.as_ref() == Some(product));
     }
-    warn_if_cut(rows.len());
+    if rows.len() >= args.limit.min(ROWS_MAX) {
+        output::say(&format!("only the latest {} are shown; narrow with --until or other filters", rows.len()));
+    }
     rows.sort_by(|a, b| (a.at, &a.client, a.seq).cmp(&(b.at, &b.client, b.seq)));
     match args.format {
-        Format::Json => output::print_json(&rows),
-        Format::Csv => output::print(&events_csv(&rows)?),
-        Format::Table if rows.is_empty() => output::print("no event matches"),
-        Format::Table => {
-            let zones = client.fleet().await?.into_iter().map(|row| (row.server, output::zone(&row.zone))).collect();
-            output::print(&log(&rows, &zones))
-        }
+        Form::Json => written(args, serde_json::to_string_pretty(&rows)?.into_bytes()),
+        Form::Csv | Form::Xlsx => written_sheet(args, &sheet::events(&rows)),
+        Form::Table if rows.is_empty() => written(args, b"no event matches\n".to_vec()),
+        Form::Table => written(args, log(&rows, &zones(client).await?).into_bytes()),
     }
+}
+
+async fn zones(client: &Client) -> Result<BTreeMap<String, Tz>, Failure> {
+    Ok(client.fleet().await?.into_iter().map(|row| (row.server, output::zone(&row.zone))).collect())
 }
 
 /// The events as lines, in the time of the site each is about.
@@ -228,27 +239,6 @@ fn log(rows: &[EventRow], zones: &BTreeMap<String, Tz>) -> String {
         }
     }
     text
-}
-
-fn events_csv(rows: &[EventRow]) -> Result<String, Failure> {
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    csv.write_record(["client", "seq", "at", "server", "product", "deployment", "request", "kind", "text", "hash"])?;
-    let number = |value: Option<i64>| value.map_or_else(String::new, |number| number.to_string());
-    for event in rows {
-        csv.write_record([
-            event.client.clone(),
-            event.seq.to_string(),
-            event.at.to_rfc3339(),
-            event.server.clone().unwrap_or_default(),
-            event.product.clone().unwrap_or_default(),
-            number(event.deployment),
-            number(event.request),
-            event.kind.clone(),
-            event.text.clone(),
-            event.hash.clone(),
-        ])?;
-    }
-    Ok(String::from_utf8(csv.into_inner()?)?)
 }
 
 #[cfg(test)]
@@ -298,7 +288,7 @@ mod tests {
                 "{table}"
             );
         }
-        let csv = csv(&[row("changed", 41)]).unwrap();
+        let csv = sheet::deployments(&[row("changed", 41)]).csv().unwrap();
         assert!(csv.contains(",package_bytes,moved_bytes,") && csv.contains(",true,1000,41,"), "{csv}");
     }
 }

@@ -1,15 +1,51 @@
 //! What commands print: tables that fit 100 columns, site-local times, colours only on a terminal.
 
+use super::Failure;
 pub use super::say::{print, print_json, say};
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 /// Width of a table that no terminal limits, in columns.
 const WIDTH: u16 = 100;
 /// Between the columns of a listing.
 const GAP: u16 = 2;
+
+/// Writes bytes to standard output; a text ends with a line's end.
+pub fn print_bytes(bytes: &[u8], is_text: bool) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    if is_text && !bytes.ends_with(b"\n") && !bytes.is_empty() {
+        out.write_all(b"\n")?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Writes a file whole or not at all.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let cannot = |error: io::Error| format!("cannot write {}: {error}", path.display());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".noctule").tempfile_in(folder).map_err(cannot)?;
+    file.write_all(bytes).map_err(cannot)?;
+    readable(file.as_file()).map_err(cannot)?;
+    file.persist(path).map_err(|error| cannot(error.error))?;
+    say(&format!("written to {}", path.display()));
+    Ok(())
+}
+
+/// A temporary file is its owner's alone; what is written out is for others to read.
+#[cfg(unix)]
+fn readable(file: &std::fs::File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn readable(_: &std::fs::File) -> io::Result<()> {
+    Ok(())
+}
 
 /// A table without borders, in the width there is.
 pub fn table(header: &[&str]) -> Table {

@@ -4,12 +4,12 @@
 use super::access::Access;
 use super::api::Client;
 use super::lang::Lang;
-use super::{Failure, Outcome, output};
+use super::{Outcome, output};
 use crate::decide::report::{Month, Report, page};
 use crate::model::fleet::Language;
 use crate::work::views::Verified;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
@@ -68,7 +68,7 @@ pub async fn run(args: ReportArgs) -> Outcome {
         (Form::Html, all) => page::html(all, language(args.lang, all, args.all))?,
     };
     match &args.out {
-        Some(path) => write(path, &text),
+        Some(path) => output::write(path, text.as_bytes()),
         None => output::print(&text),
     }
 }
@@ -84,30 +84,6 @@ fn language(asked: Option<Lang>, reports: &[Report], is_all: bool) -> Language {
         }
         (asked, _) => Lang::or_locale(asked),
     }
-}
-
-/// Writes a file whole or not at all.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let cannot = |error: std::io::Error| format!("cannot write {}: {error}", path.display());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".noctule-report").tempfile_in(folder).map_err(cannot)?;
-    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(cannot)?;
-    readable(file.as_file()).map_err(cannot)?;
-    file.persist(path).map_err(|error| cannot(error.error))?;
-    output::say(&format!("written to {}", path.display()));
-    Ok(())
-}
-
-/// A temporary file is its owner's alone; a report is for others to read.
-#[cfg(unix)]
-fn readable(file: &std::fs::File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn readable(_: &std::fs::File) -> std::io::Result<()> {
-    Ok(())
 }
 
 async fn verify(api: &Client, clients: BTreeSet<Option<String>>, month: Month) -> Outcome {

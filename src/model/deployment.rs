@@ -133,6 +133,17 @@ impl DeploymentState {
         }
     }
 
+    /// What went wrong, or why it was given up.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            DeploymentState::RolledBack { why, .. }
+            | DeploymentState::Refused { why, .. }
+            | DeploymentState::Failed { why, .. }
+            | DeploymentState::Cancelled { why, .. } => Some(why),
+            DeploymentState::Planned | DeploymentState::Running { .. } | DeploymentState::Installed { .. } => None,
+        }
+    }
+
     pub fn started_at(&self) -> Option<DateTime<Utc>> {
         match self {
             DeploymentState::Planned | DeploymentState::Cancelled { .. } => None,

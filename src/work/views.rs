@@ -13,7 +13,7 @@ mod status;
 
 pub use explain::{ExplainedDecision, Explanation, explain};
 pub use fleet::{BackupRow, ServerRow, fleet};
-pub use history::{HistoryRow, RequestRef, SlotRow, TransferRow, history};
+pub use history::{HistoryRow, RequestRef, SlotRow, TransferRow, history, search};
 pub use letters::{NoticeRow, notice_row, notices};
 pub use plan::{PlanFilter, PlanRow, plan};
 pub use reason::{ExplainedReason, ReasonRow};

@@ -17,6 +17,7 @@ mod feed;
 mod foreign_client;
 mod fuzzed;
 mod golden;
+mod history;
 mod holidays;
 mod hostile;
 #[cfg(target_os = "linux")]

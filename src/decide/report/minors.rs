@@ -196,13 +196,7 @@ pub(super) fn attempt(d: &Deployment) -> Attempt {
 
 /// What went wrong with a deployment, as it was said.
 pub(super) fn failure(d: &Deployment) -> Option<String> {
-    match &d.state {
-        DeploymentState::RolledBack { why, .. }
-        | DeploymentState::Refused { why, .. }
-        | DeploymentState::Failed { why, .. }
-        | DeploymentState::Cancelled { why, .. } => Some(why.clone()),
-        DeploymentState::Planned | DeploymentState::Running { .. } | DeploymentState::Installed { .. } => None,
-    }
+    d.state.why().map(str::to_owned)
 }
 
 fn of_reason(reason: &Reason) -> Why {

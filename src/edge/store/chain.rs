@@ -10,7 +10,7 @@
 use super::bulk::{Insert, Taken, parts};
 use super::{EventFilter, Result, Store, StoreError};
 use crate::model::event::{Event, NewEvent};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockType, Order, Query};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, LikeExpr, LockType, Order, Query};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, QueryResult, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -174,6 +174,9 @@ impl Store {
         if let Some(server) = &filter.server {
             select.and_where(col("server").eq(server.as_str()));
         }
+        if let Some(product) = &filter.product {
+            select.and_where(is_about(product));
+        }
         if let Some(deployment) = filter.deployment {
             select.and_where(col("deployment").eq(deployment));
         }
@@ -192,6 +195,13 @@ impl Store {
         events.reverse();
         Ok(events)
     }
+}
+
+/// Whether an event's body names this product, as [`super::review::is_of`] asks for its kind.
+fn is_about(product: &str) -> Expr {
+    let name = serde_json::to_string(product).expect("a text is written as JSON");
+    let pattern = format!("%\"product\":{}%", name.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+    Expr::col(Alias::new("body")).like(LikeExpr::new(pattern).escape('\\'))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod m0011_agreements;
 mod m0012_refused;
 mod m0020_review;
 mod m0021_keys;
+mod m0022_history;
 
 use sea_orm::DatabaseBackend;
 use sea_orm_migration::prelude::*;
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_refused::M0012Refused),
             Box::new(m0020_review::M0020Review),
             Box::new(m0021_keys::M0021Keys),
+            Box::new(m0022_history::M0022History),
         ]
     }
 }

@@ -8,6 +8,7 @@ mod bulk;
 mod chain;
 mod commit;
 mod error;
+mod history;
 mod ids;
 mod keys;
 mod migrations;
@@ -24,6 +25,7 @@ mod sharing;
 mod verify;
 
 pub use error::StoreError;
+pub use history::{Cursor, Names, NoCursor, Search, Word};
 pub use open::Limits;
 pub use planning::{AttemptEnd, InstallTime, Outcomes, Tally};
 pub use review::Outbox;
@@ -187,6 +189,9 @@ pub struct DeploymentFilter {
     pub since: Option<DateTime<Utc>>,
     pub until: Option<DateTime<Utc>>,
     pub action: Option<i64>,
+    pub search: Option<Search>,
+    /// Only what comes before this place: the page before ended there.
+    pub after: Option<Cursor>,
     pub limit: Option<u64>,
 }
 
@@ -194,6 +199,7 @@ pub struct DeploymentFilter {
 pub struct EventFilter {
     pub client: Option<String>,
     pub server: Option<String>,
+    pub product: Option<String>,
     pub deployment: Option<i64>,
     pub since: Option<DateTime<Utc>>,
     pub until: Option<DateTime<Utc>>,

@@ -3,7 +3,7 @@
 use super::bulk::{Insert, Taken, parts};
 use super::commit::Size;
 use super::record::{Record, numbered, stored};
-use super::{DeploymentFilter, Enrolment, FeedFile, Result, Store, Stored, Token};
+use super::{Enrolment, FeedFile, Result, Store, Stored, Token};
 use crate::model::agreement::Agreement;
 use crate::model::alert::Alert;
 use crate::model::deployment::Deployment;
@@ -116,36 +116,6 @@ impl Store {
     pub async fn release(&self, product: &str, version: &Version) -> Result<Option<Stored<Release>>> {
         let all: Vec<Stored<Release>> = self.list(Condition::all().add(column("product").eq(product))).await?;
         Ok(all.into_iter().find(|r| r.version() == version))
-    }
-
-    /// Deployments by slot, then id; the latest `limit` of them.
-    pub async fn deployments(&self, filter: &DeploymentFilter) -> Result<Vec<Stored<Deployment>>> {
-        let mut select = Query::select();
-        select.columns(["id", "rev", "body"].map(Alias::new)).from(Alias::new(Deployment::TABLE));
-        for (name, value) in [("client", &filter.client), ("server", &filter.server), ("product", &filter.product)] {
-            if let Some(value) = value {
-                select.and_where(column(name).eq(value.as_str()));
-            }
-        }
-        if !filter.states.is_empty() {
-            select.and_where(column("state").is_in(filter.states.iter().map(String::as_str)));
-        }
-        if let Some(action) = filter.action {
-            select.and_where(column("action").eq(action));
-        }
-        if let Some(since) = filter.since {
-            select.and_where(column("slot_start").gte(since.timestamp_millis()));
-        }
-        if let Some(until) = filter.until {
-            select.and_where(column("slot_start").lt(until.timestamp_millis()));
-        }
-        select.order_by(Alias::new("slot_start"), Order::Desc).order_by(Alias::new("id"), Order::Desc);
-        if let Some(limit) = filter.limit {
-            select.limit(limit);
-        }
-        let mut all = all_stored(self.db.query_all(&select).await?).await?;
-        all.reverse();
-        Ok(all)
     }
 
     /// One deployment.

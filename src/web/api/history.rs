@@ -1,18 +1,25 @@
 //! What happened: deployments and events.
 
 use super::{Problem, instant, limited, own_server};
-use crate::edge::store::{DeploymentFilter, EventFilter};
+use crate::edge::store::{Cursor, DeploymentFilter, EventFilter, NoCursor, Search};
 use crate::model::event::Event;
 use crate::web::error::{ApiError, Path, Query};
 use crate::web::identity::foreign;
 use crate::web::{App, Identity};
 use crate::work::views::{self, HistoryRow, ReasonRow};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
+use axum::http::{Uri, header};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use url::form_urlencoded;
 use utoipa::{IntoParams, ToSchema};
+
+/// Longest search, in characters and in words.
+const SEARCH_CHARS_MAX: usize = 200;
+const SEARCH_WORDS_MAX: usize = 8;
 
 /// The states a deployment can be in.
 const STATES: [&str; 7] = ["planned", "running", "installed", "rolled_back", "refused", "failed", "cancelled"];
@@ -32,9 +39,14 @@ pub(super) struct HistoryQuery {
     until: Option<String>,
     /// The latest so many.
     limit: Option<u64>,
+    /// Only what comes before the page that ended here: the slot's start in milliseconds, `-` and the id of its first
+    /// row. The `Link` of a full page has it.
+    after: Option<String>,
+    /// Words that name a client, server, product or version, or stand in what went wrong.
+    search: Option<String>,
 }
 
-/// Deployments, the earliest slot first.
+/// Deployments, the earliest slot first. A full page names the next one, which is older, in its `Link` header.
 #[utoipa::path(
     get, path = "/history", params(HistoryQuery),
     responses((status = 200, body = [HistoryRow]), (status = 403, body = Problem))
@@ -42,8 +54,9 @@ pub(super) struct HistoryQuery {
 pub(super) async fn history(
     State(app): State<Arc<App>>,
     identity: Identity,
+    OriginalUri(uri): OriginalUri,
     Query(query): Query<HistoryQuery>,
-) -> Result<Json<Vec<HistoryRow>>, ApiError> {
+) -> Result<Response, ApiError> {
     let client = identity.limit(query.client.as_deref())?;
     own_server(&app, &identity, query.server.as_deref()).await?;
     let states: Vec<String> = query
@@ -68,9 +81,43 @@ pub(super) async fn history(
         since: instant("since", query.since.as_deref())?,
         until: instant("until", query.until.as_deref())?,
         action: None,
+        search: match query.search.as_deref() {
+            Some(text) => Some(searched(&app, text).await?),
+            None => None,
+        },
+        after: match query.after.as_deref() {
+            Some(text) => Some(text.parse().map_err(|error: NoCursor| {
+                ApiError::bad_request(error.to_string(), "follow the Link of the page before")
+            })?),
+            None => None,
+        },
         limit: Some(limited(query.limit)),
     };
-    Ok(Json(views::history(&app.o, &filter).await?))
+    let rows = views::history(&app.o, &filter).await?;
+    let next = rows.first().filter(|_| rows.len() as u64 == limited(query.limit)).and_then(next);
+    let link = next.map(|cursor| [(header::LINK, linked(&uri, &cursor))]);
+    Ok((link.map(AppendHeaders), Json(rows)).into_response())
+}
+
+async fn searched(app: &App, text: &str) -> Result<Search, ApiError> {
+    if text.chars().count() > SEARCH_CHARS_MAX || text.split_whitespace().count() > SEARCH_WORDS_MAX {
+        let hint = format!("write up to {SEARCH_WORDS_MAX} words, {SEARCH_CHARS_MAX} characters together");
+        return Err(ApiError::bad_request("the search is too long", hint));
+    }
+    Ok(views::search(&app.o, text).await?)
+}
+
+/// Where a page that begins with `row` ended: older rows come before it.
+fn next(row: &HistoryRow) -> Option<Cursor> {
+    Some(Cursor { slot_start: row.slot.as_ref()?.start.timestamp_millis(), id: row.id? })
+}
+
+/// The address of the next page (RFC 8288).
+fn linked(uri: &Uri, cursor: &Cursor) -> String {
+    let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(pairs.filter(|(name, _)| name != "after")).append_pair("after", &cursor.to_string());
+    format!("<{}?{}>; rel=\"next\"", uri.path(), query.finish())
 }
 
 /// One line of history, with its place in the client's chain.
@@ -138,6 +185,7 @@ pub(super) async fn deployment_events(
 pub(super) struct EventQuery {
     client: Option<String>,
     server: Option<String>,
+    product: Option<String>,
     deployment: Option<i64>,
     since: Option<String>,
     until: Option<String>,
@@ -160,6 +208,7 @@ pub(super) async fn events(
     let filter = EventFilter {
         client,
         server: query.server,
+        product: query.product,
         deployment: query.deployment,
         since: instant("since", query.since.as_deref())?,
         until: instant("until", query.until.as_deref())?,

@@ -1,7 +1,7 @@
 //! Deployments as history shows them.
 
 use super::ReasonRow;
-use crate::edge::store::{DeploymentFilter, StoreError};
+use crate::edge::store::{Cursor, DeploymentFilter, Search, StoreError, Stored, Word};
 use crate::model::deployment::Deployment;
 use crate::model::request::Request;
 use crate::model::slot::Slot;
@@ -10,8 +10,13 @@ use crate::model::version::Change;
 use crate::work::Orchestrator;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
+
+/// Clients or requests one statement asks for.
+const NAMES_AT_ONCE: usize = 500;
+/// Rows looked at in one go for words that name nothing.
+const SEARCHED_AT_ONCE: u64 = 2_000;
 
 /// One deployment as history shows it. Instants are UTC.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -113,6 +118,23 @@ impl Context {
         })
     }
 
+    /// Only what these deployments name: a page of history costs the same whatever the fleet.
+    async fn of(o: &Orchestrator, deployments: &[Stored<Deployment>]) -> Result<Context, StoreError> {
+        let clients: BTreeSet<&str> = deployments.iter().map(|d| d.client.as_str()).collect();
+        let requests: BTreeSet<i64> = deployments.iter().filter_map(|d| d.request).collect();
+        let mut context = Context { zones: BTreeMap::new(), requests: BTreeMap::new() };
+        for some in Vec::from_iter(clients).chunks(NAMES_AT_ONCE) {
+            let clients = o.store.clients_by_id(some).await?;
+            let servers = clients.iter().flat_map(|c| &c.servers);
+            context.zones.extend(servers.map(|s| (s.id.clone(), s.zone.name().to_owned())));
+        }
+        for some in Vec::from_iter(requests).chunks(NAMES_AT_ONCE) {
+            let requests = o.store.requests_by_id(some).await?;
+            context.requests.extend(requests.into_iter().map(|r| (r.id, r.value)));
+        }
+        Ok(context)
+    }
+
     /// UTC for a server that has left the fleet: its history stays readable.
     pub fn zone(&self, server: &str) -> String {
         self.zones.get(server).cloned().unwrap_or_else(|| "UTC".to_owned())
@@ -149,8 +171,61 @@ impl Context {
     }
 }
 
-/// The deployments that `filter` lets through, the earliest slot first.
+/// The deployments that `filter` lets through, the earliest slot first: the latest `limit` of them.
 pub async fn history(o: &Orchestrator, filter: &DeploymentFilter) -> Result<Vec<HistoryRow>, StoreError> {
-    let context = Context::load(o, filter.client.as_deref()).await?;
-    Ok(o.store.deployments(filter).await?.iter().map(|d| context.row(d)).collect())
+    let found = match &filter.search {
+        Some(search) if search.words.iter().any(Word::names_nothing) => searched(o, filter, search).await?,
+        Some(_) | None => o.store.deployments(filter).await?,
+    };
+    let context = Context::of(o, &found).await?;
+    Ok(found.iter().map(|d| context.row(d)).collect())
+}
+
+/// A page of what went wrong in the words of a search. The database finds rows that hold the words anywhere; those that
+/// hold them elsewhere are left out here, and others looked for.
+async fn searched(
+    o: &Orchestrator,
+    filter: &DeploymentFilter,
+    search: &Search,
+) -> Result<Vec<Stored<Deployment>>, StoreError> {
+    let mut wanted = DeploymentFilter { limit: Some(SEARCHED_AT_ONCE), ..filter.clone() };
+    let mut found: Vec<Stored<Deployment>> = Vec::new();
+    loop {
+        let rows = o.store.deployments(&wanted).await?;
+        let is_last = (rows.len() as u64) < SEARCHED_AT_ONCE;
+        wanted.after = rows.first().map(|d| Cursor { slot_start: d.slot.start.timestamp_millis(), id: d.id });
+        // Newest first while pages are added.
+        found.extend(rows.into_iter().rev().filter(|d| search.holds(d)));
+        let is_full = filter.limit.is_some_and(|limit| found.len() as u64 >= limit);
+        if is_last || is_full {
+            found.truncate(filter.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)));
+            found.reverse();
+            return Ok(found);
+        }
+    }
+}
+
+/// Looks up what each word of a search is part of the name of.
+pub async fn search(o: &Orchestrator, text: &str) -> Result<Search, StoreError> {
+    let names = o.store.names().await?;
+    let clients = o.store.clients().await?;
+    let among = |names: &BTreeSet<String>, word: &str| -> Vec<String> {
+        names.iter().filter(|name| name.to_lowercase().contains(word)).cloned().collect()
+    };
+    let words = text.split_whitespace().map(str::to_lowercase).map(|word| {
+        let mut named = among(&names.clients, &word);
+        let by_name = clients.iter().filter(|c| c.name.to_lowercase().contains(&word)).map(|c| c.id.clone());
+        named.extend(by_name);
+        named.sort_unstable();
+        named.dedup();
+        Word {
+            clients: named,
+            servers: among(&names.servers, &word),
+            products: among(&names.products, &word),
+            versions: among(&names.versions, &word),
+            deployment: word.strip_prefix('#').unwrap_or(&word).parse().ok(),
+            text: word,
+        }
+    });
+    Ok(Search { words: words.collect() })
 }

@@ -220,6 +220,10 @@ async fn open_alerts_are_found_by_many_causes() {
 const FIRST_VERSION: &str = "DROP INDEX deployment_ended; DROP INDEX deployment_failed; DROP INDEX deployment_installed; \
     DROP INDEX request_accepted; DROP INDEX agreement_by_slot_end; DROP INDEX deployment_missed; \
     DROP INDEX alert_by_client; DROP INDEX notice_by_client_written; DROP INDEX event_by_client_at; \
+    DROP INDEX history_by_slot; DROP INDEX history_by_client; DROP INDEX history_by_server; DROP INDEX history_by_product; \
+    DROP INDEX history_troubled; DROP INDEX history_open; DROP INDEX event_by_time; DROP INDEX event_by_server_time; \
+    CREATE INDEX deployment_by_client_slot_start ON deployment (client, slot_start); \
+    CREATE INDEX deployment_by_slot_start ON deployment (slot_start); CREATE INDEX event_by_at ON event (at); CREATE INDEX event_by_server ON event (server); \
     ALTER TABLE alert DROP COLUMN client; ALTER TABLE alert DROP COLUMN raised_at; \
     ALTER TABLE notice DROP COLUMN written_at; \
     ALTER TABLE deployment DROP COLUMN started_at; ALTER TABLE deployment DROP COLUMN finished_at; \
