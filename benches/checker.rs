@@ -38,7 +38,13 @@ fn release(product: &str, version: &str, published_at: DateTime<Utc>) -> Arc<Rel
          health = {{ timeout_seconds = 10 }}\ndetect = {{ version_file = \"VERSION\" }}\n"
     ))
     .expect("a manifest");
-    let signed = SignedManifest { publisher: "agiris".into(), published_at, size: 1, sha256: String::new(), manifest };
+    let signed = SignedManifest {
+        publisher: "agiris".into(),
+        published_at,
+        size: 1,
+        sha256: String::new(),
+        manifest: manifest.into(),
+    };
     Arc::new(Release { signed, seen_at: published_at, retracted: None, sha1: String::new(), md5: String::new() })
 }
 

@@ -36,7 +36,13 @@ fn release(product: &str, version: &str, published_at: DateTime<Utc>) -> Release
          health = {{ timeout_seconds = 10 }}\ndetect = {{ version_file = \"VERSION\" }}\n"
     ))
     .expect("a manifest");
-    let signed = SignedManifest { publisher: "agiris".into(), published_at, size: 1, sha256: String::new(), manifest };
+    let signed = SignedManifest {
+        publisher: "agiris".into(),
+        published_at,
+        size: 1,
+        sha256: String::new(),
+        manifest: manifest.into(),
+    };
     Release { signed, seen_at: now(), retracted: None, sha1: String::new(), md5: String::new() }
 }
 

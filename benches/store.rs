@@ -110,7 +110,7 @@ fn release(product: &str, round: usize) -> Row {
         published_at: noon(round),
         size: 80_000_000,
         sha256: "0".repeat(64),
-        manifest: manifest(product, &version(round)),
+        manifest: manifest(product, &version(round)).into(),
     };
     let (sha1, md5) = ("0".repeat(40), "0".repeat(32));
     Row::Release(Stored::new(Release { signed, seen_at: noon(round), retracted: None, sha1, md5 }))
@@ -177,7 +177,7 @@ fn letter(
             deadline: deployment.deadline,
             finished_at: deployment.state.finished_at(),
             sequence: None,
-            manifest: Box::new(manifest.clone()),
+            manifest: manifest.clone(),
         }),
     }
 }

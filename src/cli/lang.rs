@@ -1,6 +1,6 @@
 //! Which language a command speaks: the one asked for, or the locale's; and what it calls decisions, kinds and times.
 
-use crate::decide::letters::when;
+use crate::decide::letters::brief;
 use crate::model::fleet::Language;
 use crate::work::views::{ExplainedReason, HistoryRow, ReasonRow};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -72,7 +72,7 @@ pub fn kind(language: Language, row: &HistoryRow) -> &str {
 
 /// `Fri 22 May 2026`, `ven. 22 mai 2026`.
 pub fn date(language: Language, date: NaiveDate) -> String {
-    format!("{} {}", when::brief_day(language, date), date.year())
+    format!("{} {}", brief::Day(language, date), date.year())
 }
 
 /// `Fri 22 May 2026 22:00`, `ven. 22 mai 2026 22:00`, site time.

@@ -8,7 +8,7 @@ use super::calendar::Calendar;
 use super::notice;
 use super::terms::Terms;
 use crate::model::slot::Slot;
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 
 /// Days before its making that an almanac looks back: what was published then still has its deadline in it.
@@ -47,9 +47,20 @@ pub struct Almanac {
     calendar: Calendar,
     from: DateTime<Utc>,
     to: DateTime<Utc>,
-    night: Vec<Opening>,
-    manual: Vec<Opening>,
-    major: Vec<Opening>,
+    night: Openings,
+    manual: Openings,
+    major: Openings,
+}
+
+/// Openings in order, and where each day's begin among them: a year of them is asked for those from now on by the
+/// million.
+#[derive(Clone, Debug, Default)]
+struct Openings {
+    all: Vec<Opening>,
+    /// The day, in UTC, of the first number of `by_day`.
+    first_day: NaiveDate,
+    /// For each day the place of the first opening that ends after its midnight.
+    by_day: Vec<usize>,
 }
 
 impl Almanac {
@@ -63,7 +74,7 @@ impl Almanac {
             barred: terms.barred_window().wide(&calendar, start, far + TimeDelta::days(2)),
             backups: BTreeMap::new(),
         };
-        let night = maker.openings(terms.minor_window().slots(&calendar, start, near), |_| None);
+        let night = Openings::new(maker.openings(terms.minor_window().slots(&calendar, start, near), |_| None));
         // A slot that begins inside a night belongs to that night's evening.
         let in_a_night = |at| terms.minor_window().slot_at(&calendar, at).map(|slot| slot.start);
         let major = maker.openings(terms.major_window().slots(&calendar, start, far), |at| {
@@ -73,6 +84,7 @@ impl Almanac {
             true => major.iter().take_while(|o| o.slot.start < near).cloned().collect(),
             false => maker.openings(terms.manual_window().slots(&calendar, start, near), in_a_night),
         };
+        let (manual, major) = (Openings::new(manual), Openings::new(major));
         Almanac { from, to, night, manual, major, calendar }
     }
 
@@ -92,16 +104,13 @@ impl Almanac {
             Work::Manual => (&self.manual, SEARCH_DAYS),
             Work::Major => (&self.major, REQUEST_DAYS),
         };
-        let first = all.partition_point(|o| o.slot.end <= now);
-        let until = now + TimeDelta::days(days);
-        let last = all.partition_point(|o| o.slot.start < until);
-        &all[first.min(last)..last]
+        let (first, last) = (all.ended_by(now), all.begun_before(now + TimeDelta::days(days)));
+        &all.all[first.min(last)..last]
     }
 
     /// Whether a night has begun since `since`; of those before its making, the last [`BACK_DAYS`] are known.
     pub fn night_began(&self, since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-        let first = self.night.partition_point(|o| o.slot.start < since);
-        self.night.get(first).is_some_and(|o| o.slot.start <= now)
+        self.night.all.get(self.night.begun_before(since)).is_some_and(|o| o.slot.start <= now)
     }
 
     /// The deadline of a minor published at `published`, if it is still to come at `now`. What is long past costs nothing
@@ -113,10 +122,11 @@ impl Almanac {
         now: DateTime<Utc>,
     ) -> Option<DateTime<Utc>> {
         let day = self.calendar.date(published);
-        let first = self.night.partition_point(|o| o.day < day);
-        let ended = self.night.partition_point(|o| o.slot.end <= now).max(first);
+        let nights = &self.night.all;
+        let first = nights.partition_point(|o| o.day < day);
+        let ended = self.night.ended_by(now).max(first);
         // Nights before the almanac's memory would only make it longer ago.
-        let nights = self.night[first..ended].chunk_by(|one, next| one.day == next.day);
+        let nights = nights[first..ended].chunk_by(|one, next| one.day == next.day);
         if nights.take(terms.schedule.minor.deadline_nights as usize + 1).count()
             > terms.schedule.minor.deadline_nights as usize
         {
@@ -129,13 +139,14 @@ impl Almanac {
     pub fn minor_deadline(&self, terms: &Terms, published: DateTime<Utc>) -> DateTime<Utc> {
         let day = self.calendar.date(published);
         let nights_max = terms.schedule.minor.deadline_nights as usize;
-        let first = self.night.partition_point(|o| o.day < day);
+        let known = &self.night.all;
+        let first = known.partition_point(|o| o.day < day);
         // Before the first opening it knows, the almanac cannot tell whether it knows them all.
-        if first == 0 || self.night.len() - first < nights_max * 4 {
+        if first == 0 || known.len() - first < nights_max * 4 {
             return notice::minor_deadline(terms, &self.calendar, published);
         }
         let (mut deadline, mut nights, mut last) = (published, 0, None);
-        for opening in &self.night[first..] {
+        for opening in &known[first..] {
             if last != Some(opening.day) {
                 if nights == nights_max {
                     break;
@@ -145,6 +156,41 @@ impl Almanac {
             deadline = opening.slot.end;
         }
         deadline
+    }
+}
+
+impl Openings {
+    fn new(all: Vec<Opening>) -> Openings {
+        let (Some(first), Some(last)) = (all.first(), all.last()) else { return Openings::default() };
+        let first_day = first.slot.start.date_naive();
+        let mut place = 0;
+        let by_day = first_day.iter_days().take_while(|day| *day <= last.slot.end.date_naive()).map(|day| {
+            let midnight = day.and_time(NaiveTime::MIN).and_utc();
+            place += all[place..].iter().take_while(|o| o.slot.end <= midnight).count();
+            place
+        });
+        Openings { by_day: by_day.collect(), first_day, all }
+    }
+
+    /// How many have ended at `at`.
+    fn ended_by(&self, at: DateTime<Utc>) -> usize {
+        let place = self.ended_by_midnight(at);
+        place + self.all[place..].iter().take_while(|o| o.slot.end <= at).count()
+    }
+
+    /// How many begin before `at`. One that has ended by midnight began before.
+    fn begun_before(&self, at: DateTime<Utc>) -> usize {
+        let place = self.ended_by_midnight(at);
+        place + self.all[place..].iter().take_while(|o| o.slot.start < at).count()
+    }
+
+    /// How many have ended at the midnight before `at`.
+    fn ended_by_midnight(&self, at: DateTime<Utc>) -> usize {
+        let days = (at.date_naive() - self.first_day).num_days();
+        match usize::try_from(days) {
+            Ok(day) => self.by_day.get(day).copied().unwrap_or(self.all.len()),
+            Err(_) => 0,
+        }
     }
 }
 

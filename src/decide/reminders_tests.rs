@@ -10,6 +10,7 @@ use crate::model::fleet::Client;
 use crate::model::release::Retraction;
 use crate::model::report::ServerState;
 use crate::model::version::{Change, Scheme};
+use std::sync::Arc;
 
 fn utc(text: &str) -> DateTime<Utc> {
     let naive = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").unwrap();
@@ -35,7 +36,7 @@ fn runs(product: &str, version: &str) -> ServerState {
 /// martin in Paris and piton in Réunion run isapaye 2026.2; 2027.1, published on 20 May, is due by Wednesday 1 July.
 fn parts() -> Parts {
     let mut payroll = release(manifest("isapaye", "2027.1", Change::Major), "2026-05-20 11:00");
-    payroll.signed.manifest.legal_date = Some(date("2026-07-01"));
+    Arc::make_mut(&mut payroll.signed.manifest).legal_date = Some(date("2026-07-01"));
     Parts {
         clients: vec![client("martin", "Europe/Paris"), client("piton", "Indian/Reunion")],
         terms: [("pro-controle".to_owned(), Arc::new(terms().clone()))].into(),
@@ -112,31 +113,35 @@ fn only_whoever_is_concerned_and_has_not_asked_is_reminded() {
     assert_eq!(changed(&|p| p.clients[0].order = vec!["isacompta".into()]), asked);
     assert_eq!(changed(&|p| drop(p.states.insert("martin-1".into(), runs("isapaye", "2027.1")))), asked);
     assert_eq!(changed(&|p| drop(p.states.insert("martin-1".into(), runs("isacompta", "14")))), asked);
-    assert_eq!(changed(&|p| p.releases[0].signed.manifest.change = Change::Minor), not_asked, "its numbers say major");
+    assert_eq!(
+        changed(&|p| Arc::make_mut(&mut p.releases[0].signed.manifest).change = Change::Minor),
+        not_asked,
+        "its numbers say major"
+    );
     let minor = |p: &mut Parts| {
-        let manifest = &mut p.releases[0].signed.manifest;
+        let manifest = Arc::make_mut(&mut p.releases[0].signed.manifest);
         (manifest.change, manifest.scheme) = (Change::Minor, Scheme::Year);
     };
     assert!(changed(&minor).is_empty());
     let withdrawn = Retraction { at: utc(at), reason: "faulty".into() };
     assert!(changed(&|p| p.releases[0].retracted = Some(withdrawn.clone())).is_empty());
     assert!(changed(&|p| p.releases[0].signed.published_at = utc("2026-06-17 12:00")).is_empty());
-    assert!(changed(&|p| p.releases[0].signed.manifest.legal_date = None).is_empty());
+    assert!(changed(&|p| Arc::make_mut(&mut p.releases[0].signed.manifest).legal_date = None).is_empty());
 }
 
 #[test]
 fn of_two_releases_for_one_date_the_newer_is_recommended() {
     let mut parts = parts();
     let mut newer = parts.releases[0].clone();
-    newer.signed.manifest.version = "2027.2".parse().unwrap();
+    Arc::make_mut(&mut newer.signed.manifest).version = "2027.2".parse().unwrap();
     parts.releases.push(newer);
     let now = utc("2026-06-16 12:00");
     let versions = |world: &World| due(world, now).iter().map(|r| r.release.version().to_string()).collect::<Vec<_>>();
     assert_eq!(versions(&world(parts, now)), ["2027.2", "2027.2"]);
     let mut parts = self::parts();
     let mut next = parts.releases[0].clone();
-    next.signed.manifest.version = "2027.2".parse().unwrap();
-    next.signed.manifest.legal_date = Some(date("2026-07-10"));
+    Arc::make_mut(&mut next.signed.manifest).version = "2027.2".parse().unwrap();
+    Arc::make_mut(&mut next.signed.manifest).legal_date = Some(date("2026-07-10"));
     parts.releases.push(next);
     assert_eq!(versions(&world(parts, now)), ["2027.1", "2027.1", "2027.2", "2027.2"]);
 }

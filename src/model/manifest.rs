@@ -8,6 +8,7 @@ use super::return_code::{ReturnCodes, Technology};
 use super::version::{Change, Scheme, Version};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// One version of one product, as authored. Unknown fields are errors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -185,7 +186,8 @@ pub struct SignedManifest {
     pub size: u64,
     /// Lower-case hex.
     pub sha256: String,
-    pub manifest: Manifest,
+    /// Shared with the letters about it.
+    pub manifest: Arc<Manifest>,
 }
 
 /// Name of the TUF target that carries a manifest: `isacompta-14.20.003.json`.

@@ -8,6 +8,7 @@ use super::version::Version;
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A letter about to be written: what it says, not yet how.
 ///
@@ -42,14 +43,14 @@ pub enum Letter {
     MajorAvailable {
         product: String,
         version: Version,
-        manifest: Box<Manifest>,
+        manifest: Arc<Manifest>,
         earliest: NaiveDate,
     },
     /// A legal date nears and the client has not asked for the version that answers it.
     LegalReminder {
         product: String,
         version: Version,
-        manifest: Box<Manifest>,
+        manifest: Arc<Manifest>,
         legal_date: NaiveDate,
         /// Latest day on which a request can still be carried out by the legal date; `None` when it has passed.
         request_by: Option<NaiveDate>,
@@ -254,7 +255,7 @@ pub struct Installation {
     /// Which version of its calendar entry this is; `None` for what has none: unattended work at night.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u32>,
-    pub manifest: Box<Manifest>,
+    pub manifest: Arc<Manifest>,
 }
 
 impl Installation {

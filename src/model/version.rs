@@ -21,6 +21,8 @@ use std::sync::Arc;
 
 /// Longest version string accepted, in bytes.
 pub const VERSION_BYTES_MAX: usize = 64;
+/// Bytes of a key that are compared as one number.
+const HEAD_BYTES: usize = size_of::<u128>();
 
 /// A version: its text as published and the key it is ordered by.
 ///
@@ -29,6 +31,8 @@ pub const VERSION_BYTES_MAX: usize = 64;
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Version {
+    /// The key's first bytes, as a number whose order is theirs: mostly that is all of it.
+    head: u128,
     /// The key, then the text as it was published.
     both: Arc<str>,
     /// Bytes of the key.
@@ -167,8 +171,16 @@ impl FromStr for Version {
         parts.iter().for_each(|part| part.write(&mut both));
         let key = both.len();
         both.push_str(raw);
-        Ok(Version { both: both.into(), key, first_number })
+        Ok(Version { head: head(both.as_bytes(), key), both: both.into(), key, first_number })
     }
+}
+
+/// The first bytes of a key of so many. No byte of a key is zero, so a shorter key comes before those it begins.
+fn head(bytes: &[u8], key: usize) -> u128 {
+    let mut head = [0; HEAD_BYTES];
+    let known = key.min(HEAD_BYTES);
+    head[..known].copy_from_slice(&bytes[..known]);
+    u128::from_be_bytes(head)
 }
 
 /// Splits into runs of digits and runs of letters; a leading `v` is decoration. Zeros before the end, a word or a
@@ -236,7 +248,7 @@ impl fmt::Display for Version {
 
 impl PartialEq for Version {
     fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
+        self.cmp(other).is_eq()
     }
 }
 
@@ -250,7 +262,11 @@ impl PartialOrd for Version {
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.key().cmp(other.key())
+        let rest = || match self.key.max(other.key) <= HEAD_BYTES {
+            true => Ordering::Equal,
+            false => self.key().cmp(other.key()),
+        };
+        self.head.cmp(&other.head).then_with(rest)
     }
 }
 

@@ -57,7 +57,7 @@ pub async fn feed(o: &Orchestrator, client: Option<&str>) -> Result<Option<Strin
             let site = sites.get(deployment.server.as_str());
             Some(Work {
                 deployment,
-                manifest: release.manifest(),
+                manifest: &release.signed.manifest,
                 zone: site.map_or(PROVIDER_ZONE, |(_, zone)| *zone),
                 client: if client.is_none() { site.map(|(client, _)| client.name.as_str()) } else { None },
             })

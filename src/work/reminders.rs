@@ -71,7 +71,7 @@ async fn remind(o: &Orchestrator, reminder: Reminder, now: DateTime<Utc>) -> Res
     let letter = Letter::LegalReminder {
         product: release.product().to_owned(),
         version: release.version().clone(),
-        manifest: Box::new(release.manifest().clone()),
+        manifest: release.signed.manifest.clone(),
         legal_date,
         request_by,
     };

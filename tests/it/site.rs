@@ -129,7 +129,13 @@ impl Site {
         let manifest = manifest(product, version, change, more);
         let size = PACKAGE.len() as u64;
         let release = Release {
-            signed: SignedManifest { publisher: "agiris".into(), published_at: now, size, sha256, manifest },
+            signed: SignedManifest {
+                publisher: "agiris".into(),
+                published_at: now,
+                size,
+                sha256,
+                manifest: manifest.into(),
+            },
             seen_at: now,
             retracted: None,
             sha1: "5a1".into(),

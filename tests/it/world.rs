@@ -110,7 +110,7 @@ pub async fn publish(o: &Orchestrator, manifest: Manifest) {
             published_at: now,
             size: 1,
             sha256: "0".repeat(64),
-            manifest,
+            manifest: manifest.into(),
         },
         seen_at: now,
         retracted: None,

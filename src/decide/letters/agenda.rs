@@ -11,12 +11,13 @@ use crate::model::notice::Installation;
 use crate::model::slot::Slot;
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// One deployment that is to come.
 #[derive(Clone, Copy, Debug)]
 pub struct Work<'a> {
     pub deployment: &'a Deployment,
-    pub manifest: &'a Manifest,
+    pub manifest: &'a Arc<Manifest>,
     pub zone: Tz,
     /// For those who read of several clients.
     pub client: Option<&'a str>,
@@ -95,6 +96,6 @@ fn installation(it: &Work) -> Installation {
         deadline: deployment.deadline,
         finished_at: None,
         sequence: deployment.concertation.as_ref().map(|it| it.version),
-        manifest: Box::new(it.manifest.clone()),
+        manifest: it.manifest.clone(),
     }
 }

@@ -5,6 +5,7 @@
 //! clauses stand in the small print. Addresses, headers and sending are `edge::mail`'s.
 
 pub mod agenda;
+pub mod brief;
 pub mod check;
 pub mod entry;
 mod facts;

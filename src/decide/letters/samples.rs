@@ -9,6 +9,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use std::fmt::Debug;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Every sample by name, alone or with those it goes with; the first of a kind is the usual one.
 pub fn all() -> Vec<(&'static str, Vec<Letter>)> {
@@ -56,7 +57,7 @@ pub fn minor() -> Installation {
         deadline: Some(read("2026-05-01T05:00:00Z")),
         finished_at: None,
         sequence: None,
-        manifest: Box::new(manifest("isacompta", "14.20.004")),
+        manifest: manifest("isacompta", "14.20.004").into(),
     }
 }
 
@@ -69,8 +70,9 @@ pub fn manual() -> Installation {
     it.slot = slot(read("2026-05-04T18:00:00Z"), read("2026-05-04T20:00:00Z"));
     it.deadline = None;
     it.sequence = Some(0);
-    it.manifest.manual_steps = Some(Text { fr: "Relancer l'indexation.".to_owned(), en: None });
-    it.manifest.closes_access = true;
+    let manifest = Arc::make_mut(&mut it.manifest);
+    manifest.manual_steps = Some(Text { fr: "Relancer l'indexation.".to_owned(), en: None });
+    manifest.closes_access = true;
     it
 }
 
@@ -80,7 +82,7 @@ pub fn major() -> Installation {
     it.to = read("15.0");
     it.deadline = None;
     it.sequence = Some(0);
-    it.manifest = Box::new(Manifest {
+    it.manifest = Arc::new(Manifest {
         duration_minutes: 180,
         closes_access: true,
         workstation_action: Some(Text {
@@ -273,7 +275,7 @@ fn reminder(request_by: Option<NaiveDate>) -> Letter {
         product: "isacompta".to_owned(),
         version: read("15.0"),
         // Another date than the letter's, whose own it says.
-        manifest: Box::new(Manifest { legal_date: Some(read("2020-01-01")), ..*major().manifest }),
+        manifest: Arc::new(Manifest { legal_date: Some(read("2020-01-01")), ..(*major().manifest).clone() }),
         legal_date: read("2026-07-01"),
         request_by,
     }
@@ -296,7 +298,7 @@ pub fn together() -> Vec<(&'static str, Vec<Letter>)> {
         product: "isaged".to_owned(),
         from: Some(read("2026.0")),
         to: read("2026.1"),
-        manifest: Box::new(Manifest {
+        manifest: Arc::new(Manifest {
             legal_date: Some(read("2026-07-01")),
             closes_access: true,
             workstation_action: Some(text("Redémarrez ISAGED.", "Restart ISAGED.")),

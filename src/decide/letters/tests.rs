@@ -4,6 +4,7 @@ use super::samples::{letters, minor, together};
 use super::*;
 use crate::model::manifest::Text;
 use proptest::prelude::*;
+use std::sync::Arc;
 
 const LANGUAGES: [Language; 2] = [Language::Fr, Language::En];
 
@@ -132,8 +133,9 @@ proptest! {
     ) {
         let mut it = minor();
         it.server = hostile.clone();
-        it.manifest.notes = Text { fr: hostile.clone(), en: None };
-        it.manifest.workstation_action = Some(Text { fr: hostile.clone(), en: None });
+        let manifest = Arc::make_mut(&mut it.manifest);
+        manifest.notes = Text { fr: hostile.clone(), en: None };
+        manifest.workstation_action = Some(Text { fr: hostile.clone(), en: None });
         let plain = rendered(&Letter::MinorPlanned(minor()), Language::Fr);
         let letter = Letter::MinorFailed { installation: it.clone(), why: hostile.clone() };
         for letter in [letter, Letter::MinorPlanned(it)] {

@@ -3,6 +3,7 @@
 //! French first: « dans la nuit du mercredi 29 au jeudi 30 avril 2026, entre 22 h et 7 h (heure de Paris) ».
 //! Spaces that must not break are left plain here; [`super::markup::typeset`] sets them.
 
+use super::brief::Day;
 use crate::model::fleet::Language;
 use crate::model::slot::Slot;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc};
@@ -24,8 +25,6 @@ const MONTHS_FR: [&str; 12] = [
     "novembre",
     "décembre",
 ];
-const BRIEF_MONTHS_FR: [&str; 12] =
-    ["janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."];
 const MONTHS_EN: [&str; 12] = [
     "January",
     "February",
@@ -40,26 +39,6 @@ const MONTHS_EN: [&str; 12] = [
     "November",
     "December",
 ];
-
-/// `jeu. 30 avr.`, `Thu 30 Apr`: where many dates stand close together.
-pub fn brief_day(language: Language, date: NaiveDate) -> String {
-    match language {
-        Language::Fr => {
-            let day = &DAYS_FR[date.weekday().num_days_from_monday() as usize][..3];
-            format!("{day}. {} {}", number(language, date), BRIEF_MONTHS_FR[date.month0() as usize])
-        }
-        Language::En => {
-            let (day, month) =
-                (DAYS_EN[date.weekday().num_days_from_monday() as usize], MONTHS_EN[date.month0() as usize]);
-            format!("{} {} {}", &day[..3], date.day(), &month[..3])
-        }
-    }
-}
-
-/// `22:00`, `07:05`: where many times stand close together.
-pub fn clock(time: NaiveTime) -> String {
-    format!("{:02}:{:02}", time.hour(), time.minute())
-}
 
 /// `jeudi 30 avril 2026`, `Thursday 30 April 2026`.
 pub fn day(language: Language, date: NaiveDate) -> String {
@@ -89,7 +68,7 @@ pub fn moment(language: Language, at: DateTime<Utc>, zone: Tz) -> String {
 /// An instant where many stand close together: `mer. 29 avr. à 22 h 41`.
 pub fn brief_moment(language: Language, at: DateTime<Utc>, zone: Tz) -> String {
     let local = at.with_timezone(&zone).naive_local();
-    let (date, time) = (brief_day(language, local.date()), hour(language, local.time()));
+    let (date, time) = (Day(language, local.date()), hour(language, local.time()));
     match language {
         Language::Fr => format!("{date} à {time}"),
         Language::En => format!("{date} {time}"),
@@ -281,18 +260,6 @@ mod tests {
             "le samedi 16 mai 2026, entre 8 h et 16 h (heure de Paris)",
             "on Saturday 16 May 2026, between 08:00 and 16:00 (Paris time)",
         );
-    }
-
-    #[test]
-    fn brief_days() {
-        for (date, fr, en) in [
-            ("2026-05-22", "ven. 22 mai", "Fri 22 May"),
-            ("2026-08-01", "sam. 1er août", "Sat 1 Aug"),
-            ("2026-02-28", "sam. 28 févr.", "Sat 28 Feb"),
-        ] {
-            let date = date.parse().unwrap();
-            assert_eq!((brief_day(Language::Fr, date).as_str(), brief_day(Language::En, date).as_str()), (fr, en));
-        }
     }
 
     #[test]

@@ -203,14 +203,14 @@ fn agreed_closed<'a>(facts: &Facts<'a>, slot: Slot) -> Option<&'a Agreement> {
 
 /// The slot the client's contact agreed to for this product, the earliest in which it still fits.
 pub(super) fn agreed<'a>(facts: &Facts<'a>, release: &Release) -> Option<(&'a Agreement, &'a Slot)> {
-    let need = facts.durations.need(facts.terms, release);
+    let need = || facts.durations.need(facts.terms, release);
     let ours = |a: &'a Agreement| match &a.agreed {
         Agreed::Slot { server, product, slot } => (a.client == facts.client.id
             && *server == facts.server.id
             && product == release.product()
             && slot.end > facts.now
             && may_begin(facts, release, slot)
-            && fits(facts, *slot, need))
+            && fits(facts, *slot, need()))
         .then_some((a, slot)),
         Agreed::ClosedPeriod { .. } | Agreed::ShortNotice { .. } => None,
     };

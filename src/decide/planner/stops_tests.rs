@@ -10,6 +10,7 @@ use crate::model::hold::{Hold, HoldOn, Lifted};
 use crate::model::manifest::Text;
 use crate::model::slot::Slot;
 use crate::model::version::Change;
+use std::sync::Arc;
 use std::sync::LazyLock;
 
 const PUBLISHED: &str = "2026-04-29 17:00";
@@ -143,7 +144,8 @@ fn what_goes_in_a_slot_that_was_agreed_to_says_who_agreed() {
         slot: Slot::new(utc(from), utc(to)).unwrap(),
     };
     let mut manual = minor();
-    manual.releases[0].signed.manifest.manual_steps = Some(Text { fr: "Relancer".into(), en: None });
+    Arc::make_mut(&mut manual.releases[0].signed.manifest).manual_steps =
+        Some(Text { fr: "Relancer".into(), en: None });
     for (world, slot, expected) in [
         (minor(), slot("2026-04-30 12:00", "2026-04-30 14:00"), "planned 14.20.003 30 12:00-30 14:00"),
         (manual, slot("2026-04-30 12:00", "2026-04-30 14:00"), "planned 14.20.003 30 12:00-30 14:00"),
@@ -221,7 +223,7 @@ fn what_fills_a_slot_to_the_minute_leaves_its_agent_no_time_to_ask() {
         [(94, "planned 15.00.001 15 20:00-15 22:00"), (95, "planned 15.00.001 09 08:00-09 16:00")]
     {
         let mut world = major();
-        world.releases[0].signed.manifest.duration_minutes = minutes;
+        Arc::make_mut(&mut world.releases[0].signed.manifest).duration_minutes = minutes;
         world.check("isacompta", expected);
     }
 }

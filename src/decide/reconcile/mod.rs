@@ -11,7 +11,7 @@ mod tests;
 
 pub use standing::{HALTED, cause, halted};
 
-use super::letters::when;
+use super::letters::brief::Moment;
 use super::planner::{Facts, Verdict, Verdicts};
 use super::world::{Customer, Site, World};
 use crate::model::agreement::{Agreed, Agreement};
@@ -157,10 +157,7 @@ impl Scene<'_> {
 
     /// A slot in the site's own time: "Wed 29 Apr 22:00 to Thu 30 Apr 07:00".
     fn when(&self, slot: Slot) -> String {
-        let local = |at: DateTime<Utc>| {
-            let local = at.with_timezone(&self.server.zone).naive_local();
-            format!("{} {}", when::brief_day(Language::En, local.date()), when::clock(local.time()))
-        };
+        let local = |at: DateTime<Utc>| Moment(Language::En, at.with_timezone(&self.server.zone).naive_local());
         format!("{} to {}", local(slot.start), local(slot.end))
     }
 
@@ -175,7 +172,7 @@ impl Scene<'_> {
             deadline: deployment.deadline,
             finished_at: deployment.state.finished_at(),
             sequence: deployment.concertation.as_ref().map(|it| it.version),
-            manifest: Box::new(release.manifest().clone()),
+            manifest: release.signed.manifest.clone(),
         }
     }
 

@@ -266,7 +266,7 @@ impl Scene<'_> {
             letter: Letter::MajorAvailable {
                 product: release.product().to_owned(),
                 version: release.version().clone(),
-                manifest: Box::new(release.manifest().clone()),
+                manifest: release.signed.manifest.clone(),
                 earliest: count.earliest,
             },
         });

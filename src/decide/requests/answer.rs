@@ -86,7 +86,7 @@ fn letter(world: &World, customer: &Customer, new: &New, id: i64, by: &str) -> O
         finished_at: None,
         // The letters about each server's deployment bring the entries.
         sequence: None,
-        manifest: Box::new(new.release.manifest().clone()),
+        manifest: new.release.signed.manifest.clone(),
     };
     Some(Letter::MajorRequested {
         request: id,

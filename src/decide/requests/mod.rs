@@ -283,7 +283,7 @@ impl<'a> Desk<'a> {
             });
         let mut whole = Release::clone(release);
         for companion in companions {
-            let (manifest, other) = (&mut whole.signed.manifest, companion.manifest());
+            let (manifest, other) = (Arc::make_mut(&mut whole.signed.manifest), companion.manifest());
             manifest.duration_minutes = manifest.duration_minutes.saturating_add(other.duration_minutes);
             manifest.rollback_minutes = manifest.rollback_minutes.saturating_add(other.rollback_minutes);
         }

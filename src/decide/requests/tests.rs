@@ -61,7 +61,7 @@ impl Story {
     fn manifest(&mut self, product: &str) -> &mut crate::model::manifest::Manifest {
         let found =
             self.parts.releases.iter_mut().find(|r| r.product() == product && r.manifest().change == Change::Major);
-        &mut found.unwrap().signed.manifest
+        Arc::make_mut(&mut found.unwrap().signed.manifest)
     }
 
     fn requested(mut self, id: i64, product: &str, version: &str, before: &str, servers: &[&str]) -> Story {

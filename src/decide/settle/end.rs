@@ -148,7 +148,7 @@ impl Scene<'_> {
             deadline: closed.deadline,
             finished_at: closed.state.finished_at(),
             sequence: None,
-            manifest: Box::new(release.manifest().clone()),
+            manifest: release.signed.manifest.clone(),
         };
         let word = if why.is_some() { "failed" } else { "installed" };
         // Only what was rolled back is known to run again.

@@ -281,7 +281,7 @@ pub async fn publish(
         published_at: now,
         size,
         sha256: sha256.clone(),
-        manifest,
+        manifest: manifest.into(),
     };
     let document = serde_json::to_vec_pretty(&signed).map_err(PublishError::EncodeManifest)?;
     let document_sha256 = hex::encode(Sha256::digest(&document));

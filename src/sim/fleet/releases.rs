@@ -61,8 +61,13 @@ pub fn manifest(product: &str, version: &Version, change: Change, minutes: u32) 
 
 /// A release of `manifest` at `published_at`.
 pub fn release(manifest: Manifest, published_at: DateTime<Utc>) -> Release {
-    let signed =
-        SignedManifest { publisher: "publisher".to_owned(), published_at, size: 1, sha256: String::new(), manifest };
+    let signed = SignedManifest {
+        publisher: "publisher".to_owned(),
+        published_at,
+        size: 1,
+        sha256: String::new(),
+        manifest: manifest.into(),
+    };
     Release { signed, seen_at: published_at, retracted: None, sha1: String::new(), md5: String::new() }
 }
 

@@ -75,7 +75,7 @@ async fn write(
         deadline: deployment.deadline,
         finished_at: None,
         sequence: deployment.concertation.as_ref().map(|asked| asked.version),
-        manifest: Box::new(release.manifest().clone()),
+        manifest: release.signed.manifest.clone(),
     });
     let text = format!("reminded that the slot of {} {} is not agreed to yet", deployment.product, deployment.to);
     let event = NewEvent::new(now, &client.id, EventKind::ConcertationReminder, text).about(deployment);

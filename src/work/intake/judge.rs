@@ -31,7 +31,7 @@ pub(super) enum Verdict {
 /// Judges what one feed lists, in this order, against the releases `known` of all publishers.
 pub(super) fn judge(listed: &[&SignedManifest], known: &[SignedManifest], now: DateTime<Utc>) -> Vec<Verdict> {
     let everything: Vec<&SignedManifest> = known.iter().chain(listed.iter().copied()).collect();
-    let everything: Vec<&Manifest> = everything.into_iter().map(|signed| &signed.manifest).collect();
+    let everything: Vec<&Manifest> = everything.into_iter().map(|signed| &*signed.manifest).collect();
     let circular = circles::circular(&everything);
     // What is known, and what this feed adds to it.
     let mut taken: Vec<&SignedManifest> = known.iter().collect();
@@ -92,6 +92,7 @@ pub(super) fn contradiction<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
     fn now() -> DateTime<Utc> {
         "2026-04-29T12:00:00Z".parse().unwrap()
@@ -134,7 +135,7 @@ mod tests {
         check(&at(AHEAD_MINUTES_MAX), &[], None);
         check(&at(AHEAD_MINUTES_MAX + 1), &[], Some("in the future"));
         let mut unsound = old.clone();
-        unsound.manifest.duration_minutes = 0;
+        Arc::make_mut(&mut unsound.manifest).duration_minutes = 0;
         check(&unsound, &[], Some("`duration_minutes`"));
     }
 

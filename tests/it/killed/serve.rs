@@ -141,8 +141,13 @@ async fn prepare(dir: &Path, url: &str, now: DateTime<Utc>) -> (Orchestrator, Ve
     let sha256 = hex::encode(Sha256::digest(PACKAGE));
     std::fs::write(o.packages.path(&sha256), PACKAGE).unwrap();
     let manifest = manifest("isacompta", "14.20.003", "minor", "");
-    let signed =
-        SignedManifest { publisher: "agiris".into(), published_at: now, size: PACKAGE.len() as u64, sha256, manifest };
+    let signed = SignedManifest {
+        publisher: "agiris".into(),
+        published_at: now,
+        size: PACKAGE.len() as u64,
+        sha256,
+        manifest: manifest.into(),
+    };
     let release = Release { signed, seen_at: now, retracted: None, sha1: "5a1".into(), md5: "3d5".into() };
     rows.push(Row::Release(Stored::new(release)));
     o.store.commit(Changes { rows, ..Changes::default() }).await.unwrap();

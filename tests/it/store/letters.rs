@@ -24,7 +24,7 @@ fn planned(n: i64, version: &str) -> NewNotice {
             deadline: None,
             finished_at: None,
             sequence: None,
-            manifest: Box::new(manifest),
+            manifest: manifest.into(),
         },
         was: Slot::new(noon(), noon() + TimeDelta::hours(1)).unwrap(),
         why: Text { fr: "{\"manifest\":{}}".into(), en: None },

@@ -211,7 +211,7 @@ impl Site {
         let mut release: Release = release(PRODUCTS[drawn.product], version.as_str(), "2026-01-01T00:00", "");
         release.signed.published_at = published;
         release.seen_at = published;
-        let manifest = &mut release.signed.manifest;
+        let manifest = Arc::make_mut(&mut release.signed.manifest);
         manifest.change = if drawn.major && !drawn.says_minor { Change::Major } else { Change::Minor };
         manifest.scheme = if drawn.product == 1 { Scheme::Year } else { Scheme::Dotted };
         manifest.duration_minutes = drawn.minutes;

@@ -6,7 +6,7 @@ use crate::model::decision::{Decision, Outcome, Plan, Reason};
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::fleet::{Client, Fleet, Server};
 use crate::model::hold::{Hold, HoldOn};
-use crate::model::manifest::SignedManifest;
+use crate::model::manifest::{Manifest, SignedManifest};
 use crate::model::release::Release;
 use crate::model::report::{Backup, ServerState};
 use crate::model::request::{Request, RequestState};
@@ -35,7 +35,7 @@ pub fn version(text: &str) -> Version {
 pub fn release(product: &str, number: &str, published: &str, more: &str) -> Release {
     let change = if more.contains("change =") { "" } else { "change = \"minor\"\n" };
     let minutes = if more.contains("duration_minutes") { "" } else { "duration_minutes = 20\nrollback_minutes = 10\n" };
-    let manifest = toml::from_str(&format!(
+    let manifest: Manifest = toml::from_str(&format!(
         "product = {product:?}\nversion = {number:?}\n{change}{minutes}package = {{ file = \"p.zip\" }}\n\
          installer = {{ kind = \"zip\" }}\nnotes = {{ fr = \"Corrections.\" }}\nhealth = {{ timeout_seconds = 10 }}\n\
          detect = {{ version_file = \"VERSION\" }}\n{more}"
@@ -46,7 +46,7 @@ pub fn release(product: &str, number: &str, published: &str, more: &str) -> Rele
         published_at: at(published),
         size: 1,
         sha256: String::new(),
-        manifest,
+        manifest: manifest.into(),
     };
     Release { signed, seen_at: at(published), retracted: None, sha1: String::new(), md5: String::new() }
 }

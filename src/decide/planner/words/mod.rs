@@ -10,13 +10,14 @@ mod together;
 use super::Facts;
 use super::because::{Because, RingStand};
 use super::draft::Draft;
-use crate::decide::letters::when;
+use crate::decide::letters::brief::{Clock, Day, Moment};
 use crate::model::decision::Reason;
 use crate::model::fleet::Language;
 use crate::model::release::Release;
 use crate::model::rule::Rule;
 use crate::model::slot::Slot;
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
+use std::fmt;
 
 /// The reason in words.
 pub(super) fn tell<'a>(facts: &Facts<'a>, draft: &Draft<'a>, because: &Because<'a>) -> Reason {
@@ -79,6 +80,27 @@ pub(super) fn rule(because: &Because) -> Rule {
 
 /// English and French.
 type Said = (String, String);
+
+/// A slot in site time.
+struct Span {
+    language: Language,
+    start: NaiveDateTime,
+    end: NaiveDateTime,
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (start, end) = (Moment(self.language, self.start), Moment(self.language, self.end));
+        let (from, to) = (Clock(self.start.time()), Clock(self.end.time()));
+        let day = Day(self.language, self.start.date());
+        match (self.language, self.start.date() == self.end.date()) {
+            (Language::En, true) => write!(f, "{start} to {to}"),
+            (Language::En, false) => write!(f, "{start} to {end}"),
+            (Language::Fr, true) => write!(f, "du {day} de {from} à {to}"),
+            (Language::Fr, false) => write!(f, "du {start} au {end}"),
+        }
+    }
+}
 
 /// What is being talked about.
 struct Teller<'f, 'a> {
@@ -271,37 +293,28 @@ impl Teller<'_, '_> {
     }
 
     /// "Wed 29 Apr 22:00", site-local.
-    fn at(&self, instant: DateTime<Utc>) -> String {
-        let local = self.facts.calendar().local(instant);
-        format!("{} {}", when::brief_day(Language::En, local.date()), when::clock(local.time()))
+    fn at(&self, instant: DateTime<Utc>) -> Moment {
+        Moment(Language::En, self.facts.calendar().local(instant))
     }
 
     /// "mer. 29 avr. à 22:00", site-local.
-    fn le(&self, instant: DateTime<Utc>) -> String {
-        let local = self.facts.calendar().local(instant);
-        format!("{} à {}", when::brief_day(Language::Fr, local.date()), when::clock(local.time()))
+    fn le(&self, instant: DateTime<Utc>) -> Moment {
+        Moment(Language::Fr, self.facts.calendar().local(instant))
     }
 
     /// "Wed 29 Apr 22:00 to Thu 30 Apr 07:00", "Thu 30 Apr 20:00 to 22:00".
-    fn span(&self, slot: &Slot) -> String {
-        match self.is_within_a_day(slot) {
-            true => format!("{} to {}", self.at(slot.start), when::clock(self.facts.calendar().local(slot.end).time())),
-            false => format!("{} to {}", self.at(slot.start), self.at(slot.end)),
-        }
+    fn span(&self, slot: &Slot) -> Span {
+        self.between(Language::En, slot)
     }
 
     /// "du mer. 29 avr. à 22:00 au jeu. 30 avr. à 07:00", "du jeu. 30 avr. de 20:00 à 22:00".
-    fn entre(&self, slot: &Slot) -> String {
-        if !self.is_within_a_day(slot) {
-            return format!("du {} au {}", self.le(slot.start), self.le(slot.end));
-        }
-        let (start, end) = (self.facts.calendar().local(slot.start), self.facts.calendar().local(slot.end));
-        let day = when::brief_day(Language::Fr, start.date());
-        format!("du {day} de {} à {}", when::clock(start.time()), when::clock(end.time()))
+    fn entre(&self, slot: &Slot) -> Span {
+        self.between(Language::Fr, slot)
     }
 
-    fn is_within_a_day(&self, slot: &Slot) -> bool {
-        self.facts.calendar().date(slot.start) == self.facts.calendar().date(slot.end)
+    fn between(&self, language: Language, slot: &Slot) -> Span {
+        let calendar = self.facts.calendar();
+        Span { language, start: calendar.local(slot.start), end: calendar.local(slot.end) }
     }
 
     /// The release the decision is about, by name.
@@ -325,6 +338,6 @@ fn see(partner: &str) -> Said {
 
 /// "Fri 22 May 2026", "ven. 22 mai 2026".
 fn day(date: NaiveDate) -> Said {
-    let told = |language| format!("{} {}", when::brief_day(language, date), date.year());
+    let told = |language| format!("{} {}", Day(language, date), date.year());
     (told(Language::En), told(Language::Fr))
 }

@@ -138,7 +138,7 @@ impl Teller<'_, '_> {
 
     pub(super) fn agreed_slot(&self, agreement: &Agreement) -> Said {
         let (en, fr) = match &agreement.agreed {
-            Agreed::Slot { slot, .. } => (self.span(slot), self.entre(slot)),
+            Agreed::Slot { slot, .. } => (self.span(slot).to_string(), self.entre(slot).to_string()),
             Agreed::ClosedPeriod { .. } | Agreed::ShortNotice { .. } => (String::new(), String::new()),
         };
         (

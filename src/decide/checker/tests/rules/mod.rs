@@ -9,6 +9,7 @@ mod stops;
 use super::world::{World, heads, slot, version};
 use crate::model::agreement::Agreed;
 use chrono::TimeDelta;
+use std::sync::Arc;
 
 pub type Case = (&'static str, fn() -> World, fn(&mut World), &'static [&'static str]);
 
@@ -44,7 +45,7 @@ pub fn minute() -> TimeDelta {
 }
 
 pub fn longer(world: &mut World, minutes: u32) {
-    world.releases[0].signed.manifest.duration_minutes += minutes;
+    Arc::make_mut(&mut world.releases[0].signed.manifest).duration_minutes += minutes;
 }
 
 pub fn agreed_slot(w: &World, start: &str, end: &str) -> Agreed {

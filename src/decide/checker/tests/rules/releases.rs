@@ -5,6 +5,7 @@ use crate::decide::checker::tests::world::{World, at, decision, deployment, plan
 use crate::model::decision::Outcome;
 use crate::model::deployment::DeploymentState;
 use crate::model::release::Retraction;
+use std::sync::Arc;
 
 #[test]
 fn releases_and_paths() {
@@ -158,7 +159,7 @@ fn groups() {
             "room for one of two that go apart",
             World::group,
             |w| {
-                w.releases[1].signed.manifest.requires.clear();
+                Arc::make_mut(&mut w.releases[1].signed.manifest).requires.clear();
                 w.plan().leader = "isacompta 14.20.004".into();
                 w.plan_of(1).position = 0;
                 longer(w, 471);
@@ -169,7 +170,7 @@ fn groups() {
             "an agreed slot inside the night leaves less room",
             World::group,
             |w| {
-                w.releases[1].signed.manifest.requires.clear();
+                Arc::make_mut(&mut w.releases[1].signed.manifest).requires.clear();
                 w.plan().leader = "isacompta 14.20.004".into();
                 w.plan_of(1).position = 0;
                 w.plan().slot = slot("2026-04-29T20:00", "2026-04-29T20:40");
@@ -181,7 +182,7 @@ fn groups() {
             "a minor that goes along with a major goes in its slot",
             World::major,
             |w| {
-                w.releases[0].signed.manifest.installs_with =
+                Arc::make_mut(&mut w.releases[0].signed.manifest).installs_with =
                     vec![toml::from_str("product = \"isapaye\"\nversion = \"2026.2\"").unwrap()];
                 w.releases.push(release("isapaye", "2026.2", "2026-04-29T14:00", "scheme = \"year\""));
                 w.state.inventory.insert("isapaye".into(), version("2026.1"));

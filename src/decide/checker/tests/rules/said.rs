@@ -51,10 +51,10 @@ fn what_is_said() {
             "a minor after the major",
             World::major,
             |w| {
-                w.releases[0].signed.manifest.upgrade_from = None;
+                Arc::make_mut(&mut w.releases[0].signed.manifest).upgrade_from = None;
                 w.requests[0].received_at = at("2026-04-13T08:00");
                 w.plan().slot = slot("2026-04-30T18:00", "2026-04-30T20:00");
-                w.releases[0].signed.manifest.duration_minutes = 60;
+                Arc::make_mut(&mut w.releases[0].signed.manifest).duration_minutes = 60;
                 also_a_minor(w, "2026-04-30T20:00", "2026-05-01T05:00");
             },
             &["warning prerequisites isacompta"],
