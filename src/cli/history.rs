@@ -6,6 +6,7 @@ mod sheet;
 
 use super::access::Access;
 use super::api::{Client, EventRow, Query, ROWS_MAX};
+use super::proof::{self, ProofCommand};
 use super::{Failure, Outcome, Usage, lang, output};
 use crate::decide::calendar::Fold;
 use crate::decide::civil::Moment;
@@ -19,7 +20,10 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct HistoryArgs {
+    #[command(subcommand)]
+    proof: Option<ProofCommand>,
     /// Only this client's
     #[arg(long)]
     client: Option<String>,
@@ -75,7 +79,10 @@ enum Form {
     Xlsx,
 }
 
-pub async fn run(args: HistoryArgs) -> Outcome {
+pub async fn run(mut args: HistoryArgs) -> Outcome {
+    if let Some(proof) = args.proof.take() {
+        return proof::run(proof).await;
+    }
     if args.format == Form::Xlsx && args.out.is_none() && std::io::stdout().is_terminal() {
         return Err(Usage("a workbook is no text for a terminal: add --out FILE".to_owned()).into());
     }

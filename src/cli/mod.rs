@@ -27,6 +27,7 @@ cfg_if::cfg_if! {
         mod letters;
         mod output;
         mod plan;
+        mod proof;
         pub mod release;
         mod report;
         mod request;

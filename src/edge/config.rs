@@ -32,6 +32,9 @@ pub struct Config {
     pub tls: Option<Tls>,
     pub mail: Mail,
     pub staff: Staff,
+    /// How the history is made safe from its own database's owner.
+    #[serde(default)]
+    pub checkpoints: Option<Checkpoints>,
     #[serde(default, rename = "publisher")]
     pub publishers: Vec<Publisher>,
     /// A clock that stands still, to look at a database as it was (the demo writes it).
@@ -129,6 +132,14 @@ pub struct Staff {
     /// Recipients of the escalation levels 1, 2 and 3.
     #[serde(default)]
     pub levels: Vec<String>,
+}
+
+/// Who signs where the history's chains end, and who is mailed that.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoints {
+    /// An ed25519 key in PKCS#8 DER; `noctule history checkpoint-key` makes one.
+    pub key_file: PathBuf,
 }
 
 /// A publisher whose releases are followed.

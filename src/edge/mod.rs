@@ -28,6 +28,7 @@ cfg_if::cfg_if! {
         pub mod schedule_file;
         pub mod schedule_survey;
         pub mod secret;
+        pub mod signed_note;
         pub mod store;
     }
 }

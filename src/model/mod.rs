@@ -7,6 +7,7 @@ pub mod agreement;
 pub mod alert;
 pub mod asker;
 pub mod check;
+pub mod checkpoint;
 pub mod closed;
 pub mod concertation;
 pub mod decision;

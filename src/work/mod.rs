@@ -13,6 +13,7 @@ cfg_if::cfg_if! {
         pub mod appointments;
         pub mod attend;
         pub mod checkin;
+        pub mod checkpoints;
         pub mod concertation;
         pub mod enrol;
         pub mod fleet;

@@ -39,7 +39,7 @@ fn installation(server: &str, product: &str) -> Installation {
         deadline: None,
         finished_at: None,
         sequence: None,
-        manifest: Box::new(manifest(product, "2.0", "minor", "")),
+        manifest: manifest(product, "2.0", "minor", "").into(),
     }
 }
 

@@ -29,6 +29,7 @@ mod mail;
 mod mail_servers;
 mod mail_together;
 mod planning;
+mod proof;
 mod review;
 mod schedule_cli;
 mod schedules;

@@ -244,7 +244,8 @@ mod tests {
     #[test]
     fn what_no_array_can_hold_is_written_row_by_row() {
         let insert = Insert { table: "seen", columns: &["id", "at"], taken: Taken::Fails };
-        for (second, missing) in [(Value::BigInt(None), Value::from(1_i64)), (Value::from(1_i64), Value::BigInt(None))] {
+        for (second, missing) in [(Value::BigInt(None), Value::from(1_i64)), (Value::from(1_i64), Value::BigInt(None))]
+        {
             let rows = vec![vec!["a".into(), second], vec!["b".into(), missing]];
             let statement = insert.statement(DatabaseBackend::Postgres, rows, None);
             assert_eq!(statement.sql, r#"INSERT INTO "seen" ("id", "at") VALUES ($1, $2), ($3, $4)"#);

@@ -4,8 +4,8 @@
 //! with sorted keys and without white space, and the bodies hold no floats. Each chain's end is a row of its own: writers
 //! queue for it, and a history cut short no longer reaches it.
 //!
-//! Whoever can write the database can also forge a whole chain anew; that shows only against a hash kept elsewhere, as
-//! in the exports staff make.
+//! Whoever can write the database can also forge a whole chain anew; that shows only against a hash kept elsewhere: a
+//! [`crate::model::checkpoint`].
 
 use super::bulk::{Insert, Taken, parts};
 use super::{EventFilter, Result, Store, StoreError};

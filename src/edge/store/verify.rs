@@ -2,6 +2,7 @@
 
 use super::chain::{GENESIS, hash_of};
 use super::{Result, Store};
+use crate::model::checkpoint::{Checkpoint, Head};
 use crate::model::event::NewEvent;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Order, Query};
 use sea_orm::{ConnectionTrait, QueryResult};
@@ -38,12 +39,7 @@ impl Store {
         for row in self.db.query_all(&named).await? {
             clients.insert(row.try_get("", "client")?);
         }
-        let mut ends: BTreeMap<String, (i64, String)> = BTreeMap::new();
-        let heads =
-            Query::select().columns(["client", "seq", "hash"].map(Alias::new)).from(Alias::new("chain")).to_owned();
-        for row in self.db.query_all(&heads).await? {
-            ends.insert(row.try_get("", "client")?, (row.try_get("", "seq")?, row.try_get("", "hash")?));
-        }
+        let mut ends = self.heads().await?;
         clients.extend(ends.keys().cloned());
         let mut breaks = Vec::new();
         for one in clients.into_iter().filter(|one: &String| client.is_none_or(|client| client == one)) {
@@ -54,7 +50,48 @@ impl Store {
         Ok(breaks)
     }
 
-    async fn walk(&self, client: String, end: Option<(i64, String)>) -> Result<Vec<ChainBreak>> {
+    /// The end of every chain, as it says itself; one query, so all of them at one moment.
+    pub async fn heads(&self) -> Result<BTreeMap<String, Head>> {
+        let ends =
+            Query::select().columns(["client", "seq", "hash"].map(Alias::new)).from(Alias::new("chain")).to_owned();
+        let mut heads = BTreeMap::new();
+        for row in self.db.query_all(&ends).await? {
+            let head = Head { seq: row.try_get("", "seq")?, hash: row.try_get("", "hash")? };
+            heads.insert(row.try_get("", "client")?, head);
+        }
+        // A chain that was only begun has no end yet.
+        heads.retain(|_, head| head.seq > 0);
+        Ok(heads)
+    }
+
+    /// Where the chains of `client` (or of everybody) are not those that `checkpoint` saw the ends of.
+    ///
+    /// Together with [`Store::verify_chain`] it finds what that alone cannot: a whole chain forged anew, or cut short with
+    /// its end. A checkpoint says nothing of what came after it.
+    pub async fn verify_against(&self, checkpoint: &Checkpoint, client: Option<&str>) -> Result<Vec<ChainBreak>> {
+        let mut breaks = Vec::new();
+        let seen = checkpoint.heads.iter().filter(|(one, _)| client.is_none_or(|client| client == one.as_str()));
+        for (client, head) in seen {
+            let event = Query::select()
+                .column(Alias::new("hash"))
+                .from(Alias::new("event"))
+                .and_where(Expr::col(Alias::new("client")).eq(client.as_str()))
+                .and_where(Expr::col(Alias::new("seq")).eq(head.seq))
+                .to_owned();
+            let hash: Option<String> =
+                self.db.query_one(&event).await?.map(|row| row.try_get("", "hash")).transpose()?;
+            let of = checkpoint.at.format("%Y-%m-%dT%H:%M:%SZ");
+            let what = match hash {
+                Some(hash) if hash == head.hash => continue,
+                Some(_) => format!("is not the event that the checkpoint of {of} saw"),
+                None => format!("is missing; the checkpoint of {of} saw it"),
+            };
+            breaks.push(ChainBreak { client: client.clone(), seq: head.seq, what });
+        }
+        Ok(breaks)
+    }
+
+    async fn walk(&self, client: String, end: Option<Head>) -> Result<Vec<ChainBreak>> {
         let mut walk = Walk { client, seq: 0, hash: GENESIS.to_owned(), breaks: Vec::new() };
         let mut after = i64::MIN;
         loop {
@@ -69,7 +106,7 @@ impl Store {
             let rows = self.db.query_all(&page).await?;
             for row in &rows {
                 walk.step(row)?;
-                if end.as_ref().is_some_and(|(seq, hash)| *seq == walk.seq && *hash != walk.hash) {
+                if end.as_ref().is_some_and(|end| end.seq == walk.seq && end.hash != walk.hash) {
                     walk.found(walk.seq, "is not the event the chain ends with".to_owned());
                 }
             }
@@ -79,9 +116,9 @@ impl Store {
             }
         }
         match end {
-            Some((seq, _)) if walk.seq < seq => walk.found(seq, missing(walk.seq + 1, seq)),
+            Some(Head { seq, .. }) if walk.seq < seq => walk.found(seq, missing(walk.seq + 1, seq)),
             // Appended since, by a commit that moved the end along; or added behind its back.
-            Some((seq, _)) if walk.seq > seq && self.end_of(&walk.client).await? < walk.seq => {
+            Some(Head { seq, .. }) if walk.seq > seq && self.end_of(&walk.client).await? < walk.seq => {
                 walk.found(walk.seq, "stands after the last event".to_owned());
             }
             Some(_) => {}

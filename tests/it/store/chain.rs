@@ -1,7 +1,8 @@
 //! History: one chain per client that never forks, and no row that can be touched unseen.
 
 use super::{databases, event, noon, texts};
-use noctule::edge::store::{Changes, Store};
+use noctule::edge::store::{ChainBreak, Changes, Store};
+use noctule::model::checkpoint::Checkpoint;
 use noctule::model::event::{EventKind, NewEvent, PROVIDER};
 use sea_orm::{ConnectionTrait, Database};
 
@@ -173,6 +174,38 @@ async fn a_rewritten_history_is_found() {
                 behind.execute_unprepared(&restore).await.unwrap();
             }
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_history_forged_from_its_first_event_is_found_by_a_checkpoint() {
+    databases::each_url(|url| async move {
+        let store = Store::open(&url).await.unwrap();
+        for client in ["martin", "other"] {
+            write(&store, (1..=4).map(|n| of(client, &format!("event {n}"))).collect()).await;
+        }
+        let heads = store.heads().await.unwrap();
+        let checkpoint = Checkpoint { origin: "example.net".to_owned(), at: noon(), heads };
+        assert_eq!(checkpoint.to_string().parse().as_ref(), Ok(&checkpoint), "as it is kept elsewhere");
+        // What is appended later takes nothing back.
+        write(&store, vec![of("martin", "event 5")]).await;
+        assert_eq!(store.verify_against(&checkpoint, None).await.unwrap(), []);
+
+        let behind = Database::connect(&url).await.unwrap();
+        behind.execute_unprepared("DELETE FROM event WHERE client = 'martin'").await.unwrap();
+        behind.execute_unprepared("DELETE FROM chain WHERE client = 'martin'").await.unwrap();
+        let found = |breaks: &[ChainBreak]| -> Vec<(String, i64)> {
+            breaks.iter().map(|b| (b.client.clone(), b.seq)).collect()
+        };
+        let missing = store.verify_against(&checkpoint, None).await.unwrap();
+        assert_eq!(found(&missing), [("martin".to_owned(), 4)], "{missing:?}");
+        // Somebody writes another past, whole and with its end.
+        write(&store, (1..=6).map(|n| of("martin", &format!("another {n}"))).collect()).await;
+        assert_eq!(store.verify_chain(None).await.unwrap(), []);
+        let forged = store.verify_against(&checkpoint, None).await.unwrap();
+        assert_eq!(found(&forged), [("martin".to_owned(), 4)], "{forged:?}");
+        assert_eq!(store.verify_against(&checkpoint, Some("other")).await.unwrap(), []);
     })
     .await;
 }
