@@ -177,7 +177,7 @@ fn letter(
             deadline: deployment.deadline,
             finished_at: deployment.state.finished_at(),
             sequence: None,
-            manifest: manifest.clone(),
+            manifest: manifest.clone().into(),
         }),
     }
 }

@@ -5,7 +5,7 @@ use super::api::Client;
 use super::args::Print;
 use super::{Outcome, output};
 use crate::decide::civil::PROVIDER_ZONE;
-use crate::decide::letters::when;
+use crate::decide::letters::brief;
 use crate::model::fleet::Language;
 use crate::work::views::{FeedRow, HeldRow, OpenAlert, SilentRow, Status, TonightRow};
 use chrono::{DateTime, Utc};
@@ -208,11 +208,7 @@ fn clock(at: DateTime<Utc>, zone: Tz) -> String {
 fn clock_day(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let (local, today) = (at.with_timezone(&PROVIDER_ZONE), now.with_timezone(&PROVIDER_ZONE).date_naive());
     let time = clock(at, PROVIDER_ZONE);
-    if local.date_naive() == today {
-        time
-    } else {
-        format!("{} {time}", when::brief_day(Language::En, local.date_naive()))
-    }
+    if local.date_naive() == today { time } else { format!("{} {time}", brief::Day(Language::En, local.date_naive())) }
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -3,7 +3,7 @@
 use super::sheet::{Attempt, Intervention, Major, Manual, Minor, MinorOutcome, Report, Visit, Why};
 use super::words::{self, pick};
 use super::{chart, sheet};
-use crate::decide::letters::{markup, when, who};
+use crate::decide::letters::{brief, markup, when, who};
 use crate::model::fleet::Language;
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -80,7 +80,7 @@ impl Page<'_> {
     /// `mer. 29 avr. 17:00`, on the clock of the site.
     fn at(&self, at: DateTime<Utc>, zone: &str) -> String {
         let local = at.with_timezone(&self.zone(zone));
-        format!("{} {}", self.day(local.date_naive()), when::clock(local.time()))
+        format!("{} {}", self.day(local.date_naive()), brief::Clock(local.time()))
     }
 
     fn maybe(&self, at: Option<DateTime<Utc>>, zone: &str) -> String {
@@ -88,13 +88,13 @@ impl Page<'_> {
     }
 
     fn day(&self, date: NaiveDate) -> String {
-        when::brief_day(self.language, date)
+        brief::Day(self.language, date).to_string()
     }
 
     /// `mer. 6 mai 22:00–07:00`.
     fn slot(&self, slot: sheet::Span, zone: &str) -> String {
         let end = slot.end.with_timezone(&self.zone(zone));
-        format!("{}–{}", self.at(slot.start, zone), when::clock(end.time()))
+        format!("{}–{}", self.at(slot.start, zone), brief::Clock(end.time()))
     }
 
     /// A server, with its clock where that is not the report's.

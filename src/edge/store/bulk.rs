@@ -108,18 +108,18 @@ impl Insert<'_> {
     fn statement(&self, backend: DatabaseBackend, rows: Vec<Vec<Value>>, returning: Option<&str>) -> Statement {
         match (backend, array_types(&rows)) {
             (DatabaseBackend::Postgres, Some(types)) => {
-                let sql = self.sql(self.from_arrays(&types), returning);
+                let sql = self.sql(self.as_arrays(&types), returning);
                 Statement::from_sql_and_values(backend, sql, arrays(types, rows))
             }
             _ => {
-                let sql = self.sql(self.from_places(backend, rows.len()), returning);
+                let sql = self.sql(self.as_places(backend, rows.len()), returning);
                 Statement::from_sql_and_values(backend, sql, rows.into_iter().flatten())
             }
         }
     }
 
     /// The rows as places in the text. It is made by hand: a query builder takes longer over it than the database.
-    fn from_places(&self, backend: DatabaseBackend, rows: usize) -> String {
+    fn as_places(&self, backend: DatabaseBackend, rows: usize) -> String {
         let mut sql = String::with_capacity(rows * (self.columns.len() * 8 + 4) + 8);
         sql.push_str("VALUES ");
         let mut place = 0;
@@ -145,7 +145,7 @@ impl Insert<'_> {
     }
 
     /// The rows as one array for each column.
-    fn from_arrays(&self, types: &[ArrayType]) -> String {
+    fn as_arrays(&self, types: &[ArrayType]) -> String {
         let place = |(place, array): (usize, &ArrayType)| format!("${}::{}", place + 1, array_name(array));
         let places: Vec<String> = types.iter().enumerate().map(place).collect();
         format!("SELECT * FROM UNNEST({})", places.join(", "))

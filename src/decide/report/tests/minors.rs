@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::release::Retraction;
+use std::sync::Arc;
 
 #[test]
 fn a_minor_is_on_time_to_the_second_of_its_deadline() {
@@ -69,7 +70,8 @@ fn only_what_is_a_minor_for_this_server_is_owed() {
     assert_eq!(owed(|w| w.owes("15.00.002", "2026-05-05 15:00")), 0, "its number says major");
     let manual = |w: &mut World| {
         let steps = crate::model::manifest::Text { fr: "à la main".into(), en: None };
-        w.minor("14.20.003", "2026-05-05 15:00").signed.manifest.manual_steps = Some(steps);
+        let release = w.minor("14.20.003", "2026-05-05 15:00");
+        Arc::make_mut(&mut release.signed.manifest).manual_steps = Some(steps);
     };
     assert_eq!(owed(manual), 0, "manual updates have slots and no deadline");
     assert_eq!(owed(|w| w.releases.push(release(manifest("eic", "11.1", Change::Minor), "2026-05-05 15:00"))), 0);

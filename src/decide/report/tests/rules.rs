@@ -86,7 +86,7 @@ fn a_backup_and_letters_are_looked_for_around_each_attempt() {
         deadline: None,
         finished_at: None,
         sequence: None,
-        manifest: Box::new(release.manifest().clone()),
+        manifest: release.signed.manifest.clone(),
     };
     let mut notice = |id: i64, letter: Letter, state: NoticeState| {
         let at = utc("2026-05-06 15:00");
