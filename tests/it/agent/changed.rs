@@ -214,7 +214,7 @@ async fn on_any_doubt_the_whole_package_comes_and_the_reason_is_told() {
     let other_digest: Doubt = |world| {
         let mut fake = world.fake.lock().unwrap();
         let trusted = fake.manifests.get_mut("isacompta-2.0.json").unwrap().as_mut().unwrap();
-        trusted.signed.manifest.package.files_sha256 = Some("0".repeat(64));
+        std::sync::Arc::make_mut(&mut trusted.signed.manifest).package.files_sha256 = Some("0".repeat(64));
     };
     let all_new: Doubt = |world| {
         for file in 0..FILES {
@@ -265,7 +265,7 @@ async fn an_older_manifest_or_a_first_installation_takes_the_whole_as_ever() {
         |world| {
             let mut fake = world.fake.lock().unwrap();
             let trusted = fake.manifests.get_mut("isacompta-2.0.json").unwrap().as_mut().unwrap();
-            trusted.signed.manifest.package.files_sha256 = None;
+            std::sync::Arc::make_mut(&mut trusted.signed.manifest).package.files_sha256 = None;
         },
         |world| std::fs::remove_dir_all(world.root().join("isacompta")).unwrap(),
     ];
