@@ -112,7 +112,8 @@ fn release(night: usize) -> Release {
     let manifest = world::manifest(PRODUCTS[night % PRODUCTS.len()], &format!("14.20.{night:03}"), "minor", "");
     let published_at = "2025-01-01T10:00:00Z".parse().expect("an instant");
     let sha256 = "0".repeat(64);
-    let signed = SignedManifest { publisher: "agiris".into(), published_at, size: 1, sha256, manifest };
+    let signed =
+        SignedManifest { publisher: "agiris".into(), published_at, size: 1, sha256, manifest: manifest.into() };
     Release { signed, seen_at: published_at, retracted: None, sha1: String::new(), md5: String::new() }
 }
 
