@@ -69,7 +69,8 @@ async fn fill(o: &Orchestrator) {
     for product in PRODUCTS {
         let manifest = manifest(product, "14.20.007", "minor", "");
         let (published_at, sha256) = (paris("2026-03-01 12:00"), "0".repeat(64));
-        let signed = SignedManifest { publisher: "agiris".into(), published_at, size: 1, sha256, manifest };
+        let signed =
+            SignedManifest { publisher: "agiris".into(), published_at, size: 1, sha256, manifest: manifest.into() };
         let release =
             Release { signed, seen_at: published_at, retracted: None, sha1: String::new(), md5: String::new() };
         rows.push(Row::Release(Stored::new(release)));
