@@ -139,22 +139,31 @@ pub struct Names {
 fn page(filter: &DeploymentFilter) -> SelectStatement {
     let mut select = Query::select();
     select.columns(["id", "rev", "body"].map(Alias::new)).from(Alias::new("deployment"));
-    for (name, value) in [("client", &filter.client), ("server", &filter.server), ("product", &filter.product)] {
-        if let Some(value) = value {
-            select.and_where(column(name).eq(value.as_str()));
-        }
+    // The narrowest of them is asked of its index, the others of each row on the way: left to itself, SQLite, which keeps no
+    // figures of its tables, takes any.
+    let by = [("server", &filter.server), ("client", &filter.client), ("product", &filter.product)];
+    let mut by = by.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    if let Some((name, value)) = by.next() {
+        select.and_where(column(name).eq(value.as_str()));
+    }
+    for (name, value) in by {
+        select.and_where(on_the_way(name).eq(value.as_str()));
     }
     if !filter.states.is_empty() {
-        let within = |states: &[&str]| filter.states.iter().all(|state| states.contains(&state.as_str()));
-        // Written out beside the values, which would hide the index from SQLite. One client's rows, or one server's, are
-        // fewer than all that are in a state.
-        let is_narrow = filter.client.is_some() || filter.server.is_some();
-        for (states, words) in [(&TROUBLED_STATES[..], TROUBLED), (&OPEN_STATES[..], OPEN)] {
-            if !is_narrow && within(states) {
-                select.and_where(Expr::cust(words));
+        let states = filter.states.iter().map(String::as_str);
+        // One client's rows, or one server's, are fewer than all that are in a state.
+        if filter.client.is_some() || filter.server.is_some() {
+            select.and_where(on_the_way("state").is_in(states));
+        } else {
+            let within = |known: &[&str]| filter.states.iter().all(|state| known.contains(&state.as_str()));
+            // Written out beside the values, which would hide the index from SQLite.
+            for (known, words) in [(&TROUBLED_STATES[..], TROUBLED), (&OPEN_STATES[..], OPEN)] {
+                if within(known) {
+                    select.and_where(Expr::cust(words));
+                }
             }
+            select.and_where(column("state").is_in(states));
         }
-        select.and_where(column("state").is_in(filter.states.iter().map(String::as_str)));
     }
     if let Some(action) = filter.action {
         select.and_where(column("action").eq(action));
@@ -206,13 +215,17 @@ fn found(word: &Word) -> Condition {
     any
 }
 
+/// A column whose indexes are left aside: they do not answer for what is made from it.
+fn on_the_way(name: &str) -> Expr {
+    Expr::cust(format!("{name} || ''"))
+}
+
 /// Whether a column has one of these values; asked of an index or of each row on the way.
 fn one_of(name: &str, values: &[String], by_index: bool) -> Expr {
     if values.len() > NAMES_MAX {
         return Expr::cust("1 = 1");
     }
-    // An index on a column does not answer for what is made from it.
-    let subject = if by_index { column(name) } else { Expr::cust(format!("{name} || ''")) };
+    let subject = if by_index { column(name) } else { on_the_way(name) };
     let values: Vec<Value> = values.iter().map(|value| value.as_str().into()).collect();
     subject.is_in(values)
 }
