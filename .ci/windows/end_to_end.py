@@ -227,7 +227,7 @@ class Story:
         key = rf"HKLM\Software\Essais\{product.capitalize()}"
         expect(windows.value(key, "Version") == version, f"{product}: the registry says {version}")
         listed = [at for name, at in windows.listed() if name == product.capitalize()]
-        expect(listed == [version], f"{product}: the list of programs has {version} alone")
+        expect(listed == [version], f"{product}: the list of programs has {version} alone ({listed})")
         expect(windows.read(rf"{folder}\data\dossier.txt") == OWN, f"{product}: the customer's files are untouched")
         if product == "paie":
             expect("Paie" in windows.running(), "paie: its service runs")

@@ -6,6 +6,10 @@ import subprocess
 import tempfile
 
 
+# How often the registry is asked what it did not answer: wine's own trouble says nothing of ours, and is shown.
+QUESTIONS = 3
+
+
 class Failed(Exception):
     """Something is not as it has to be."""
 
@@ -91,16 +95,27 @@ class Windows:
             raise Failed(f"{' '.join(map(str, words))} ended with {ended.returncode}: {ended.stdout}{ended.stderr}")
         return ended.stdout
 
+    def query(self, *words):
+        """What the registry holds, line by line; nothing where there is nothing, which is told from no answer."""
+        for _ in range(QUESTIONS):
+            answer = self.run("reg", "query", *words, "/reg:64")
+            said = answer.stdout + answer.stderr
+            if answer.returncode == 0:
+                return answer.stdout.splitlines()
+            if "unable to find" in said.lower():
+                return []
+            print(f"  --  reg query {' '.join(words)} ended with {answer.returncode}: {said.strip()}", flush=True)
+        raise Failed("the registry does not answer")
+
     def value(self, key, name):
         """A text of the registry; None where there is none."""
-        answer = self.run("reg", "query", key, "/v", name, "/reg:64")
-        lines = [line.split(None, 2) for line in answer.stdout.splitlines()]
+        lines = [line.split(None, 2) for line in self.query(key, "/v", name)]
         return next((words[2].strip() for words in lines if len(words) == 3 and words[0] == name), None)
 
     def listed(self):
         """The machine's list of programs: name and version of each."""
         root = r"HKLM\Software\Microsoft\Windows\CurrentVersion\Uninstall"
-        keys = [line.strip() for line in self.run("reg", "query", root, "/reg:64").stdout.splitlines()]
+        keys = [line.strip() for line in self.query(root)]
         keys = [key for key in keys if key.upper().startswith("HKEY_LOCAL_MACHINE") and key.count("\\") == root.count("\\") + 1]
         programs = [(self.value(key, "DisplayName"), self.value(key, "DisplayVersion")) for key in keys]
         return sorted(program for program in programs if program[0] is not None)
