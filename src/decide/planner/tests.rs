@@ -57,14 +57,9 @@ pub(in crate::decide) fn manifest(product: &str, version: &str, change: Change) 
 
 /// A release published at the Paris time `at`.
 pub(in crate::decide) fn release(manifest: Manifest, at: &str) -> Release {
-    let signed = SignedManifest {
-        publisher: "agiris".into(),
-        published_at: utc(at),
-        size: 1,
-        sha256: String::new(),
-        manifest: manifest.into(),
-    };
-    Release { signed, seen_at: utc(at), retracted: None, sha1: String::new(), md5: String::new() }
+    let (published_at, manifest) = (utc(at), Arc::new(manifest));
+    let signed = SignedManifest { publisher: "agiris".into(), published_at, size: 1, sha256: String::new(), manifest };
+    Release { signed, seen_at: published_at, retracted: None, sha1: String::new(), md5: String::new() }
 }
 
 /// The contract's own schedule.
