@@ -4,6 +4,8 @@
 //! is enough: there is nothing to guess a slow hash would protect.
 
 use sha2::{Digest, Sha256};
+use std::io::Write;
+use std::path::Path;
 use subtle::ConstantTimeEq;
 
 /// Bytes of randomness in a secret.
@@ -27,6 +29,17 @@ pub fn generate() -> Result<String, NoRandomness> {
 /// What is stored of a secret: its sha256 in lower-case hex.
 pub fn hash(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))
+}
+
+/// Writes a key to a file that was not there, for its owner alone, and synced before anybody relies on it.
+pub fn keep(path: &Path, key: &[u8]) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(key)?;
+    file.sync_all()
 }
 
 /// Whether two hashes are equal, in a time that does not depend on where they differ.

@@ -12,13 +12,15 @@
 //! A key to verify with is one line, `NAME+ID+BASE64(1 ‖ public key)`. Signatures of keys that nobody asked about are
 //! left aside, as the specification says.
 
+use super::secret;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use std::fmt;
-use std::io::Write;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -27,7 +29,7 @@ const DASH: &str = "\u{2014} ";
 /// The specification's number for Ed25519.
 const ALGORITHM: u8 = 1;
 /// Largest key file that is read, in bytes; one of ours has 83.
-const KEY_BYTES_MAX: usize = 4096;
+const KEY_BYTES_MAX: u64 = 4096;
 
 #[derive(Debug, thiserror::Error)]
 pub enum NoteError {
@@ -73,22 +75,16 @@ impl Signer {
     pub fn generate(name: &str, path: &Path) -> Result<Signer, NoteError> {
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| NoteError::Randomness)?;
         let signer = Signer::parse(name, path, pkcs8.as_ref())?;
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let written = options.open(path).and_then(|mut file| {
-            file.write_all(pkcs8.as_ref())?;
-            file.sync_all()
-        });
-        written.map_err(|source| NoteError::Io { path: path.to_owned(), source })?;
+        secret::keep(path, pkcs8.as_ref()).map_err(|source| NoteError::Io { path: path.to_owned(), source })?;
         Ok(signer)
     }
 
     /// The key of a file, which signs as `name`.
     pub fn load(name: &str, path: &Path) -> Result<Signer, NoteError> {
-        let bytes = std::fs::read(path).map_err(|source| NoteError::Io { path: path.to_owned(), source })?;
-        Signer::parse(name, path, &bytes[..bytes.len().min(KEY_BYTES_MAX)])
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(KEY_BYTES_MAX).read_to_end(&mut bytes));
+        read.map_err(|source| NoteError::Io { path: path.to_owned(), source })?;
+        Signer::parse(name, path, &bytes)
     }
 
     fn parse(name: &str, path: &Path, pkcs8: &[u8]) -> Result<Signer, NoteError> {

@@ -4,11 +4,11 @@
 //! alone: a key file that no role names is never used, so a leftover is harmless.
 
 use super::PublishError;
+use crate::edge::secret;
 use async_trait::async_trait;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use std::fmt;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use tough::key_source::KeySource;
 use tough::schema::decoded::{Decoded, Hex};
@@ -55,15 +55,7 @@ pub(super) fn generate(folder: &Path, role: RoleType) -> Result<SigningKey, Publ
     let mut key = parse(folder.to_owned(), pkcs8.as_ref().to_vec())?;
     let id = hex::encode(&key.id);
     key.path = folder.join(format!("{role}-{}.{ENDING}", &id[..12]));
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&key.path).and_then(|mut file| {
-        file.write_all(&key.pkcs8)?;
-        file.sync_all()
-    });
-    written.map_err(|source| PublishError::Io { path: key.path.clone(), source })?;
+    secret::keep(&key.path, &key.pkcs8).map_err(|source| PublishError::Io { path: key.path.clone(), source })?;
     Ok(key)
 }
 
