@@ -10,6 +10,7 @@ use crate::edge::store::{ChainBreak, Store};
 use crate::model::checkpoint::{CHECKPOINT_BYTES_MAX, Checkpoint};
 use crate::work::checkpoints;
 use serde::Serialize;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
@@ -98,6 +99,11 @@ async fn verify(args: VerifyArgs) -> Outcome {
     let checkpoints: Vec<Checkpoint> =
         args.checkpoint.iter().map(|path| read(path, key.as_ref())).collect::<Result<_, _>>()?;
     let o = args.access.open().await?;
+    let ours = &o.config.mail.domain;
+    if let Some((path, theirs)) = args.checkpoint.iter().zip(&checkpoints).find(|(_, one)| one.origin != *ours) {
+        let what = format!("of the history of {}, not of {ours} (mail.domain)", theirs.origin);
+        return Err(format!("{}: a checkpoint {what}", path.display()).into());
+    }
     let found = look(&o.store, args.client.as_deref(), &checkpoints).await?;
     if let Some(client) = args.client.as_deref().filter(|_| found.chains.is_empty() && found.breaks.is_empty()) {
         return Err(format!("no event of client {client} is known").into());
@@ -108,8 +114,7 @@ async fn verify(args: VerifyArgs) -> Outcome {
     }
     match found.breaks.len() {
         0 => Ok(()),
-        1 => Err("the history is not what was written: 1 place".into()),
-        places => Err(format!("the history is not what was written: {places} places").into()),
+        places => Err(format!("the history is not what was written: {}", count(places, "place")).into()),
     }
 }
 
@@ -129,23 +134,23 @@ async fn look(store: &Store, client: Option<&str>, checkpoints: &[Checkpoint]) -
 fn text(found: &Found, signed: bool) -> String {
     let mut lines = Vec::new();
     for chain in &found.chains {
-        let s = if chain.events == 1 { "" } else { "s" };
         let wrong = found.breaks.iter().filter(|b| b.client == chain.client).count();
         let verdict = if wrong == 0 { "unbroken" } else { "BROKEN" };
-        lines.push(format!("{}: {} event{s}, {verdict}", chain.client, chain.events));
+        lines.push(format!("{}: {}, {verdict}", chain.client, count(chain.events, "event")));
     }
     lines.extend(found.breaks.iter().map(|b| format!("  {} event {}: {}", b.client, b.seq, b.what)));
     lines.push(match (found.checkpoints, signed) {
         (0, _) => "held against no checkpoint: a chain forged from its first event on would not show".to_owned(),
-        (n, true) => format!("held against {n} signed checkpoint{}", if n == 1 { "" } else { "s" }),
-        (n, false) => {
-            format!(
-                "held against {n} checkpoint{}, whose signature nobody asked for (--key)",
-                if n == 1 { "" } else { "s" }
-            )
-        }
+        (n, true) => format!("held against {}", count(n, "signed checkpoint")),
+        (n, false) => format!("held against {}, whose signature nobody asked for (--key)", count(n, "checkpoint")),
     });
     lines.join("\n")
+}
+
+/// `1 event`, `2 events`.
+fn count<N: Display + PartialEq + From<u8>>(n: N, what: &str) -> String {
+    let s = if n == N::from(1) { "" } else { "s" };
+    format!("{n} {what}{s}")
 }
 
 /// Reads a checkpoint, which `key` has to have signed where there is one.

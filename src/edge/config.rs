@@ -32,7 +32,7 @@ pub struct Config {
     pub tls: Option<Tls>,
     pub mail: Mail,
     pub staff: Staff,
-    /// How the history is made safe from its own database's owner.
+    /// How the history is held against its own database's owner; without it, checkpoints are not signed.
     #[serde(default)]
     pub checkpoints: Option<Checkpoints>,
     #[serde(default, rename = "publisher")]
@@ -134,7 +134,7 @@ pub struct Staff {
     pub levels: Vec<String>,
 }
 
-/// Who signs where the history's chains end, and who is mailed that.
+/// Who signs where the history's chains end.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoints {

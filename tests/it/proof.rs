@@ -75,6 +75,9 @@ async fn a_checkpoint_kept_elsewhere_finds_what_the_owner_of_the_database_forged
         );
         let unasked = desk.printed("history verify --checkpoint kept.txt");
         assert!(unasked.contains("whose signature nobody asked for (--key)"), "{unasked}");
+        desk.write("theirs.txt", &note.replace("of example.net", "of other.example"));
+        let theirs = "theirs.txt: a checkpoint of the history of other.example, not of example.net";
+        desk.refused("history verify --checkpoint theirs.txt", 1, &[theirs]);
         desk.refused("history verify --checkpoint fleet.toml", 1, &["fleet.toml: no checkpoint: line 1: expected"]);
         desk.refused("history verify --checkpoint kept.txt --key example.net", 1, &["NAME+ID+KEY"]);
 
