@@ -42,8 +42,9 @@ enum Company<'a> {
     Alone(usize),
 }
 
+/// On which side of the work a letter is.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Told {
+pub(super) enum Told {
     Before,
     After,
 }
@@ -89,13 +90,19 @@ fn company<'a>(notice: &'a Notice, place: usize) -> Company<'a> {
     if let Some(mail) = &notice.mail {
         return Company::Begun(&mail.key);
     }
-    match &notice.body.letter {
+    match told(&notice.body.letter) {
         // An invitation keeps a mail to itself.
-        Letter::MinorPlanned(it) if it.sequence.is_some() => Company::Alone(place),
-        Letter::MinorPlanned(it) => Company::Night(Told::Before, it.slot, it.zone.name()),
-        Letter::MinorInstalled(it) | Letter::ManualInstalled(it) => {
-            Company::Night(Told::After, it.slot, it.zone.name())
-        }
+        Some((Told::Before, it)) if it.sequence.is_some() => Company::Alone(place),
+        Some((told, it)) => Company::Night(told, it.slot, it.zone.name()),
+        None => Company::Alone(place),
+    }
+}
+
+/// What goes in one mail with others of its night: announcements, or confirmations, of unattended work.
+pub(super) fn told(letter: &Letter) -> Option<(Told, &Installation)> {
+    match letter {
+        Letter::MinorPlanned(it) => Some((Told::Before, it)),
+        Letter::MinorInstalled(it) | Letter::ManualInstalled(it) => Some((Told::After, it)),
         Letter::MinorFailed { .. }
         | Letter::ManualPlanned(_)
         | Letter::ManualFailed { .. }
@@ -113,7 +120,7 @@ fn company<'a>(notice: &'a Notice, place: usize) -> Company<'a> {
         | Letter::Cancelled { .. }
         | Letter::Retracted { .. }
         | Letter::RequestCancelled { .. }
-        | Letter::Alert { .. } => Company::Alone(place),
+        | Letter::Alert { .. } => None,
     }
 }
 

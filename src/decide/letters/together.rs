@@ -1,6 +1,7 @@
 //! Several updates of one night in one letter: each release once, with the servers it goes to.
 
 use super::facts::{manifest_words, product_name};
+use super::gather::{self, Told};
 use super::markup::line;
 use super::when;
 use crate::model::fleet::Language;
@@ -10,11 +11,12 @@ use minijinja::{Value, context};
 
 /// The template for letters that go together and the words for it; `None` for those that never do.
 pub fn of(letters: &[&Letter], language: Language) -> Option<(&'static str, Value)> {
-    let first = installation(letters.first()?)?;
-    let all: Vec<&Installation> = letters.iter().map(|letter| installation(letter)).collect::<Option<_>>()?;
-    let template = match letters.first()? {
-        Letter::MinorPlanned(_) => "planned_together",
-        _ => "installed_together",
+    let (told, first) = gather::told(letters.first()?)?;
+    let all = letters.iter().map(|letter| gather::told(letter).map(|(_, it)| it));
+    let all: Vec<&Installation> = all.collect::<Option<_>>()?;
+    let template = match told {
+        Told::Before => "planned_together",
+        Told::After => "installed_together",
     };
     let mut servers: Vec<String> = all.iter().map(|it| line(&it.server)).collect();
     servers.sort();
@@ -42,31 +44,6 @@ fn listed(names: &[String], language: Language) -> String {
     match names.split_last() {
         Some((last, before)) if !before.is_empty() => format!("{}{and}{last}", before.join(", ")),
         _ => names.join(", "),
-    }
-}
-
-/// What goes together: announcements, or confirmations, of unattended work.
-fn installation(letter: &Letter) -> Option<&Installation> {
-    match letter {
-        Letter::MinorPlanned(it) | Letter::MinorInstalled(it) | Letter::ManualInstalled(it) => Some(it),
-        Letter::MinorFailed { .. }
-        | Letter::ManualPlanned(_)
-        | Letter::ManualFailed { .. }
-        | Letter::MajorAvailable { .. }
-        | Letter::LegalReminder { .. }
-        | Letter::MajorRequested { .. }
-        | Letter::MajorRefused { .. }
-        | Letter::MajorPlanned(_)
-        | Letter::ConcertationReminder(_)
-        | Letter::MajorInstalled(_)
-        | Letter::MajorFailed { .. }
-        | Letter::Degraded { .. }
-        | Letter::NotBegun { .. }
-        | Letter::Moved { .. }
-        | Letter::Cancelled { .. }
-        | Letter::Retracted { .. }
-        | Letter::RequestCancelled { .. }
-        | Letter::Alert { .. } => None,
     }
 }
 
