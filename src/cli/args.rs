@@ -3,8 +3,8 @@
 pub use super::say::{Print, Shape};
 use super::{Outcome, Usage};
 use super::{
-    agree, alerts, attend, calendar, demo, explain, fleet, history, hold, letters, plan, release, report, request,
-    resume, schedule, serve, simulate, status, tokens, version,
+    agree, alerts, attend, calendar, demo, erase, explain, fleet, history, hold, letters, plan, release, report,
+    request, resume, schedule, serve, simulate, status, tokens, version,
 };
 use crate::edge::clock::Clock;
 use chrono::NaiveDate;
@@ -49,6 +49,8 @@ pub enum Command {
     Alerts(alerts::AlertsArgs),
     /// Say who attends a manual update
     Attend(attend::AttendArgs),
+    /// Erase a person from what is kept about a client; what happened stays in the history
+    Erase(erase::EraseArgs),
     /// Check the templates of letters, and see a letter before it is sent
     Letters(letters::LettersArgs),
     /// Print the address of a calendar of planned work, for a client or for staff
@@ -82,6 +84,7 @@ impl Command {
             | Command::Alerts(_)
             | Command::Attend(_)
             | Command::Calendar(_)
+            | Command::Erase(_)
             | Command::Letters(_)
             | Command::Simulate(_)
             | Command::Demo(_) => false,
@@ -114,6 +117,7 @@ impl Command {
             Command::Attend(args) => attend::run(args).await,
             Command::Letters(args) => letters::run(args).await,
             Command::Calendar(args) => calendar::run(args).await,
+            Command::Erase(args) => erase::run(args).await,
             Command::Simulate(args) => simulate::run(args),
             Command::Demo(args) => demo::run(args).await,
         }

@@ -19,6 +19,7 @@ cfg_if::cfg_if! {
         mod attend;
         mod calendar;
         mod demo;
+        mod erase;
         mod explain;
         mod fleet;
         mod history;

@@ -22,10 +22,20 @@ pub struct NewEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<i64>,
     pub kind: EventKind,
-    /// One sentence, English, without personal data.
+    /// One sentence, English.
     pub text: String,
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     pub reasons: Reasons,
+    /// What people are called, and what they wrote, in what is said here. Words, not parts of them; the store keeps them
+    /// apart, so that they can be erased without the event. It finds e-mail addresses by itself.
+    #[serde(skip)]
+    pub personal: Vec<String>,
+    /// The digests of what is kept apart, once it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<String>,
+    /// The digests of what this event erased.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub erased: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,6 +84,7 @@ pub enum EventKind {
     NoticeSent,
     NoticeUndelivered,
     NoticeAgain,
+    PersonErased,
 }
 
 /// An event as stored: `hash = sha256(previous hash ‖ canonical JSON of the body)`.
@@ -101,6 +112,9 @@ impl NewEvent {
             kind,
             text: text.into(),
             reasons: Reasons::default(),
+            personal: Vec::new(),
+            mentions: Vec::new(),
+            erased: Vec::new(),
         }
     }
 
@@ -116,6 +130,12 @@ impl NewEvent {
 
     pub fn request(mut self, id: i64) -> NewEvent {
         self.request = Some(id);
+        self
+    }
+
+    /// These of its words are what people are called, or what they wrote.
+    pub fn personal<S: Into<String>>(mut self, words: impl IntoIterator<Item = S>) -> NewEvent {
+        self.personal.extend(words.into_iter().map(Into::into));
         self
     }
 

@@ -99,6 +99,7 @@ impl From<StoreError> for ApiError {
             | StoreError::Corrupt { .. }
             | StoreError::ReadOnly(_)
             | StoreError::Full(_)
+            | StoreError::NoRandomness(_)
             | StoreError::Database(_) => ApiError::internal(&error),
         }
     }

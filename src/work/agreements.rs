@@ -95,7 +95,8 @@ pub async fn record(
     let agreement = Agreement { id, client: customer.client.id.clone(), agreed, by, at: now };
     let recorded = recorder.map_or_else(String::new, |staff| format!(", recorded by {staff}"));
     let text = format!("agreement {id} by {}{recorded}: {about}", agreement.by);
-    let mut event = NewEvent::new(now, &agreement.client, EventKind::Agreed, text);
+    let event = NewEvent::new(now, &agreement.client, EventKind::Agreed, text);
+    let mut event = event.personal(recorder).personal([&agreement.by]);
     (event.server, event.product) = match &agreement.agreed {
         Agreed::Slot { server, product, .. } => (Some(server.clone()), Some(product.clone())),
         Agreed::ClosedPeriod { server, .. } => (server.clone(), None),

@@ -94,7 +94,7 @@ pub async fn acknowledge(o: &Orchestrator, id: i64, by: &str) -> Result<Alert, A
     let in_time = if now <= value.due { "in time" } else { "after it was due" };
     let text = format!("alert {id} acknowledged by {by}, {in_time}: {}", value.title);
     let changes = Changes {
-        events: vec![event(&value, now, EventKind::AlertAcknowledged, text)],
+        events: vec![event(&value, now, EventKind::AlertAcknowledged, text).personal([by])],
         rows: vec![Row::Alert(alert.with(value.clone()))],
         ..Changes::default()
     };
@@ -166,7 +166,11 @@ fn end(changes: &mut Changes, alert: &Stored<Alert>, now: DateTime<Utc>, by: Opt
     let value = Alert { state, ..alert.value.clone() };
     let whose = by.map(|by| format!(" by {by}")).unwrap_or_default();
     let text = format!("alert {} resolved{whose}, {note}: {}", value.id, value.title);
-    changes.events.push(event(&value, now, EventKind::AlertResolved, text));
+    let event = event(&value, now, EventKind::AlertResolved, text);
+    changes.events.push(match by {
+        Some(by) => event.personal([by, note]),
+        None => event,
+    });
     changes.rows.push(Row::Alert(alert.with(value.clone())));
     value
 }

@@ -29,7 +29,7 @@ pub async fn attend(o: &Orchestrator, id: i64, by: &str) -> Result<Deployment, A
     }
     let attended = Deployment { attended_by: Some(by.to_owned()), ..known.value.clone() };
     let text = format!("{} {} will be attended by {by}", attended.product, attended.to);
-    let event = NewEvent::new(now, &attended.client, EventKind::Progress, text).about(&attended);
+    let event = NewEvent::new(now, &attended.client, EventKind::Progress, text).about(&attended).personal([by]);
     let rows = vec![Row::Deployment(known.with(attended.clone()))];
     o.store.commit(Changes { rows, events: vec![event], notices: Vec::new() }).await?;
     Ok(attended)

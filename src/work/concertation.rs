@@ -132,7 +132,10 @@ pub async fn answer(
         Answer::Informed => (EventKind::UsersInformed, "confirmed that the users are informed of"),
     };
     let text = format!("{by} {what} {} {}{recorded}", known.product, known.to);
-    let event = NewEvent::new(now, &known.client, kind, text).about(&known);
+    let event = NewEvent::new(now, &known.client, kind, text)
+        .about(&known)
+        .personal([by])
+        .personal(recorder.map(str::to_owned));
     let answered = Deployment { concertation: Some(concertation), ..known.value.clone() };
     let rows = vec![Row::Deployment(known.with(answered.clone()))];
     o.store.commit(Changes { rows, events: vec![event], notices: Vec::new() }).await?;

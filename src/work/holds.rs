@@ -112,11 +112,12 @@ pub(super) fn add_lifted(
 
 /// An event in the chain of the client that is held; of a release, in the provider's.
 fn event(hold: &Hold, now: DateTime<Utc>, kind: EventKind, text: String) -> NewEvent {
-    match &hold.on {
+    let event = match &hold.on {
         HoldOn::Server { client, server } => NewEvent::new(now, client, kind, text).server(server),
         HoldOn::Client { client } => NewEvent::new(now, client, kind, text),
         HoldOn::Release { product, .. } => NewEvent::new(now, PROVIDER, kind, text).product(product),
-    }
+    };
+    event.personal([&hold.by, &hold.reason]).personal(hold.lifted.iter().map(|lifted| &lifted.by))
 }
 
 /// What is meant, and the zones it is in.

@@ -16,6 +16,7 @@ cfg_if::cfg_if! {
         pub mod checkpoints;
         pub mod concertation;
         pub mod enrol;
+        pub mod erasure;
         pub mod fleet;
         pub mod holds;
         pub mod intake;

@@ -58,7 +58,8 @@ pub async fn resume(o: &Orchestrator, release: ReleaseId, reason: &str, by: &str
     let resumption = Resumption { id, release: release.clone(), at: now, by: by.clone(), reason: reason.clone() };
     let mut changes = Changes::default();
     let text = format!("{release} goes on, by {by}: {reason}");
-    changes.events.push(NewEvent::new(now, PROVIDER, EventKind::ReleaseResumed, text).product(&release.product));
+    let event = NewEvent::new(now, PROVIDER, EventKind::ReleaseResumed, text).product(&release.product);
+    changes.events.push(event.personal([&by, &reason]));
     for hold in &held {
         holds::add_lifted(&mut changes, hold, now, &by)?;
     }

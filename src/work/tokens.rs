@@ -42,6 +42,7 @@ pub async fn issue(o: &Orchestrator, name: &str, scope: Scope) -> Result<String,
     }
     let (secret, token) = draft(o.clock.now(), name, scope)?;
     let event = NewEvent::new(o.clock.now(), &client, EventKind::FleetChanged, format!("token {name:?} issued"));
+    let event = event.personal([name]);
     let changes = Changes { rows: vec![Row::Token(Stored::new(token))], events: vec![event], notices: Vec::new() };
     o.store.commit(changes).await?;
     Ok(secret)
@@ -65,6 +66,7 @@ pub async fn revoke(o: &Orchestrator, name: &str) -> Result<(), TokenError> {
         Err(error) => return Err(error),
     };
     let event = NewEvent::new(now, &client, EventKind::FleetChanged, format!("token {name:?} revoked"));
+    let event = event.personal([name]);
     let revoked = Token { revoked_at: Some(now), ..token.value.clone() };
     let changes = Changes { rows: vec![Row::Token(token.with(revoked))], events: vec![event], notices: Vec::new() };
     o.store.commit(changes).await?;

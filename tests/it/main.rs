@@ -12,6 +12,7 @@ mod concertation;
 mod databases;
 mod ddi;
 mod durations;
+mod erasure;
 mod faces;
 mod feed;
 mod foreign_client;

@@ -3,6 +3,7 @@
 
 mod batch;
 mod chain;
+mod erasure;
 mod faults;
 mod holds;
 mod letters;

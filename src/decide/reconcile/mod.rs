@@ -21,6 +21,7 @@ use crate::model::decision::{Decision, Outcome, Reason};
 use crate::model::deployment::{BadTransition, Deployment};
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::fleet::{Language, Server};
+use crate::model::hold::HoldOn;
 use crate::model::manifest::Text;
 use crate::model::notice::{Consent, Installation, Letter, NewNotice};
 use crate::model::release::Release;
@@ -148,7 +149,21 @@ impl Scene<'_> {
     }
 
     fn event(&self, kind: EventKind, text: impl Into<String>) -> NewEvent {
-        NewEvent::new(self.now, self.client(), kind, text)
+        NewEvent::new(self.now, self.client(), kind, text).personal(self.people())
+    }
+
+    /// What people are called and wrote in the reasons of what is decided here.
+    fn people(&self) -> Vec<String> {
+        let concerns = |on: &HoldOn| match on {
+            HoldOn::Server { server, .. } => *server == self.server.id,
+            HoldOn::Client { client } => *client == self.customer.client.id,
+            HoldOn::Release { .. } => true,
+        };
+        let holds = self.world.holds().iter().filter(|hold| concerns(&hold.on));
+        let held = holds.flat_map(|hold| [&hold.by, &hold.reason]);
+        let agreed = self.customer.agreements.iter().map(|agreement| &agreement.by);
+        let asked = self.customer.requests.iter().map(|request| &request.by);
+        held.chain(agreed).chain(asked).cloned().collect()
     }
 
     fn facts<T>(&self, look: impl FnOnce(&Facts) -> T) -> T {

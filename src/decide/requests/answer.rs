@@ -43,7 +43,9 @@ pub fn accepted(
         ask.product, ask.version, ask.before, new.count.counted_from, new.count.earliest
     );
     let event = NewEvent::new(now, client, EventKind::RequestAccepted, text);
-    events.push(event.product(&ask.product).request(id).reasons(new.reasons.clone().into()));
+    let agreed = new.agreement.as_ref().map(|agreement| agreement.by.clone());
+    let event = event.product(&ask.product).request(id).reasons(new.reasons.clone().into());
+    events.push(event.personal([by]).personal(agreed));
     let letter = letter(world, customer, new, id, by);
     Ok(Accepted {
         request: Request {

@@ -4,10 +4,13 @@
 //! with sorted keys and without white space, and the bodies hold no floats. Each chain's end is a row of its own: writers
 //! queue for it, and a history cut short no longer reaches it.
 //!
+//! What people are called and what they wrote is not in the bodies, but named by them ([`super::personal`]).
+//!
 //! Whoever can write the database can also forge a whole chain anew; that shows only against a hash kept elsewhere: a
 //! [`crate::model::checkpoint`].
 
 use super::bulk::{Insert, Taken, parts};
+use super::personal::{self, Mention};
 use super::{EventFilter, Result, Store, StoreError};
 use crate::model::event::{Event, NewEvent};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, LikeExpr, LockType, Order, Query};
@@ -29,17 +32,21 @@ pub(super) struct Entry {
     at: i64,
     /// Canonical, which is what is hashed.
     body: String,
+    /// What the body only names.
+    mentions: Vec<Mention>,
 }
 
 impl Entry {
     pub(super) fn new(event: &NewEvent) -> Result<Entry> {
         let corrupt = |source| StoreError::Corrupt { table: "event", id: format!("{}/new", event.client), source };
+        let (without, mentions) = personal::take_out(event)?.unzip();
         Ok(Entry {
             client: event.client.clone(),
             server: event.server.clone().unwrap_or_default(),
             deployment: event.deployment.unwrap_or(0),
             at: event.at.timestamp_millis(),
-            body: canonical(event).map_err(corrupt)?,
+            body: canonical(without.as_ref().unwrap_or(event)).map_err(corrupt)?,
+            mentions: mentions.unwrap_or_default(),
         })
     }
 }
@@ -79,6 +86,7 @@ pub(super) async fn append<'a>(tx: &DatabaseTransaction, events: impl Iterator<I
     }
     let clients: Vec<&str> = chains.keys().copied().collect();
     let mut heads = lock_heads(tx, &clients).await?;
+    personal::keep(tx, chains.values().flatten().flat_map(|event| &event.mentions)).await?;
     let events =
         chains.values().enumerate().flat_map(|(chain, events)| events.iter().map(move |event| (chain, *event)));
     let events: Vec<(usize, &Entry)> = events.collect();
@@ -152,7 +160,14 @@ async fn read_heads(tx: &DatabaseTransaction, clients: &[&str], lock: bool) -> R
     Ok(heads)
 }
 
-pub(super) fn event(row: &QueryResult) -> Result<Event> {
+/// Reads events from their rows, with the words that these only name.
+pub(super) async fn read(db: &impl ConnectionTrait, rows: &[QueryResult]) -> Result<Vec<Event>> {
+    let mut events = rows.iter().map(event).collect::<Result<Vec<_>>>()?;
+    personal::put_back(db, &mut events.iter_mut().map(|event| &mut event.body).collect::<Vec<_>>()).await?;
+    Ok(events)
+}
+
+fn event(row: &QueryResult) -> Result<Event> {
     let body: String = row.try_get("", "body")?;
     let body = serde_json::from_str(&body).map_err(|source| StoreError::Corrupt {
         table: "event",
@@ -191,7 +206,7 @@ impl Store {
             .order_by(Alias::new("client"), Order::Desc)
             .order_by(Alias::new("seq"), Order::Desc)
             .limit(Ord::min(filter.limit.unwrap_or(EVENTS_MAX), EVENTS_MAX));
-        let mut events = self.db.query_all(&select).await?.iter().map(event).collect::<Result<Vec<_>>>()?;
+        let mut events = read(&self.db, &self.db.query_all(&select).await?).await?;
         events.reverse();
         Ok(events)
     }

@@ -16,6 +16,8 @@ pub enum StoreError {
     Conflict { what: String },
     #[error("{table} row {id} cannot be read: {source}")]
     Corrupt { table: &'static str, id: String, source: serde_json::Error },
+    #[error(transparent)]
+    NoRandomness(#[from] crate::edge::secret::NoRandomness),
     /// Another writer did not give way within the limits; worth another try later.
     #[error("the database is busy or locked by another process, nothing was written, try again: {0}")]
     Locked(#[source] DbErr),

@@ -11,6 +11,7 @@ mod m0012_refused;
 mod m0020_review;
 mod m0021_keys;
 mod m0022_history;
+mod m0025_personal;
 
 use sea_orm::DatabaseBackend;
 use sea_orm_migration::prelude::*;
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_review::M0020Review),
             Box::new(m0021_keys::M0021Keys),
             Box::new(m0022_history::M0022History),
+            Box::new(m0025_personal::M0025Personal),
         ]
     }
 }

@@ -7,6 +7,7 @@
 mod bulk;
 mod chain;
 mod commit;
+mod erase;
 mod error;
 mod history;
 mod ids;
@@ -14,6 +15,7 @@ mod keys;
 mod migrations;
 mod open;
 mod outbox;
+mod personal;
 mod planning;
 mod prepare;
 mod read;
@@ -24,6 +26,7 @@ mod servers;
 mod sharing;
 mod verify;
 
+pub use erase::{Erasable, Erased, NotErasable};
 pub use error::StoreError;
 pub use history::{Cursor, Names, NoCursor, Search, Word};
 pub use open::Limits;

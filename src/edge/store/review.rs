@@ -118,11 +118,9 @@ impl Store {
                 select.cond_where(any);
             }
             let rows = self.db.query_all(&select).await?;
-            for row in &rows {
-                let event = chain::event(row)?;
-                after = event.seq;
-                events.push(event);
-            }
+            let page = chain::read(&self.db, &rows).await?;
+            after = page.last().map_or(after, |event| event.seq);
+            events.extend(page);
             if (rows.len() as u64) < EVENTS_AT_ONCE {
                 return Ok(events);
             }

@@ -1,7 +1,7 @@
 //! Proof that the history is what was written: every chain walked from its first event to its end.
 
 use super::chain::{GENESIS, hash_of};
-use super::{Result, Store};
+use super::{Result, Store, personal};
 use crate::model::checkpoint::{Checkpoint, Head};
 use crate::model::event::NewEvent;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Order, Query};
@@ -21,11 +21,16 @@ pub struct ChainBreak {
 }
 
 /// How far a walk has come.
+#[derive(Default)]
 struct Walk {
     client: String,
     seq: i64,
     hash: String,
     breaks: Vec<ChainBreak>,
+    /// Events that name words which are not there as they were written, and the digests of these.
+    altered: Vec<(i64, String)>,
+    /// What later events say was erased.
+    erased: BTreeSet<String>,
 }
 
 impl Store {
@@ -92,7 +97,7 @@ impl Store {
     }
 
     async fn walk(&self, client: String, end: Option<Head>) -> Result<Vec<ChainBreak>> {
-        let mut walk = Walk { client, seq: 0, hash: GENESIS.to_owned(), breaks: Vec::new() };
+        let mut walk = Walk { client, seq: 0, hash: GENESIS.to_owned(), ..Walk::default() };
         let mut after = i64::MIN;
         loop {
             let page = Query::select()
@@ -104,12 +109,19 @@ impl Store {
                 .limit(PAGE)
                 .to_owned();
             let rows = self.db.query_all(&page).await?;
+            let mut named = Vec::new();
             for row in &rows {
-                walk.step(row)?;
+                let event = walk.step(row)?;
+                named.extend(event.iter().flat_map(|event| &event.mentions).map(|digest| (walk.seq, digest.clone())));
+                walk.erased.extend(event.map(|event| event.erased).unwrap_or_default());
                 if end.as_ref().is_some_and(|end| end.seq == walk.seq && end.hash != walk.hash) {
                     walk.found(walk.seq, "is not the event the chain ends with".to_owned());
                 }
             }
+            let digests: Vec<String> = named.iter().map(|(_, digest)| digest.clone()).collect();
+            let words = personal::read(&self.db, &digests).await?;
+            named.retain(|(_, digest)| !words.get(digest).is_some_and(|words| words.are(digest)));
+            walk.altered.extend(named);
             match rows.last() {
                 Some(last) => after = last.try_get("", "seq")?,
                 None => break,
@@ -123,6 +135,14 @@ impl Store {
             }
             Some(_) => {}
             None => walk.found(walk.seq, "nothing says that the chain ends here".to_owned()),
+        }
+        for (seq, digest) in std::mem::take(&mut walk.altered) {
+            if !walk.erased.contains(&digest) {
+                walk.found(
+                    seq,
+                    "a name or a text in it is not what was written, and no event says it was erased".to_owned(),
+                );
+            }
         }
         Ok(walk.breaks)
     }
@@ -138,7 +158,8 @@ impl Store {
 }
 
 impl Walk {
-    fn step(&mut self, row: &QueryResult) -> Result<()> {
+    /// Takes the next row, and returns its event where it is one.
+    fn step(&mut self, row: &QueryResult) -> Result<Option<NewEvent>> {
         let seq: i64 = row.try_get("", "seq")?;
         let (prev, hash): (String, String) = (row.try_get("", "prev")?, row.try_get("", "hash")?);
         let body: String = row.try_get("", "body")?;
@@ -149,13 +170,14 @@ impl Walk {
         } else if prev != self.hash {
             self.found(seq, "does not follow the event before it".to_owned());
         }
+        let event = serde_json::from_str::<NewEvent>(&body).ok();
         if hash_of(&prev, &body) != hash {
             self.found(seq, "its content is not what was written".to_owned());
-        } else if !is_filed_right(row, &self.client, &body)? {
+        } else if !is_filed_right(row, &self.client, event.as_ref())? {
             self.found(seq, "is filed under what it does not say".to_owned());
         }
         (self.seq, self.hash) = (seq, hash);
-        Ok(())
+        Ok(event)
     }
 
     fn found(&mut self, seq: i64, what: String) {
@@ -164,8 +186,8 @@ impl Walk {
 }
 
 /// Whether the columns a listing filters by repeat the body: a row filed elsewhere would be as good as removed.
-fn is_filed_right(row: &QueryResult, client: &str, body: &str) -> Result<bool> {
-    let Ok(event) = serde_json::from_str::<NewEvent>(body) else { return Ok(false) };
+fn is_filed_right(row: &QueryResult, client: &str, event: Option<&NewEvent>) -> Result<bool> {
+    let Some(event) = event else { return Ok(false) };
     let (server, deployment, at): (String, i64, i64) =
         (row.try_get("", "server")?, row.try_get("", "deployment")?, row.try_get("", "at")?);
     Ok(event.client == client

@@ -39,7 +39,7 @@ pub async fn again(o: &Orchestrator, id: i64, by: &str) -> Result<Notice, AgainE
     for notice in together(o, &known).await? {
         let text = format!("letter {} ({}) is sent again, as {by} wants", notice.id, notice.body.letter.name());
         let client = notice.body.client.as_deref().unwrap_or(PROVIDER);
-        let event = NewEvent::new(now, client, EventKind::NoticeAgain, text);
+        let event = NewEvent::new(now, client, EventKind::NoticeAgain, text).personal([&by]);
         changes.events.push(NewEvent {
             server: notice.body.server.clone(),
             deployment: notice.body.deployment,

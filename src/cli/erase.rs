@@ -1,0 +1,48 @@
+//! `noctule erase CLIENT WHO…`: takes a person out of what is kept, done where the orchestrator runs.
+
+use super::access::Access;
+use super::{Outcome, output};
+use crate::edge::store::Erasable;
+use crate::work::erasure::{self, count};
+
+#[derive(Debug, clap::Args)]
+pub struct EraseArgs {
+    /// Client whose contact it was
+    client: String,
+    /// E-mail address of the person, and the name as it was written; several may be given
+    #[arg(required = true, num_args = 1..=10)]
+    who: Vec<Erasable>,
+    /// Erase it; without this only what would be erased is told
+    #[arg(long)]
+    yes: bool,
+    /// Whose wish it is, for the history
+    #[arg(long, value_name = "NAME", default_value = "staff")]
+    by: String,
+    #[command(flatten)]
+    access: Access,
+}
+
+pub async fn run(args: EraseArgs) -> Outcome {
+    let o = args.access.open().await?;
+    let client = &args.client;
+    let erased = match args.yes {
+        true => erasure::erase(&o, client, &args.who, &args.by).await?,
+        false => erasure::look(&o, client, &args.who).await?,
+    };
+    if erased.mentions.is_empty() && erased.records == 0 {
+        return output::print(&format!("nothing that is kept about {client} names that person"));
+    }
+    let what = format!(
+        "{} of {client}'s history and {}",
+        count(erased.mentions.len(), "mention"),
+        count(erased.records, "other record")
+    );
+    if !args.yes {
+        output::print(&format!("the person is named in {what}"))?;
+        output::say("nothing is changed yet: with --yes it is erased, and cannot be brought back");
+        return Ok(());
+    }
+    output::print(&format!("erased from {what}"))?;
+    output::say("not reached: letters that were sent, files of mail.folder, copies of the database");
+    Ok(())
+}
