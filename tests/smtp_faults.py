@@ -1,7 +1,8 @@
 """A mail server by other people (aiosmtpd) that fails in every way a mail server fails, as a seed says.
 
-Prints its port, then one JSON line for each message that it took: Message-ID, recipients, digest of the content, and
-whether it could say so. A line on standard input ends the faults; the end of standard input ends the server.
+Prints its port, then one JSON line for each message that it took: Message-ID, recipients, digest of the content, whether it
+could say so, and whether it calls itself a repeat. A line on standard input ends the faults; the end of standard input
+ends the server.
 """
 import asyncio
 import hashlib
@@ -63,6 +64,7 @@ class Faulty:
             "sha256": hashlib.sha256(envelope.content).hexdigest(),
             "defects": [str(defect) for part in message.walk() for defect in part.defects],
             "said": fault is None,
+            "repeat": message["X-Noctule-Repeat"],
         }), flush=True)
         if fault == "take and close":
             server.transport.abort()

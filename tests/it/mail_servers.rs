@@ -27,15 +27,15 @@ fn is_here(what: &str, found: bool) -> bool {
 }
 
 /// aiosmtpd with injected faults.
-struct Faulty {
+pub(super) struct Faulty {
     child: Child,
     orders: Option<ChildStdin>,
     lines: mpsc::Receiver<String>,
-    port: u16,
+    pub(super) port: u16,
 }
 
 impl Faulty {
-    fn start(seed: u64, port: Option<u16>) -> Faulty {
+    pub(super) fn start(seed: u64, port: Option<u16>) -> Faulty {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/smtp_faults.py");
         let mut command = Command::new("python3");
         command.arg("-u").arg(script).arg(seed.to_string()).args(port.map(|port| port.to_string()));
@@ -48,21 +48,21 @@ impl Faulty {
     }
 
     /// Fails no more.
-    fn mend(&mut self) -> Vec<serde_json::Value> {
+    pub(super) fn mend(&mut self) -> Vec<serde_json::Value> {
         writeln!(self.orders.as_mut().expect("it listens"), "good").expect("it listens");
         let before = self.lines.iter().take_while(|line| line != "good");
         before.map(|line| serde_json::from_str(&line).expect("it speaks JSON")).collect()
     }
 
     /// Ends it, and returns what it took since it was mended.
-    fn end(mut self) -> Vec<serde_json::Value> {
+    pub(super) fn end(mut self) -> Vec<serde_json::Value> {
         drop(self.orders.take());
         self.child.wait().expect("it ends");
         self.lines.iter().map(|line| serde_json::from_str(&line).expect("it speaks JSON")).collect()
     }
 }
 
-fn has_aiosmtpd() -> bool {
+pub(super) fn has_aiosmtpd() -> bool {
     let asked = Command::new("python3").args(["-c", "import aiosmtpd"]).stderr(Stdio::null()).status();
     is_here("python3 with aiosmtpd", asked.is_ok_and(|status| status.success()))
 }

@@ -7,7 +7,9 @@
 
 mod agent;
 mod ground;
+mod post;
 mod serve;
+mod service;
 
 use std::path::Path;
 

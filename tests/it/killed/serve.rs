@@ -4,6 +4,7 @@
 use super::super::databases;
 use super::super::site::PACKAGE;
 use super::super::world::{manifest, orchestrator_at, paris, report};
+use super::service::{BETWEEN_MINUTES, Service};
 use super::{Random, seed};
 use chrono::{DateTime, TimeDelta, Utc};
 use noctule::edge::clock::Clock;
@@ -21,11 +22,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 const PRO_CONTROLE: &str = include_str!("../../../schedules/pro-controle.toml");
@@ -35,84 +33,6 @@ const CLIENTS: usize = 9;
 const SERVERS: usize = CLIENTS * 2;
 /// Lives that are cut short: while planning, while posting, while reports come in, while posting again.
 const KILLS: [usize; 4] = [4, 4, 5, 3];
-/// From one life to the next: letters leased by a killed one are free again.
-const BETWEEN_MINUTES: i64 = 16;
-
-/// A service between its lives.
-struct Service<'a> {
-    dir: &'a Path,
-    /// The configuration without its clock.
-    config: String,
-    now: DateTime<Utc>,
-    random: Random,
-    kills: usize,
-}
-
-/// One life of it.
-struct Life {
-    process: Child,
-    address: String,
-    log: mpsc::UnboundedReceiver<String>,
-}
-
-impl Service<'_> {
-    fn new<'a>(dir: &'a Path, random: Random) -> Service<'a> {
-        let written = std::fs::read_to_string(dir.join("noctule.toml")).unwrap();
-        let config = format!("listen = \"127.0.0.1:0\"\n{written}");
-        Service { dir, config, now: DateTime::UNIX_EPOCH, random, kills: 0 }
-    }
-
-    async fn live(&mut self) -> Life {
-        self.now += TimeDelta::minutes(BETWEEN_MINUTES);
-        let config = self.dir.join("serve.toml");
-        std::fs::write(&config, format!("{}[clock]\nat = {:?}\n", self.config, self.now.to_rfc3339())).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_noctule"));
-        command.args(["serve", "--log-format", "json", "--config"]).arg(config).env("NOCTULE_LOG", "noctule=debug");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut process = command.spawn().unwrap();
-        // Read on whoever listens: a full pipe would hold the service up.
-        let (lines, log) = mpsc::unbounded_channel();
-        let mut stderr = BufReader::new(process.stderr.take().unwrap()).lines();
-        tokio::spawn(async move {
-            while let Ok(Some(line)) = stderr.next_line().await
-                && lines.send(line).is_ok()
-            {}
-        });
-        let mut life = Life { process, address: String::new(), log };
-        let line: Value = serde_json::from_str(&life.logged("\"serving\"").await).unwrap();
-        life.address = format!("http://{}", line["address"].as_str().unwrap());
-        life
-    }
-
-    /// SIGKILL, a little after now.
-    async fn kill(&mut self, mut life: Life) {
-        for _ in 0..self.random.below(200_000) {
-            std::hint::spin_loop();
-        }
-        life.process.kill().await.unwrap();
-        self.kills += 1;
-    }
-}
-
-impl Life {
-    /// The next line of the log that has `text` in it.
-    async fn logged(&mut self, text: &str) -> String {
-        loop {
-            let line = self.log.recv().await.expect("the service lives");
-            if line.contains(text) {
-                return line;
-            }
-        }
-    }
-
-    /// An orderly end: what is under way is finished first.
-    async fn end(mut self) {
-        let id = self.process.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
-        assert!(self.process.wait().await.unwrap().success());
-    }
-}
-
 fn fleet() -> Fleet {
     let clients = (0..CLIENTS).map(|n| {
         format!(
