@@ -1,6 +1,7 @@
 //! `noctule.toml`: the orchestrator as its operator configures it. Relative paths are relative to the file.
 
 use super::toml_errors::{self, TomlError};
+use crate::model::fleet::Language;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -140,6 +141,19 @@ pub struct Staff {
 pub struct Checkpoints {
     /// An ed25519 key in PKCS#8 DER; `noctule history checkpoint-key` makes one.
     pub key_file: PathBuf,
+    /// Who gets one by mail, to keep it out of the database owner's reach; nobody by default.
+    #[serde(default)]
+    pub mail_to: Vec<String>,
+    /// Days from one that is mailed to the next, 1 to 366.
+    #[serde(default = "default_checkpoint_days")]
+    pub every_days: u16,
+    /// Of the letter.
+    #[serde(default)]
+    pub language: Language,
+}
+
+fn default_checkpoint_days() -> u16 {
+    7
 }
 
 /// A publisher whose releases are followed.
@@ -171,6 +185,7 @@ impl Config {
         join(&mut config.schedules);
         config.database_file.iter_mut().for_each(join);
         config.mail.folder.iter_mut().chain(&mut config.mail.templates).for_each(join);
+        config.checkpoints.iter_mut().map(|it| &mut it.key_file).for_each(join);
         if let Some(smtp) = &mut config.mail.smtp {
             smtp.password_file.iter_mut().chain(&mut smtp.ca_file).for_each(join);
         }
@@ -206,6 +221,16 @@ impl Config {
             staff.into_iter().chain(levels).chain(reply_to).find(|(_, address)| !is_mailbox(address))
         {
             return wrong(format!("`{place}`: {address:?} is no e-mail address; write x@y or Name <x@y>"));
+        }
+        if let Some(checkpoints) = &self.checkpoints {
+            if let Some(address) = checkpoints.mail_to.iter().find(|address| !is_mailbox(address)) {
+                return wrong(format!(
+                    "`checkpoints.mail_to`: {address:?} is no e-mail address; write x@y or Name <x@y>"
+                ));
+            }
+            if !(1..=366).contains(&checkpoints.every_days) {
+                return wrong("`checkpoints.every_days` is a number of days from 1 to 366".to_owned());
+            }
         }
         if self.staff.levels.len() > 3 {
             return wrong("`staff.levels` names at most three recipients, one for each level of 6.1.7".to_owned());

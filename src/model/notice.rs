@@ -122,6 +122,13 @@ pub enum Letter {
         version: Version,
         by: String,
     },
+    /// To whoever keeps it out of the database owner's reach: where every chain of the history ends.
+    Checkpoint {
+        at: DateTime<Utc>,
+        chains: u32,
+        /// The checkpoint as it is kept, signed.
+        note: String,
+    },
     /// To staff: something demands action.
     Alert {
         alert: i64,
@@ -157,6 +164,7 @@ impl Letter {
             Letter::Cancelled { .. } => "cancelled",
             Letter::Retracted { .. } => "retracted",
             Letter::RequestCancelled { .. } => "request-cancelled",
+            Letter::Checkpoint { .. } => "checkpoint",
             Letter::Alert { .. } => "alert",
         }
     }
@@ -186,6 +194,7 @@ impl Letter {
             | Letter::Cancelled { .. }
             | Letter::Retracted { .. }
             | Letter::RequestCancelled { .. }
+            | Letter::Checkpoint { .. }
             | Letter::Alert { .. } => None,
         }
     }
@@ -213,6 +222,7 @@ impl Letter {
             | Letter::MajorRefused { .. }
             | Letter::Retracted { .. }
             | Letter::RequestCancelled { .. }
+            | Letter::Checkpoint { .. }
             | Letter::Alert { .. } => None,
         }
     }

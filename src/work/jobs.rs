@@ -5,7 +5,7 @@
 //! replaced by a ring of our own. Every job is level-triggered: ringing more often changes nothing. Zoned crons are
 //! not used: the scheduler keeps the offset of the day it was created, and would ring an hour off after a DST change.
 
-use super::{Orchestrator, concertation, intake, planning, post, reminders, watch};
+use super::{Orchestrator, checkpoints, concertation, intake, planning, post, reminders, watch};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -181,7 +181,8 @@ async fn activate(o: &Orchestrator, job: Job) -> Result<(), JobFailed> {
         // Each runs whatever became of the one before.
         Job::Watch => {
             let (watched, reminded) = (tell(job, watch::run(o).await), tell(job, reminders::run(o).await));
-            watched.and(reminded).and(tell(job, concertation::remind::run(o).await))
+            let asked = tell(job, concertation::remind::run(o).await);
+            watched.and(reminded).and(asked).and(tell(job, checkpoints::mail(o).await))
         }
         Job::Post => tell(job, post::run(o).await),
     }

@@ -1,7 +1,7 @@
 //! The templates letters are written from here: the program's own, where the operator has none; and what they give.
 
 use super::Orchestrator;
-use super::post::desk;
+use super::post::{desk, file};
 use crate::decide::letters::check::{self, Problem};
 use crate::decide::letters::{LetterError, Reader, Templates, entry, samples};
 use crate::edge::letter_files::{self, LetterFilesError};
@@ -128,7 +128,7 @@ pub async fn preview(
         if name.is_some_and(|name| name != sample) {
             continue;
         }
-        let is_alert = letters.iter().any(|letter| matches!(letter, Letter::Alert { .. }));
+        let is_alert = letters.iter().any(|letter| matches!(letter, Letter::Alert { .. } | Letter::Checkpoint { .. }));
         // The invented servers by the names of the client's own.
         for it in letters.iter_mut().filter_map(Letter::installation_mut) {
             let place = samples::SERVERS.iter().position(|server| *server == it.server);
@@ -160,6 +160,7 @@ pub async fn preview(
             text: words.text,
             html: words.html.clone(),
             entry,
+            file: letters.first().and_then(file),
         };
         previews.push(Preview { name: sample, message: o.mailer.compose(&outgoing)?, html: words.html });
     }

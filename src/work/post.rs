@@ -8,7 +8,7 @@
 pub mod again;
 mod write;
 
-pub(super) use write::desk;
+pub(super) use write::{desk, file};
 
 use super::{Orchestrator, alerts};
 use crate::decide::calendar::{Calendar, Region};

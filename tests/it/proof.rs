@@ -5,6 +5,9 @@
 
 use super::cli::{CONFIG, Desk};
 use super::databases;
+use noctule::edge::clock::Clock;
+use noctule::edge::config::Config;
+use noctule::work::{Orchestrator, jobs};
 use sea_orm::{ConnectionTrait, Database};
 use serde_json::Value;
 
@@ -103,4 +106,55 @@ fn what_is_not_signed_says_so() {
     desk.write("noctule.toml", &format!("{CONFIG}\n[checkpoints]\nkey_file = \"none.pk8\"\n"));
     desk.refused("history checkpoint", 1, &["the key of [checkpoints]: ", "none.pk8"]);
     desk.refused("history --client x verify", 2, &["cannot be used with"]);
+}
+
+/// The file that is attached to a letter.
+fn attached(letter: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    let (_, part) = letter.split_once("Content-Disposition: attachment").expect("something is attached");
+    let (_, body) = part.split_once("\r\n\r\n").unwrap();
+    let body: String = body.split("--=_m").next().unwrap().split_whitespace().collect();
+    base64::engine::general_purpose::STANDARD.decode(body).expect("it is base64")
+}
+
+#[tokio::test]
+async fn a_checkpoint_is_mailed_once_in_its_days_and_what_comes_with_it_verifies() {
+    databases::each_url(|url| async move {
+        let (desk, key) = desk(&url);
+        let config = std::fs::read_to_string(desk.path().join("noctule.toml")).unwrap();
+        let keeper = "mail_to = [\"Audit <audit@cabinet.example>\"]\nlanguage = \"fr\"\n";
+        for (line, said) in [
+            ("mail_to = [\"audit\"]\n", "`checkpoints.mail_to`: \"audit\" is no e-mail address"),
+            ("every_days = 0\n", "`checkpoints.every_days` is a number of days from 1 to 366"),
+        ] {
+            desk.write("noctule.toml", &format!("{config}{line}"));
+            desk.refused("history verify", 1, &[said]);
+        }
+        desk.write("noctule.toml", &format!("{config}{keeper}"));
+        let read = Config::read(&desk.path().join("noctule.toml")).unwrap();
+        let now = "2026-04-29T10:00:00Z".parse().unwrap();
+        let o = Orchestrator::open(read, Some(Clock::stepped(now))).await.unwrap();
+        let letters = || {
+            let outbox = desk.path().join("outbox");
+            let files = std::fs::read_dir(outbox).into_iter().flatten().map(|entry| entry.unwrap().path());
+            let mut files: Vec<_> = files.filter(|path| path.to_string_lossy().contains("checkpoint")).collect();
+            files.sort();
+            files
+        };
+        // Weeks begin on Sundays: the 29th is a Wednesday.
+        for (hours, expected) in [(0, 1), (1, 1), (24, 1), (72, 2), (24, 2)] {
+            o.clock.advance_to(o.clock.now() + chrono::TimeDelta::hours(hours));
+            jobs::run_all_once(&o).await.unwrap();
+            assert_eq!(letters().len(), expected, "after {hours} hours more");
+        }
+        o.store.clone().close().await.unwrap();
+        let letter = std::fs::read_to_string(&letters()[0]).unwrap();
+        assert!(letter.contains("To: Audit <audit@cabinet.example>\r\n"), "{letter}");
+        assert!(letter.contains("filename=\"checkpoint-2026-04-29.txt\""), "{letter}");
+        std::fs::write(desk.path().join("mailed.txt"), attached(&letter)).unwrap();
+        let verified = desk.printed(&format!("history verify --checkpoint mailed.txt --key {key}"));
+        assert!(verified.ends_with("held against 1 signed checkpoint\n"), "{verified}");
+        assert!(desk.history().contains("checkpoint"), "that it was sent stands in the history");
+    })
+    .await;
 }

@@ -28,6 +28,7 @@ pub fn of(letter: &Letter, deployment: Option<i64>, language: Language) -> Optio
         | Letter::NotBegun { .. }
         | Letter::Retracted { .. }
         | Letter::RequestCancelled { .. }
+        | Letter::Checkpoint { .. }
         | Letter::Alert { .. } => return None,
     };
     let entry = installation(it, deployment?, it.sequence?, language);

@@ -3,6 +3,7 @@
 use super::Desk;
 use super::markup::{block, line};
 use super::{when, who};
+use crate::decide::civil::PROVIDER_ZONE;
 use crate::model::check::Unfit;
 use crate::model::fleet::Language;
 use crate::model::manifest::Manifest;
@@ -10,6 +11,7 @@ use crate::model::notice::{Installation, Letter, Visit};
 use crate::model::rule::Rule;
 use crate::model::slot::Slot;
 use crate::model::version::Version;
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use minijinja::value::merge_maps;
 use minijinja::{Value, context};
@@ -128,6 +130,15 @@ pub fn of(letter: &Letter, language: Language, desk: &Desk) -> (&'static str, Va
                 done => who::did(by, language),
             },
         ),
+        Letter::Checkpoint { at, chains, note: _ } => (
+            "checkpoint",
+            context! {
+                day => when::day(language, at.with_timezone(&desk.zone).date_naive()),
+                at => when::moment(language, *at, desk.zone),
+                chains => *chains,
+                file => checkpoint_file(*at),
+            },
+        ),
         Letter::Alert { alert, class: _, title, text, due, level } => (
             "alert",
             context! {
@@ -156,6 +167,11 @@ pub fn clauses(letters: &[&Letter], language: Language) -> Option<String> {
     }
 }
 
+/// What the file is called that a checkpoint goes in.
+pub fn checkpoint_file(at: DateTime<Utc>) -> String {
+    format!("checkpoint-{}.txt", at.with_timezone(&PROVIDER_ZONE).format("%Y-%m-%d"))
+}
+
 fn rules(letter: &Letter) -> &'static [Rule] {
     match letter {
         Letter::MinorPlanned(it) if it.manifest.closes_access => {
@@ -180,7 +196,7 @@ fn rules(letter: &Letter) -> &'static [Rule] {
         Letter::MajorRefused { .. } | Letter::RequestCancelled { .. } => &[Rule::MajorNotice],
         Letter::Moved { .. } | Letter::Cancelled { .. } => &[Rule::Concertation],
         Letter::Retracted { .. } => &[Rule::MinorContentNotice],
-        Letter::Alert { .. } => &[],
+        Letter::Checkpoint { .. } | Letter::Alert { .. } => &[],
     }
 }
 

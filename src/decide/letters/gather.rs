@@ -120,6 +120,7 @@ pub(super) fn told(letter: &Letter) -> Option<(Told, &Installation)> {
         | Letter::Cancelled { .. }
         | Letter::Retracted { .. }
         | Letter::RequestCancelled { .. }
+        | Letter::Checkpoint { .. }
         | Letter::Alert { .. } => None,
     }
 }
@@ -156,6 +157,7 @@ fn due(notice: &Notice, habits: &Habits) -> DateTime<Utc> {
         | Letter::Cancelled { .. }
         | Letter::Retracted { .. }
         | Letter::RequestCancelled { .. }
+        | Letter::Checkpoint { .. }
         | Letter::Alert { .. } => written,
     }
 }

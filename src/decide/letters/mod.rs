@@ -17,7 +17,7 @@ mod together;
 pub mod when;
 pub mod who;
 
-pub use facts::product_name;
+pub use facts::{checkpoint_file, product_name};
 pub use templates::{BUILT_IN, LAYOUT, Templates};
 
 use crate::model::fleet::Language;

@@ -265,6 +265,14 @@ pub fn letters() -> Vec<(&'static str, Letter)> {
                 by: "c.morel@cabinet-morel.example".to_owned(),
             },
         ),
+        (
+            "checkpoint",
+            Letter::Checkpoint {
+                at: read("2026-05-03T22:00:00Z"),
+                chains: 3,
+                note: "noctule history of example.net\n2026-05-03T22:00:00Z\n".to_owned(),
+            },
+        ),
         ("alert", alert(0)),
         ("alert_escalated", alert(2)),
     ]

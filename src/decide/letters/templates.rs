@@ -45,6 +45,7 @@ pub const BUILT_IN: &[(&str, &str)] = templates![
     "cancelled",
     "retracted",
     "request_cancelled",
+    "checkpoint",
     "alert",
     "closing",
 ];

@@ -70,6 +70,6 @@ fn about(letter: &Letter) -> (Option<&str>, Option<&str>, Option<String>) {
         | Letter::MajorRefused { product, version, .. }
         | Letter::Retracted { product, version, .. }
         | Letter::RequestCancelled { product, version, .. } => (None, Some(product), Some(version.to_string())),
-        Letter::Alert { .. } => (None, None, None),
+        Letter::Checkpoint { .. } | Letter::Alert { .. } => (None, None, None),
     }
 }

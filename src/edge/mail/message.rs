@@ -1,6 +1,6 @@
 //! From a letter to the bytes of a message (RFC 5322, RFC 2045).
 
-use super::{Outgoing, SendError, Stamp};
+use super::{File, Outgoing, SendError, Stamp};
 use crate::edge::ics::{self, Party};
 use crate::model::entry::Entry;
 use lettre::Message;
@@ -90,9 +90,14 @@ pub(super) fn build(stamp: &Stamp, letter: &Outgoing, people: &[Mailbox]) -> Res
         .boundary(format!("=_{boundary}"))
         .singlepart(part(header::ContentType::TEXT_PLAIN, &letter.text))
         .singlepart(part(header::ContentType::TEXT_HTML, &letter.html));
-    let parts = match &letter.entry {
-        None => words,
-        Some(entry) => invited(stamp, letter, entry, people, words)?,
+    let parts = match (&letter.entry, &letter.file) {
+        (Some(entry), _) => invited(stamp, letter, entry, people, words)?,
+        (None, Some(file)) => MultiPart::builder()
+            .kind(MultiPartKind::Mixed)
+            .boundary(format!("=_m{boundary}"))
+            .multipart(words)
+            .singlepart(attached(file)),
+        (None, None) => words,
     };
     builder.multipart(parts).map_err(|error| SendError::Refused(format!("the message cannot be put together: {error}")))
 }
@@ -118,17 +123,24 @@ fn invited(
     let file = SinglePart::builder()
         .header(kind("application/ics; name=\"invitation.ics\"")?)
         .header(header::ContentDisposition::attachment("invitation.ics"))
-        .body(calendar(&text));
+        .body(verbatim(&text));
     let parts = MultiPart::builder()
         .kind(MultiPartKind::Mixed)
         .boundary(format!("=_m{}", digest(&letter.key)))
-        .multipart(words.singlepart(SinglePart::builder().header(action).body(calendar(&text))))
+        .multipart(words.singlepart(SinglePart::builder().header(action).body(verbatim(&text))))
         .singlepart(file);
     Ok(parts)
 }
 
+fn attached(file: &File) -> SinglePart {
+    SinglePart::builder()
+        .header(header::ContentType::TEXT_PLAIN)
+        .header(header::ContentDisposition::attachment(&file.name))
+        .body(verbatim(&file.text))
+}
+
 /// As it is, ends of lines included.
-fn calendar(text: &str) -> Body {
+fn verbatim(text: &str) -> Body {
     let text = text.to_owned();
     Body::new_with_encoding(text, ContentTransferEncoding::Base64).unwrap_or_else(Body::new)
 }

@@ -37,6 +37,16 @@ pub struct Outgoing {
     pub html: String,
     /// What the recipients' calendars are to take.
     pub entry: Option<Entry>,
+    /// What goes with it to be kept.
+    pub file: Option<File>,
+}
+
+/// A text that is attached as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// ASCII.
+    pub name: String,
+    pub text: String,
 }
 
 /// A recipient as configuration names it; checked when the letter leaves.

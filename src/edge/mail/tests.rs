@@ -30,6 +30,7 @@ fn letter() -> Outgoing {
         text: "Bonjour Madame,\n\nune mise à jour est prévue.\n".to_owned(),
         html: "<!doctype html><p>Bonjour Madame,</p>".to_owned(),
         entry: None,
+        file: None,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::{Failure, Parcel};
 use crate::decide::civil::PROVIDER_ZONE;
-use crate::decide::letters::{Desk, LetterError, Reader, Rendered, Templates, entry};
-use crate::edge::mail::{Outgoing, Person, parse_mailbox};
+use crate::decide::letters::{Desk, LetterError, Reader, Rendered, Templates, checkpoint_file, entry};
+use crate::edge::mail::{File, Outgoing, Person, parse_mailbox};
 use crate::edge::store::StoreError;
 use crate::model::alert::AlertClass;
 use crate::model::fleet::{Contact, Language};
@@ -15,6 +15,7 @@ pub(super) async fn write(o: &Orchestrator, parcel: &Parcel) -> Result<Outgoing,
     let temporary = |error: StoreError| Failure::Temporary(error.to_string());
     let first = &parcel.first().body;
     let (to, language) = match (&first.letter, &first.client) {
+        (Letter::Checkpoint { .. }, _) => keepers(o)?,
         (Letter::Alert { class, level, .. }, _) => (staff(o, *class, *level), Language::En),
         (_, Some(id)) => {
             let client = o.store.client(id).await.map_err(temporary)?;
@@ -42,8 +43,25 @@ pub(super) async fn write(o: &Orchestrator, parcel: &Parcel) -> Result<Outgoing,
         subject: rendered.subject,
         text: rendered.text,
         html: rendered.html,
+        file: file(&first.letter),
         entry: if letters.len() > 1 { None } else { entry::of(&first.letter, first.deployment, language) },
     })
+}
+
+/// What goes with a letter to be kept.
+pub(in crate::work) fn file(letter: &Letter) -> Option<File> {
+    match letter {
+        Letter::Checkpoint { at, note, .. } => Some(File { name: checkpoint_file(*at), text: note.clone() }),
+        _ => None,
+    }
+}
+
+/// Who keeps the checkpoints, in their language.
+fn keepers(o: &Orchestrator) -> Result<(Vec<Person>, Language), Failure> {
+    let nobody = || Failure::Permanent("[checkpoints] mail_to of noctule.toml names nobody any more".to_owned());
+    let checkpoints = o.config.checkpoints.as_ref().filter(|it| !it.mail_to.is_empty()).ok_or_else(nobody)?;
+    let person = |email: &String| Person { name: None, email: email.clone() };
+    Ok((checkpoints.mail_to.iter().map(person).collect(), checkpoints.language))
 }
 
 /// The operator's templates were checked with samples; should a letter not fit them all the same, it is written with the
