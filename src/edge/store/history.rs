@@ -155,14 +155,23 @@ fn page(filter: &DeploymentFilter) -> SelectStatement {
         if filter.client.is_some() || filter.server.is_some() {
             select.and_where(on_the_way("state").is_in(states));
         } else {
-            let within = |known: &[&str]| filter.states.iter().all(|state| known.contains(&state.as_str()));
-            // Written out beside the values, which would hide the index from SQLite.
-            for (known, words) in [(&TROUBLED_STATES[..], TROUBLED), (&OPEN_STATES[..], OPEN)] {
-                if within(known) {
+            let known = [(&TROUBLED_STATES[..], TROUBLED), (&OPEN_STATES[..], OPEN)];
+            let of = |known: &[&str]| filter.states.iter().all(|state| known.contains(&state.as_str()));
+            match known.into_iter().find(|(known, _)| of(known)) {
+                // Said by what it is not: two conditions that both seem to pick few rows would have PostgreSQL fetch and
+                // sort them all instead of going through the index.
+                Some((known, words)) => {
                     select.and_where(Expr::cust(words));
+                    let others = known.iter().copied().filter(|state| !filter.states.iter().any(|s| s == state));
+                    let others: Vec<&str> = others.collect();
+                    if !others.is_empty() {
+                        select.and_where(column("state").is_not_in(others));
+                    }
+                }
+                None => {
+                    select.and_where(column("state").is_in(states));
                 }
             }
-            select.and_where(column("state").is_in(states));
         }
     }
     if let Some(action) = filter.action {
