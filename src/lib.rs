@@ -26,6 +26,8 @@
 //!    of the contract's rules), not a log line.
 //! 4. The network is never awaited inside a transaction.
 //! 5. What a machine *says* it runs after an installation is the truth, not that the installer returned 0.
+//! 6. No hashed event holds what a person is called or wrote: it names them by salted digests ([`model::event::NewEvent`]'s
+//!    `personal`), so that a person can be erased and the chain holds.
 //!
 //! ## The data's way
 //!

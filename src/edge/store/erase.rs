@@ -175,7 +175,7 @@ async fn records(tx: &DatabaseTransaction, table: &'static str, clients: &[&str]
             after = row.try_get("", "id")?;
             let corrupt = |source| StoreError::Corrupt { table, id: after.clone(), source };
             let mut value: Value = serde_json::from_str(&body).map_err(corrupt)?;
-            if !rewrite(&mut value, who) {
+            if rewrite(&mut value, who) == 0 {
                 continue;
             }
             let rev: i64 = row.try_get("", "rev")?;
@@ -196,19 +196,19 @@ async fn records(tx: &DatabaseTransaction, table: &'static str, clients: &[&str]
     }
 }
 
-/// Takes them out of every text of a record; whether there was one.
-fn rewrite(value: &mut Value, who: &[Erasable]) -> bool {
+/// Takes them out of every text of a record; how many texts had them.
+fn rewrite(value: &mut Value, who: &[Erasable]) -> usize {
     match value {
         Value::String(text) => match out_of(text, who) {
             Some(without) => {
                 *text = without;
-                true
+                1
             }
-            None => false,
+            None => 0,
         },
-        Value::Array(items) => items.iter_mut().fold(false, |any, item| rewrite(item, who) || any),
-        Value::Object(fields) => fields.values_mut().fold(false, |any, field| rewrite(field, who) || any),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::Array(items) => items.iter_mut().map(|item| rewrite(item, who)).sum(),
+        Value::Object(fields) => fields.values_mut().map(|field| rewrite(field, who)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }
 
