@@ -143,7 +143,8 @@ impl<'s, 'a> Search<'s, 'a> {
                     .iter()
                     .any(|c| c.release.version() != by.version() || c.slot == choice.slot && c.kind == choice.kind)
             });
-            let lent = choice.with.iter().all(|by| of(by).iter().any(|c| c.slot == choice.slot && c.with.is_none()));
+            let lends = |c: &&Choice| choice.with.as_deref() == Some(c.release.product()) && c.with.is_none();
+            let lent = choice.with.is_none() || group(chosen, choice).into_iter().any(|c| lends(&c));
             with && required && named && lent
         })
     }
@@ -155,6 +156,27 @@ fn named(site: &Site, choice: &Choice) -> Vec<String> {
     let required = manifest.requires.iter().map(|r| r.product.clone());
     let along = manifest.installs_with.iter().map(|c| c.product.clone());
     required.chain(along).chain(tasks::naming(site, choice.release).iter().map(|r| r.product().to_owned())).collect()
+}
+
+/// What goes in one slot with a choice because one names the other, or what another of them names.
+fn group<'c, 'a>(chosen: &'c [Option<Choice<'a>>], choice: &'c Choice<'a>) -> Vec<&'c Choice<'a>> {
+    let names = |one: &Choice, other: &Choice| {
+        let manifest = one.release.manifest();
+        manifest.installs_with.iter().any(|it| it.product == other.release.product())
+            || manifest.requires.iter().any(|it| it.product == other.release.product())
+    };
+    let mut group = vec![choice];
+    let mut next = 0;
+    while let Some(one) = group.get(next).copied() {
+        next += 1;
+        for other in chosen.iter().flatten().filter(|c| c.slot == choice.slot && c.kind == choice.kind) {
+            let is_in = group.iter().any(|c| c.release.product() == other.release.product());
+            if !is_in && (names(one, other) || names(other, one)) {
+                group.push(other);
+            }
+        }
+    }
+    group
 }
 
 /// Whether some order does each inside its slot, one after the other.
