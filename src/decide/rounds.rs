@@ -20,6 +20,8 @@ struct Looked<T> {
     intents: Vec<Promise>,
     /// Whether others kept it from where it would have gone, or it moved.
     gave_way: bool,
+    /// Whether another release would go if others took what is left.
+    leans: bool,
     looks: u32,
     /// How often what it shares had changed by then.
     stir: Stir,
@@ -54,21 +56,24 @@ fn weigh<T>(
     looks: u32,
     look: &mut impl FnMut(&World, usize, &Facts, &Verdicts) -> T,
 ) -> Looked<T> {
-    let (promises, intents, gave_way, found) = world.with_facts(place, now, |facts| {
+    let (promises, intents, (gave_way, leans), found) = world.with_facts(place, now, |facts| {
         let verdicts = planner::weigh(facts);
         let (promises, intents) = (World::promises(facts, &verdicts), World::intents(facts, &verdicts));
-        (promises, intents, verdicts.gave_way(facts), look(world, place, facts, &verdicts))
+        let moods = (verdicts.gave_way(facts), verdicts.leans());
+        (promises, intents, moods, look(world, place, facts, &verdicts))
     });
     world.promise(place, promises);
-    Looked { place, found, intents, gave_way, looks, stir: world.stir(place) }
+    Looked { place, found, intents, gave_way, leans, looks, stir: world.stir(place) }
 }
 
-/// Whether room came free for a server that gave way, or what it is to get no longer stands.
+/// Whether room came free for a server that gave way or was taken from what one leans on, or what it is to get no longer
+/// stands.
 fn wants_another<T>(world: &World, looked: &Looked<T>, now: DateTime<Utc>) -> bool {
     let stir = world.stir(looked.place);
     if stir == looked.stir {
         return false;
     }
-    looked.gave_way && stir.freed != looked.stir.freed
+    looked.leans
+        || looked.gave_way && stir.freed != looked.stir.freed
         || !world.with_facts(looked.place, now, |facts| planner::stands(facts, &looked.intents))
 }

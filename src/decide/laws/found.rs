@@ -123,6 +123,33 @@ fn no_more_servers_are_attended_at_once_than_there_are_staff() {
 }
 
 #[test]
+fn what_is_late_for_one_version_is_in_time_for_an_older_one_that_came_later() {
+    // In Nouméa, on Monday the 22nd: isacompta is late, isapaye 2026.2 too. But 2026.1 was published after it, is due
+    // tonight, and 2026.2 makes up for it: the night that has no room for both is isapaye's.
+    let learned = |minutes| DrawnRelease { learned: Some(minutes), ..minor(0, 1, 5, 55) };
+    let needs = DrawnRelease { requires: true, ..minor(1, 1, 5, 7) };
+    let noumea = DrawnClient { site: 4, ..client(0, 1) };
+    let draw = Draw { minute: 640_417, ..world(1, noumea, vec![learned(123), minor(1, 2, 376, 31), needs]) };
+    check(&draw, &["c0-0 isacompta late 14.20.1 2027-03-23", "c0-0 isapaye late 2026.2 2027-03-22"]);
+}
+
+#[test]
+fn what_others_take_may_bring_a_newer_release_forward() {
+    // One line: the first server would do 2026.1 tonight and 2026.2 tomorrow, which is the second server's night by then.
+    let learned = DrawnRelease { learned: Some(150), ..minor(1, 1, 5, 87) };
+    let canary = DrawnClient { servers: vec![DrawnServer { canary: true, ..server() }], ..client(0, 1) };
+    let draw = Draw { minute: 183_600, ..world(1, canary.clone(), vec![learned, minor(1, 2, 5, 63)]) };
+    check(
+        &Draw { clients: vec![canary, client(1, 2)], ..draw },
+        &[
+            "c0-0 isapaye late 2026.2 2026-05-08",
+            "c1-0 isapaye planned 2026.2 2026-05-10",
+            "c1-1 isapaye planned 2026.2 2026-05-11",
+        ],
+    );
+}
+
+#[test]
 fn a_failed_try_is_not_repeated_in_its_slot() {
     let failed = DrawnServer { failed: Some((0, 1, 1)), ..server() };
     let client = DrawnClient { servers: vec![failed], ..client(0, 1) };

@@ -118,7 +118,7 @@ fn rings(case: &Case, pass: &Pass) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, rng_seed: super::SEED, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, rng_seed: super::seed(), ..ProptestConfig::default() })]
 
     #[test]
     fn what_servers_share_is_never_promised_twice(draw in draw()) {

@@ -17,4 +17,7 @@ mod world;
 use proptest::test_runner::RngSeed;
 
 /// The same worlds each time, so that a change is judged by itself; `PROPTEST_RNG_SEED` and `PROPTEST_CASES` draw others.
-pub(in crate::decide) const SEED: RngSeed = RngSeed::Fixed(0);
+pub(in crate::decide) fn seed() -> RngSeed {
+    let asked = std::env::var("PROPTEST_RNG_SEED").ok();
+    RngSeed::Fixed(asked.map_or(0, |text| text.parse().expect("PROPTEST_RNG_SEED is a number")))
+}

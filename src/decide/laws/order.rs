@@ -44,7 +44,7 @@ fn shuffled(case: &Case, turn: usize) -> Case {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, rng_seed: super::SEED, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, rng_seed: super::seed(), ..ProptestConfig::default() })]
 
     #[test]
     fn the_order_in_which_facts_arrive_does_not_matter(draw in draw(), turn in 0..7_usize) {

@@ -40,7 +40,7 @@ pub fn check_twice(case: &mut Case) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, rng_seed: super::SEED, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, rng_seed: super::seed(), ..ProptestConfig::default() })]
 
     #[test]
     fn planning_twice_changes_nothing(draw in draw()) {

@@ -201,6 +201,11 @@ impl<'a> Verdicts<'a> {
         })
     }
 
+    /// Whether an older release goes because the newer one would be late where it goes: what others take may change that.
+    pub fn leans(&self) -> bool {
+        self.0.iter().any(|draft| draft.reasons.iter().any(|because| matches!(because, Because::OlderFirst(..))))
+    }
+
     /// Releases that are installed and were withdrawn.
     pub fn withdrawn(&self) -> impl Iterator<Item = &'a Release> {
         self.0.iter().flat_map(|d| &d.reasons).filter_map(|because| match because {

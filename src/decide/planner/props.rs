@@ -2,7 +2,7 @@
 
 use super::tests::{World, manifest, terms};
 use super::*;
-use crate::decide::laws::SEED;
+use crate::decide::laws::seed;
 use crate::decide::notice;
 use crate::decide::window::CompiledWindow;
 use crate::model::decision::Outcome;
@@ -99,7 +99,7 @@ fn is_slot_of(window: &CompiledWindow, calendar: &Calendar, slot: Slot) -> bool 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, rng_seed: SEED, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, rng_seed: seed(), ..ProptestConfig::default() })]
 
     #[test]
     fn every_plan_keeps_the_contract(world in world()) {

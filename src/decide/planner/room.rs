@@ -12,6 +12,7 @@ use super::reach;
 use super::slots::{self, Search};
 use crate::decide::almanac::Work;
 use crate::model::deployment::{Deployment, DeploymentState};
+use crate::model::release::Release;
 use crate::model::slot::Slot;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
@@ -136,11 +137,26 @@ fn units<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>]) -> Vec<Unit<'a>> {
         unit.members.push(i);
         unit.need += facts.durations.need(facts.terms, release);
         unit.deadlines.extend(placed.deadline);
+        if matches!(draft.verdict, Verdict::Late(_)) {
+            unit.deadlines.extend(older_deadlines(facts, draft, release));
+        }
         unit.deadlines.sort_unstable();
     }
     let mut units: Vec<Unit<'a>> = by_leader.into_values().collect();
     units.sort_by_key(|u| (u.deadlines.first().copied().unwrap_or(DateTime::<Utc>::MAX_UTC), *u.slot, u.members[0]));
     units
+}
+
+/// Deadlines to come of older releases, published later, that a release which is late by its own makes up for.
+fn older_deadlines<'a>(
+    facts: &Facts<'a>,
+    draft: &Draft<'a>,
+    release: &'a Release,
+) -> impl Iterator<Item = DateTime<Utc>> {
+    let installed = facts.state.inventory.get(draft.product);
+    let all = installed.into_iter().flat_map(|installed| reach::outstanding(facts, draft.product, installed));
+    let older = all.filter(|older| older.version() < release.version());
+    older.filter_map(|older| facts.almanac.deadline_to_come(facts.terms, older.published_at(), facts.now))
 }
 
 /// Time taken by slot.

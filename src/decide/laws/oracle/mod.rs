@@ -72,7 +72,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, rng_seed: super::SEED, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, rng_seed: super::seed(), ..ProptestConfig::default() })]
 
     #[test]
     fn deadlines_are_met_whenever_any_schedule_meets_them(draw in small()) {
