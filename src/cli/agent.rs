@@ -86,6 +86,9 @@ async fn once(config: &Path) -> super::Outcome {
     for (action, outcome) in &pass.ended {
         say::print(&format!("action {action}: {outcome}"))?;
     }
+    if pass.awaits_reboot {
+        say::print("the machine is being restarted; the installation goes on when the agent is started after it")?;
+    }
     if pass.staged {
         say::print("a release is downloaded and waits for its slot")?;
     }

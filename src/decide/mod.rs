@@ -1,5 +1,6 @@
 //! The thinking: pure functions, `now` is an argument. Knows nothing of the world.
 
+pub mod reboot;
 pub mod return_codes;
 pub mod steps;
 

@@ -15,7 +15,7 @@ use crate::model::return_code::{Response, ReturnCodes, Technology, exit_code};
 pub enum Follows {
     /// The check decides.
     Check,
-    /// The check decides; the machine wants a restart, when the manifest and the slot allow it.
+    /// The check decides, after a restart of the machine where the manifest and the slot allow it ([`super::reboot`]).
     CheckThenReboot,
     /// The installer restarts the machine by itself; the check comes after that.
     CheckAfterReboot,
@@ -65,6 +65,17 @@ pub fn understand(installer: &Installer, code: i32) -> Understood {
         None => {
             let words = technology.words(code).unwrap_or("a failure that its manifest does not explain");
             Understood { follows: Follows::Restore, says: format!("exit code {code}: {words}") }
+        }
+    }
+}
+
+/// Whether a manifest says of its installer that it restarts the machine by itself. That it may is said of installers
+/// that the agent cannot keep from it: Windows Installer and its bundles are told not to.
+pub fn restarts_by_itself(installer: &Installer) -> bool {
+    match installer {
+        Installer::Zip {} => false,
+        Installer::Msi { return_codes, .. } | Installer::Exe { return_codes, .. } => {
+            return_codes.expected.iter().any(|expected| expected.response == Response::RebootInitiated)
         }
     }
 }

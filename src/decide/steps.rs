@@ -6,13 +6,17 @@
 //!
 //! Invariants: nothing is touched before `precheck` is done; what was touched and did not end well is
 //! restored; nothing is begun that could not be undone before its slot ends; every installation ends in
-//! one outcome, which is reported until the server has heard it.
+//! one outcome, which is reported until the server has heard it. A restart of the machine that an installer wants comes
+//! when everything is applied, once, and then the check; while one is awaited nothing else is begun ([`super::reboot`]).
 
+mod line;
+
+pub use line::{Line, Order, Part};
+
+use super::reboot::{Reboots, Wish};
 use crate::model::check::{Answer, Unfit};
-use crate::model::manifest::SignedManifest;
-use crate::model::slot::Slot;
+use crate::model::manifest::{Installer, SignedManifest};
 use crate::model::transfer::Transfer;
-use crate::model::version::Version;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,29 +47,6 @@ pub enum Step {
 /// The way forward; [`Step::Restore`] is the way back.
 pub const FORWARD: [Step; 8] =
     [Step::Fetch, Step::Verify, Step::Precheck, Step::Quiesce, Step::Snapshot, Step::Apply, Step::Check, Step::Commit];
-
-/// What the server asked for: one ordered group, all or nothing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Order {
-    pub action: String,
-    /// `None` from a server that gives no slot: then handing out is what opens it.
-    pub slot: Option<Slot>,
-    /// A backup that ended before this does not count.
-    pub backup_not_before: Option<DateTime<Utc>>,
-    pub parts: Vec<Part>,
-}
-
-/// One product of an order, as the server names it; what is installed is read from the signed manifest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Part {
-    pub product: String,
-    pub version: Version,
-    pub publisher: String,
-    /// TUF target of the manifest.
-    pub manifest: String,
-    /// Where the server offers the package.
-    pub href: String,
-}
 
 /// How an installation ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,81 +84,6 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// One line of the journal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "line", rename_all = "snake_case")]
-pub enum Line {
-    Accepted {
-        at: DateTime<Utc>,
-        order: Order,
-        /// Without the server, which had allowed that.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        alone: bool,
-    },
-    Begun {
-        at: DateTime<Utc>,
-        step: Step,
-    },
-    /// Product → what it cost to have its package here.
-    Fetched {
-        at: DateTime<Utc>,
-        transfers: BTreeMap<String, Transfer>,
-    },
-    /// The manifests that the publishers' metadata vouches for, in the order of the parts.
-    Trusted {
-        at: DateTime<Utc>,
-        manifests: Vec<SignedManifest>,
-    },
-    /// What the pointers named before: product → slug.
-    Old {
-        at: DateTime<Utc>,
-        pointers: BTreeMap<String, Option<String>>,
-    },
-    Done {
-        at: DateTime<Utc>,
-        step: Step,
-    },
-    /// What the server answered about itself in this step.
-    Checked {
-        at: DateTime<Utc>,
-        step: Step,
-        answers: Vec<Answer>,
-    },
-    Failed {
-        at: DateTime<Utc>,
-        step: Step,
-        why: String,
-    },
-    /// The installer program of a product is started.
-    Running {
-        at: DateTime<Utc>,
-        product: String,
-    },
-    /// How it ended; a code of success is one that the check has to confirm.
-    Ran {
-        at: DateTime<Utc>,
-        product: String,
-        answer: Answer,
-    },
-    /// The server was found unfit for it: before anything was touched, or by an installer, and then it is put back.
-    Unfit {
-        at: DateTime<Utc>,
-        unfit: Unfit,
-        why: String,
-    },
-    Cancelled {
-        at: DateTime<Utc>,
-        id: String,
-    },
-    Closed {
-        at: DateTime<Utc>,
-        outcome: Outcome,
-    },
-    Reported {
-        at: DateTime<Utc>,
-    },
-}
-
 /// One order and how far it has come: the journal, folded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Installation {
@@ -190,6 +96,9 @@ pub struct Installation {
     answers: BTreeMap<Step, Vec<Answer>>,
     /// Product → how its installer ended, `None` while it runs or when nobody saw its end.
     ran: BTreeMap<String, Option<Answer>>,
+    /// Products that the installer of the previous version has put back.
+    went_back: BTreeSet<String>,
+    pub reboots: Reboots,
     unfit: Option<Unfit>,
     failed: Option<String>,
     restore_failures: u32,
@@ -205,6 +114,10 @@ pub struct Installation {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
     Do(Step),
+    /// Have the machine restarted, if that may be, or say why not.
+    Reboot,
+    /// Look whether the machine has restarted; begin nothing before.
+    AwaitReboot,
     /// Write that this step cannot be taken, then ask again.
     Fail(Step, String),
     Close(Outcome),
@@ -223,6 +136,8 @@ impl Installation {
             done: BTreeSet::new(),
             answers: BTreeMap::new(),
             ran: BTreeMap::new(),
+            went_back: BTreeSet::new(),
+            reboots: Reboots::default(),
             unfit: None,
             failed: None,
             restore_failures: 0,
@@ -269,10 +184,28 @@ impl Installation {
             Line::Done { step, .. } => drop(self.done.insert(step)),
             // A step that is taken again asks again.
             Line::Checked { step, answers, .. } => drop(self.answers.insert(step, answers)),
-            Line::Running { product, .. } => drop(self.ran.insert(product, None)),
-            Line::Ran { product, answer, .. } => {
+            Line::Running { product, boot, .. } => {
+                self.reboots.running(boot);
+                self.ran.insert(product, None);
+            }
+            Line::Ran { product, answer, reboot, at } => {
                 self.answers.entry(Step::Apply).or_default().push(answer.clone());
+                self.reboots.ran(&product, reboot, at);
                 self.ran.insert(product, Some(answer));
+            }
+            Line::RebootAsked { at, boot } => self.reboots.asked(at, boot),
+            Line::Rebooted { at } => {
+                self.left_for_a_restart();
+                self.reboots.happened(at);
+            }
+            Line::NotRebooted { why, .. } => {
+                self.left_for_a_restart();
+                self.reboots.outstanding(why);
+            }
+            Line::WentBack { product, boot, at } => {
+                self.reboots.running(boot);
+                self.reboots.ran(&product, Some(Wish::Initiated), at);
+                self.went_back.insert(product);
             }
             Line::Unfit { unfit, why, .. } => {
                 self.unfit.get_or_insert(unfit);
@@ -306,6 +239,32 @@ impl Installation {
         self.ran.get(product).map(Option::as_ref)
     }
 
+    /// The product whose installer runs, as far as anybody knows.
+    pub fn running(&self) -> Option<&str> {
+        self.ran.iter().find(|(_, end)| end.is_none()).map(|(product, _)| product.as_str())
+    }
+
+    /// Whether the installer of the previous version has put a product back, and that is not to be done again.
+    pub fn went_back(&self, product: &str) -> bool {
+        self.went_back.contains(product)
+    }
+
+    /// A step that is left because an installer restarts the machine was not interrupted.
+    fn left_for_a_restart(&mut self) {
+        if self.reboots.is_awaited_of_an_installer()
+            && let Some(begun) = self.begun.get_mut(&Step::Apply)
+        {
+            *begun = begun.saturating_sub(1);
+        }
+    }
+
+    /// Whether every installer of the group has ended well, so that nothing that takes its time is left to apply.
+    fn have_all_run(&self) -> bool {
+        let ended = |product| self.ran(product).flatten().is_some_and(|answer| answer.verdict.is_passed());
+        let is_zip = |signed: &SignedManifest| matches!(signed.manifest.installer, Installer::Zip {});
+        !self.ran.is_empty() && self.manifests.iter().all(|signed| is_zip(signed) || ended(&signed.manifest.product))
+    }
+
     /// What the server answered about itself in one step.
     pub fn answers_of(&self, step: Step) -> impl Iterator<Item = &Answer> {
         self.answers.get(&step).into_iter().flatten()
@@ -326,10 +285,20 @@ impl Installation {
         TimeDelta::minutes(minutes.map(|m| i64::from(m.duration_minutes) + i64::from(m.rollback_minutes)).sum())
     }
 
+    /// Putting every product of the group back, by the publishers' estimates.
+    pub fn rollback_needed(&self) -> TimeDelta {
+        TimeDelta::minutes(self.manifests.iter().map(|s| i64::from(s.manifest.rollback_minutes)).sum())
+    }
+
+    /// Checking every product of the group, when each answer comes at its last moment.
+    pub fn check_needed(&self) -> TimeDelta {
+        let seconds = self.manifests.iter().map(|s| s.manifest.health.seconds_max());
+        TimeDelta::seconds(seconds.sum())
+    }
+
     /// How long something may still be installed at `now` so that every product can be put back within the slot.
     pub fn time_left(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
-        let back = TimeDelta::minutes(self.manifests.iter().map(|s| i64::from(s.manifest.rollback_minutes)).sum());
-        self.order.slot.map(|slot| (slot.end - back - now).max(TimeDelta::zero()))
+        self.order.slot.map(|slot| (slot.end - self.rollback_needed() - now).max(TimeDelta::zero()))
     }
 
     /// Why the slot does not allow beginning at `now`, if it does not.
@@ -364,12 +333,18 @@ pub fn next(state: &Installation, now: DateTime<Utc>) -> Next {
     if let Some(outcome) = &state.outcome {
         return Next::Report(outcome.clone());
     }
+    if state.reboots.is_awaited() {
+        return Next::AwaitReboot;
+    }
     if state.failed.is_some() || state.cancelled.is_some() {
         return back(state);
     }
     let Some(step) = FORWARD.into_iter().find(|step| !state.done.contains(step)) else {
         return Next::Close(Outcome::Installed);
     };
+    if step == Step::Check && !state.has_begun(step) && state.reboots.is_wanted() {
+        return Next::Reboot;
+    }
     let objection = match step {
         // Fetching may take nights; it only ends when the slot does.
         Step::Fetch | Step::Verify => state
@@ -380,7 +355,8 @@ pub fn next(state: &Installation, now: DateTime<Utc>) -> Next {
         Step::Precheck | Step::Quiesce | Step::Snapshot | Step::Apply => {
             let tried = state.begun(step) >= TRIES_MAX && step == Step::Apply;
             let interrupted = || "the installation was interrupted twice".to_owned();
-            tried.then(interrupted).or_else(|| state.slot_objection(now))
+            let may_go_on = step == Step::Apply && state.have_all_run();
+            tried.then(interrupted).or_else(|| state.slot_objection(now).filter(|_| !may_go_on))
         }
         Step::Check => {
             (state.begun(step) >= TRIES_MAX).then(|| "checking the new version was interrupted twice".to_owned())

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::manifest::SignedManifest;
+use crate::model::slot::Slot;
 
 fn at(hour: u32, minute: u32) -> DateTime<Utc> {
     format!("2026-04-29T{hour:02}:{minute:02}:00Z").parse().unwrap()
@@ -172,6 +173,15 @@ fn the_journal_reads_back_as_written() {
     assert_eq!(Installation::fold(lines[1..].to_vec()), None);
 }
 
+/// An agent that was upgraded in between reads what the older one wrote.
+#[test]
+fn a_journal_from_before_restarts_were_written_down_is_read() {
+    let text = r#"{"line":"running","at":"2026-04-29T20:00:00Z","product":"paie"}"#;
+    let line: Line = serde_json::from_str(text).unwrap();
+    assert_eq!(line, Line::Running { at: at(20, 0), product: "paie".into(), boot: None });
+    assert_eq!(serde_json::to_string(&line).unwrap(), text);
+}
+
 #[test]
 fn installing_may_take_what_the_slot_leaves_for_going_back() {
     let mut state = state(&[]);
@@ -187,14 +197,14 @@ fn installing_may_take_what_the_slot_leaves_for_going_back() {
 fn how_an_installer_ended_is_told_and_known_after_a_restart() {
     let mut state = state(&FORWARD[..5]);
     assert_eq!(state.ran("isacompta"), None, "never started");
-    state.take(Line::Running { at: at(20, 0), product: "isacompta".into() });
+    state.take(Line::Running { at: at(20, 0), product: "isacompta".into(), boot: None });
     assert_eq!(state.ran("isacompta"), Some(None), "nobody saw its end");
     let answer = Answer {
         name: "isacompta 2, installer".into(),
         rule: crate::model::rule::Rule::HealthAfter,
         verdict: crate::model::check::Verdict::Passed { seen: "exit code 0: success".into() },
     };
-    state.take(Line::Ran { at: at(20, 0), product: "isacompta".into(), answer: answer.clone() });
+    state.take(Line::Ran { at: at(20, 0), product: "isacompta".into(), answer: answer.clone(), reboot: None });
     assert_eq!(state.ran("isacompta"), Some(Some(&answer)));
     assert_eq!(state.answers_of(Step::Apply).collect::<Vec<_>>(), [&answer]);
     // What an installer finds out about the server is no fault of the release, once everything is put back.

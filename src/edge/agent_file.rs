@@ -5,9 +5,11 @@
 
 mod line;
 mod neighbours;
+mod reboot;
 
 pub use line::{LineConfig, LineHours};
 pub use neighbours::NeighboursConfig;
+pub use reboot::RebootConfig;
 
 use crate::edge::check_file;
 use crate::edge::host::{installer, services};
@@ -70,6 +72,8 @@ pub struct AgentConfig {
     /// The program that installs msi packages.
     #[serde(default = "windows_installer")]
     pub windows_installer: String,
+    #[serde(default)]
+    pub reboot: RebootConfig,
     /// Products that an installer program keeps in a folder of its own, by name; packages of kind msi and exe need it.
     #[serde(default)]
     pub installed: BTreeMap<String, InstalledProduct>,
@@ -309,6 +313,7 @@ fn check(config: &AgentConfig) -> Result<(), String> {
         return Err("poll: min_seconds has to be at least 1 and at most max_seconds".to_owned());
     }
     config.line.check()?;
+    config.reboot.check()?;
     config.neighbours.as_ref().map_or(Ok(()), NeighboursConfig::check)?;
     if config.offline_grace_minutes > OFFLINE_GRACE_MINUTES_MAX {
         return Err(format!("offline_grace_minutes has to be at most {OFFLINE_GRACE_MINUTES_MAX}"));

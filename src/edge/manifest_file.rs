@@ -189,6 +189,11 @@ fn check_installation(m: &Manifest, found: &mut Found) {
             check_return_codes(return_codes, found);
         }
     }
+    found.unless(
+        m.reboot.is_never() || !matches!(m.installer, Installer::Zip {}),
+        "reboot",
+        "a zip has no installer that could want a restart; leave it out",
+    );
     check_count("preserve", m.preserve.len(), found);
     for (i, pattern) in m.preserve.iter().enumerate() {
         let place = format!("preserve.{i}");

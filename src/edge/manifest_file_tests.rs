@@ -67,6 +67,7 @@ fn what_cannot_be_is_shown_on_its_line() {
         ("[platform]", "[manual_steps]\nfr = ' '\n[platform]", "`manual_steps.fr`: write at least one sentence"),
         ("change = \"minor\"", "change = \"minor\"\nurgency = \"legal\"", "`legal_date`: give it"),
         ("change = \"minor\"", "change = \"minor\"\nservices = [\"a\", \"a\"]", "`services.1`: a is there twice"),
+        ("change = \"minor\"", "change = \"minor\"\nreboot = \"allowed\"", "`reboot`: a zip has no installer"),
     ] {
         check(ISACOMPTA, from, to, expected);
     }

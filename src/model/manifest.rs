@@ -52,6 +52,9 @@ pub struct Manifest {
     pub platform: Platform,
     pub package: Package,
     pub installer: Installer,
+    /// Whether the machine may be restarted for it, within its slot.
+    #[serde(default, skip_serializing_if = "Reboot::is_never")]
+    pub reboot: Reboot,
     /// Glob patterns, relative to the product's directory, of the customer's own files to keep.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub preserve: Vec<String>,
@@ -151,6 +154,24 @@ pub enum Installer {
     },
 }
 
+/// What an installer that wants a restart of the machine gets (`rebootRequiredToFinish`; Windows Installer's 3010).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reboot {
+    /// None: the history says that one is required.
+    #[default]
+    Never,
+    /// The agent restarts the machine before it checks, where the server's administrator does not forbid it and the slot
+    /// is long enough.
+    Allowed,
+}
+
+impl Reboot {
+    pub fn is_never(&self) -> bool {
+        *self == Reboot::Never
+    }
+}
+
 /// How to tell that the application works (`health-after`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -193,6 +214,14 @@ pub struct SignedManifest {
 /// Name of the TUF target that carries a manifest: `isacompta-14.20.003.json`.
 pub fn target_name(product: &str, version: &Version) -> String {
     format!("{product}-{}.json", version.slug())
+}
+
+impl Health {
+    /// Longest that asking everything after an installation may take, in seconds; checks are asked side by side.
+    pub fn seconds_max(&self) -> i64 {
+        let checks = self.checks.iter().filter(|check| check.when().is_after()).map(|check| check.timeout_seconds);
+        i64::from(self.timeout_seconds) + checks.max().map_or(0, i64::from)
+    }
 }
 
 impl Manifest {

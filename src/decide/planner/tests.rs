@@ -48,6 +48,7 @@ pub(in crate::decide) fn manifest(product: &str, version: &str, change: Change) 
             files_sha256: None,
         },
         installer: Installer::Zip {},
+        reboot: Reboot::Never,
         preserve: Vec::new(),
         services: Vec::new(),
         health: Health { command: Vec::new(), files: vec!["VERSION".into()], timeout_seconds: 10, checks: Vec::new() },

@@ -1,6 +1,6 @@
 //! The end of a deployment: its state, its event, the client's letter, the alert to staff, the request it fulfils.
 
-use super::{Finished, Heard, Refusal, Said, Scene, Settled, is_running, observes};
+use super::{Finished, Heard, Reboot, Refusal, Said, Scene, Settled, is_running, observes};
 use crate::decide::civil::PROVIDER_ZONE;
 use crate::model::alert::{AlertClass, NewAlert};
 use crate::model::check::Unfit;
@@ -48,8 +48,34 @@ impl Scene<'_> {
                 event.reasons = said.reasons();
             }
         }
+        self.tell_of_reboot(said, &mut settled);
         settled.state = unobserved.then_some(state);
         Ok(settled)
+    }
+
+    /// Every product's line says what became of the restart that was wanted; one that failed is for staff, once a server.
+    fn tell_of_reboot(&self, said: &Said, settled: &mut Settled) {
+        let Some(reboot) = &said.reboot else { return };
+        let ends = settled.events.iter_mut().filter(|event| event.deployment.is_some());
+        for event in ends.filter(|event| event.kind != EventKind::RequestDone) {
+            event.text = format!("{}; {reboot}", event.text);
+        }
+        let Some(ended) = settled.deployments.first() else { return };
+        let cause = format!("reboot/{}", ended.server);
+        match reboot {
+            Reboot::Done => settled.resolved.push(cause),
+            Reboot::Required(_) => {}
+            Reboot::Failed(why) => settled.alerts.push(NewAlert {
+                cause,
+                class: AlertClass::Systems,
+                client: Some(ended.client.clone()),
+                server: Some(ended.server.clone()),
+                product: None,
+                deployment: Some(ended.id),
+                title: format!("{} should have restarted and did not", ended.server),
+                text: why.clone(),
+            }),
+        }
     }
 
     /// Adds what follows from the end of a deployment that was handed out.

@@ -11,7 +11,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-pub use report::{Execution, Feedback, Finished, Said};
+pub use report::{Execution, Feedback, Finished, Reboot, Said};
 
 use crate::decide::handout::INVENTORY;
 use crate::model::alert::{AlertClass, NewAlert};

@@ -6,6 +6,7 @@ use crate::model::decision::{Reason, Reasons};
 use crate::model::transfer::Transfer;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Most answers of checks kept of one report.
 const CHECKS_MAX: usize = 100;
@@ -59,7 +60,40 @@ pub struct Said {
     pub finished_at: Option<DateTime<Utc>>,
     /// Product → what fetching its package cost.
     pub transfers: BTreeMap<String, Transfer>,
+    /// What became of a restart of the machine that was wanted.
+    pub reboot: Option<Reboot>,
     pub lines: Vec<String>,
+}
+
+/// What became of a restart of the machine that an installer wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reboot {
+    Done,
+    /// It is not for the agent to do: why.
+    Required(String),
+    /// The machine was told to and did not: why.
+    Failed(String),
+}
+
+impl Reboot {
+    fn read(word: &str, value: &str) -> Option<Reboot> {
+        match word {
+            "done" => Some(Reboot::Done),
+            "required" => Some(Reboot::Required(short(value))),
+            "failed" => Some(Reboot::Failed(short(value))),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Reboot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reboot::Done => f.write_str("the machine was restarted for it"),
+            Reboot::Required(why) => write!(f, "reboot required: a restart of the machine is outstanding, {why}"),
+            Reboot::Failed(why) => write!(f, "reboot required: {why}"),
+        }
+    }
 }
 
 impl Said {
@@ -82,6 +116,9 @@ impl Said {
                         && said.transfers.len() < TRANSFERS_MAX =>
                 {
                     said.transfers.extend(transfer(value).map(|transfer| (short(product), transfer)));
+                }
+                Some((key, value)) if let Some(word) = key.strip_prefix("reboot.") => {
+                    said.reboot = Reboot::read(word, value);
                 }
                 // What a machine runs is read from its inventory; other keys are for other readers.
                 Some(_) => {}
@@ -221,6 +258,17 @@ mod tests {
             .len(),
             32
         );
+    }
+
+    #[test]
+    fn what_became_of_a_restart_is_read() {
+        let said = |line: &str| Said::read(&[line.to_owned()]).reboot.map(|reboot| reboot.to_string());
+        let done = "noctule.reboot.done=2026-04-29T20:00:00Z";
+        assert_eq!(said(done).as_deref(), Some("the machine was restarted for it"));
+        let required = "reboot required: a restart of the machine is outstanding, agent.toml forbids it";
+        assert_eq!(said("noctule.reboot.required=agent.toml forbids it").as_deref(), Some(required));
+        assert_eq!(said("noctule.reboot.failed=it\nrefused").as_deref(), Some("reboot required: it refused"));
+        assert_eq!(said("noctule.reboot.perhaps=x"), None);
     }
 
     #[test]

@@ -213,6 +213,27 @@ fn what_the_machine_runs_decides() {
 }
 
 #[test]
+fn a_restart_that_is_outstanding_is_in_the_history_and_one_that_failed_is_an_alert() {
+    let installed = "settled\n1 installed\nevent: isacompta 14.20.003 installed; the machine says it runs 14.20.003";
+    let resolved = "letter installed/1: minor-installed";
+    let failed = "resolved failed/srv-1/isacompta/14.20.003";
+    world().updated().check(
+        "success | noctule.reboot.required=agent.toml forbids it",
+        &format!(
+            "{installed}; reboot required: a restart of the machine is outstanding, agent.toml forbids it\n{resolved}\n{failed}"
+        ),
+    );
+    world().updated().check(
+        "success | noctule.reboot.failed=it did not within 15 min",
+        &format!("{installed}; reboot required: it did not within 15 min\n{resolved}\nalert reboot/srv-1\n{failed}"),
+    );
+    world().updated().check(
+        "success | noctule.reboot.done=2026-04-29T20:20:00Z",
+        &format!("{installed}; the machine was restarted for it\n{resolved}\n{failed}"),
+    );
+}
+
+#[test]
 fn without_inventory_the_closing_report_is_what_is_known() {
     let mut blind = world();
     blind.state.capabilities.clear();

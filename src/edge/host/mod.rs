@@ -6,6 +6,7 @@
 pub mod agent_service;
 pub mod archive;
 pub mod assembly;
+pub mod boot;
 pub mod checks;
 pub mod command;
 pub mod disk;

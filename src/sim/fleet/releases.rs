@@ -3,7 +3,8 @@
 use super::chance::{About, Chance};
 use super::happening::Happening;
 use crate::model::manifest::{
-    Companion, Detect, Health, Installer, Manifest, Package, Platform, Requirement, SignedManifest, Text, Urgency,
+    Companion, Detect, Health, Installer, Manifest, Package, Platform, Reboot, Requirement, SignedManifest, Text,
+    Urgency,
 };
 use crate::model::release::Release;
 use crate::model::version::{Change, Scheme, Version};
@@ -47,6 +48,7 @@ pub fn manifest(product: &str, version: &Version, change: Change, minutes: u32) 
             files_sha256: None,
         },
         installer: Installer::Zip {},
+        reboot: Reboot::Never,
         preserve: Vec::new(),
         services: Vec::new(),
         health: Health {

@@ -7,11 +7,13 @@
 //! byte. `Running` goes to the journal before an installer is started and `Ran` when its end was seen: one that ended
 //! well is not run twice, and one whose end nobody saw is run again, which installers are made for.
 //!
-//! A code only says how an installer ended; the check decides. The agent restarts no machine: what asks for it is told,
-//! and an installer that does it by itself is waited for.
+//! A code only says how an installer ended; the check decides. What it wants of the machine goes to the journal with the
+//! code: a restart that finishes it comes when the whole group is installed ([`super::reboot`]), and while one that it
+//! began itself is awaited nothing else is begun.
 
 use super::Agent;
 use super::perform::{Trouble, fail};
+use crate::decide::reboot::Wish;
 use crate::decide::return_codes::{Follows, understand};
 use crate::decide::steps::{Installation, Line, Step};
 use crate::edge::host::command::CommandError;
@@ -28,8 +30,6 @@ use std::time::Duration;
 
 /// How often an installer is run that finds something in use.
 const BUSY_TRIES: usize = 3;
-/// How long an installer that restarts the machine is given to do so.
-const RESTART: Duration = Duration::from_secs(600);
 /// `ERROR_UNKNOWN_PRODUCT` of Windows Installer: what is to be removed is not there.
 const NOT_THERE: i32 = 1605;
 
@@ -125,7 +125,8 @@ impl Agent {
             let (packages, kept, staged) = (self.kept_packages(), signed.clone(), self.staged(signed));
             let package = blocking(move || packages.keep(&kept, &staged)).await?.map_err(fail)?;
             self.point("package kept")?;
-            self.write(Line::Running { at: self.clock.now(), product: product.clone() }).map_err(fail)?;
+            let running = Line::Running { at: self.clock.now(), product: product.clone(), boot: self.boot() };
+            self.write(running).map_err(fail)?;
             self.point("installer to run")?;
             let log = self.log(manifest, "install");
             let run = self.run_of(manifest, &package, place.dir(), &log);
@@ -135,15 +136,15 @@ impl Agent {
             self.point("installer ran")?;
             let answer = told(manifest, "installer", ended.verdict.clone());
             tracing::info!(product, %answer, "installer ended");
-            self.write(Line::Ran { at: self.clock.now(), product: product.clone(), answer }).map_err(fail)?;
+            let reboot = wish(ended.follows);
+            self.write(Line::Ran { at: self.clock.now(), product: product.clone(), answer, reboot }).map_err(fail)?;
             self.point("installer's end written")?;
             if let Some(trouble) = trouble(manifest, &ended) {
                 return Err(trouble);
             }
-            if ended.follows == Follows::CheckAfterReboot {
-                tracing::info!(product, "its installer restarts the machine");
-                self.point("restart awaited")?;
-                tokio::time::sleep(RESTART).await;
+            if reboot == Some(Wish::Initiated) {
+                tracing::warn!(product, "its installer restarts the machine");
+                return Err(Trouble::Restart);
             }
         }
         let preserve = manifest.preserve.clone();
@@ -159,6 +160,9 @@ impl Agent {
         let (product, new) = (&manifest.product, manifest.version.slug());
         let Some(place) = self.in_place(product).filter(InPlace::has_copy) else { return Ok(false) };
         let Some(ran) = state.ran(product) else { return Ok(false) };
+        if state.went_back(product) {
+            return Ok(true);
+        }
         // Windows Installer undoes by itself what it says has failed.
         let undone = ran.is_some_and(|answer| matches!(answer.verdict, Verdict::Failed { .. }));
         if undone && matches!(manifest.installer, Installer::Msi { .. }) {
@@ -200,9 +204,21 @@ impl Agent {
         let Some(line) = run.install() else { return Ok(true) };
         let ended = self.run_patiently(&line, manifest, &previous.path, &log, None).await?;
         self.point("previous installer ran")?;
-        let failed = trouble(manifest, &ended);
+        let (failed, wish, version) = (trouble(manifest, &ended), wish(ended.follows), manifest.version.clone());
         self.note(Step::Restore, vec![told(manifest, "installer, to go back", ended.verdict)]);
-        failed.map_or(Ok(true), Err)
+        match (failed, wish) {
+            (Some(trouble), _) => Err(trouble),
+            (None, Some(Wish::Required)) => {
+                self.not_rebooted(format!("going back to {product} {version} wants it"));
+                Ok(true)
+            }
+            (None, Some(Wish::Initiated)) => {
+                let boot = self.boot();
+                self.write_down(Line::WentBack { at: self.clock.now(), product: product.clone(), boot });
+                Err(Trouble::Restart)
+            }
+            (None, None) => Ok(true),
+        }
     }
 
     /// Makes the folder of a product what it was before.
@@ -319,6 +335,15 @@ fn trouble(manifest: &Manifest, ended: &Ended) -> Option<Trouble> {
         Follows::RestoreForStaff => {
             Some(Trouble::Fail(format!("{says}; it will end the same until somebody changes something")))
         }
+    }
+}
+
+/// What an installer that ended so wants of the machine.
+fn wish(follows: Follows) -> Option<Wish> {
+    match follows {
+        Follows::CheckThenReboot => Some(Wish::Required),
+        Follows::CheckAfterReboot => Some(Wish::Initiated),
+        Follows::Check | Follows::TryAgain | Follows::Postpone | Follows::Restore | Follows::RestoreForStaff => None,
     }
 }
 

@@ -6,6 +6,7 @@
 //! the server's word. Deliberately not here: windows and calendars (the server's), and any state that is not
 //! in the journal or on the disk.
 
+mod cancellation;
 mod changed;
 mod checks;
 mod download;
@@ -16,6 +17,7 @@ mod neighbours;
 mod offline;
 pub mod order;
 mod perform;
+mod reboot;
 mod report;
 pub mod source;
 mod staging;
@@ -93,6 +95,8 @@ pub struct Pass {
     pub ended: Vec<(String, Outcome)>,
     /// Whether a release is downloaded and waits for its slot.
     pub staged: bool,
+    /// Whether the machine is being restarted for an installation, which goes on after it.
+    pub awaits_reboot: bool,
 }
 
 /// Called at every named point of an installation; `true` makes the agent drop everything there, as a power
@@ -210,11 +214,16 @@ impl Agent {
             self.connect(&enrolled)?;
         }
         self.drive(&mut pass).await?;
+        if self.awaits_reboot(&mut pass) {
+            return Ok(pass);
+        }
         let base = match self.ddi_mut()?.poll().await {
             Ok(base) => base,
             Err(error) => {
                 self.go_alone(error, &mut pass).await?;
-                pass.sleep = Duration::from_secs(RETRY_SECONDS);
+                if !self.awaits_reboot(&mut pass) {
+                    pass.sleep = Duration::from_secs(RETRY_SECONDS);
+                }
                 return Ok(pass);
             }
         };
@@ -227,7 +236,9 @@ impl Agent {
             Some(link) => self.take_deployment(&link.href, &mut pass).await?,
             None => self.forget_plan(),
         }
-        pass.sleep = self.pause(&base);
+        if !self.awaits_reboot(&mut pass) {
+            pass.sleep = self.pause(&base);
+        }
         Ok(pass)
     }
 
@@ -314,29 +325,23 @@ impl Agent {
         }
     }
 
-    /// A cancellation of something not begun here is simply true.
-    async fn answer_cancellation(&mut self, href: &str) -> Result<(), AgentError> {
-        match self.ddi()?.cancellation(href).await? {
-            Some(cancel) => self.tell_cancelled(&cancel.id).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Asks once more, before something is changed, whether it is still wanted. A silent line is no "no".
-    async fn look_for_cancellation(&mut self, action: &str) -> Option<String> {
-        let ddi = self.ddi.as_mut()?;
-        let link = ddi.poll().await.ok()?.links.cancel_action?;
-        let cancel = ddi.cancellation(&link.href).await.ok()??;
-        (cancel.cancel_action.stop_id == action).then_some(cancel.id)
-    }
-
-    /// Takes steps until the installation in the journal has ended and the server has heard it.
+    /// Takes steps until the installation in the journal has ended and the server has heard it, or the machine restarts.
     async fn drive(&mut self, pass: &mut Pass) -> Result<(), AgentError> {
+        if let Some(state) = self.state.clone() {
+            self.recognise_end(&state);
+        }
         for _ in 0..TURNS_MAX {
             let Some(state) = self.state.clone() else { return Ok(()) };
             let action = state.order.action.clone();
             match next(&state, self.clock.now()) {
                 Next::Do(step) => self.take_step(step, &state).await?,
+                Next::Reboot => self.reboot(&state).await?,
+                Next::AwaitReboot => {
+                    if let Some(pause) = self.await_reboot(&state).await {
+                        pass.sleep = pause;
+                        return Ok(());
+                    }
+                }
                 Next::Fail(step, why) => self.write_down(Line::Failed { at: self.clock.now(), step, why }),
                 Next::Close(outcome) => {
                     tracing::info!(action, ?outcome, "installation ended");
@@ -402,6 +407,8 @@ impl Agent {
                 self.write_down(Line::Unfit { at: self.clock.now(), unfit, why: why.clone() });
                 self.tell_progress(&action, step, &why).await;
             }
+            // It is taken again after that.
+            Err(Trouble::Restart) => {}
             Err(Trouble::Later(error)) => return Err(error),
         }
         self.point(&format!("{step:?} ended"))

@@ -23,6 +23,8 @@ pub(super) enum Trouble {
     Fail(String),
     /// The server is not fit for it, and nothing was touched, or everything goes back.
     Unfit(Unfit, String),
+    /// An installer restarts the machine; the journal says so.
+    Restart,
     /// Not now; the next pass tries again.
     Later(AgentError),
 }
@@ -115,6 +117,9 @@ impl Agent {
                 Installer::Msi { .. } | Installer::Exe { .. } => self.precheck_installer(signed).await?,
             };
             need = need.saturating_add(bytes);
+        }
+        if let Some(why) = self.objection_to_its_own_restart(state) {
+            return Err(Trouble::Unfit(Unfit::NotReady, why));
         }
         self.ask_before(state, need).await?;
         self.wait_for_others(state).await
@@ -244,7 +249,7 @@ impl Agent {
             match self.reinstall(state, signed).await {
                 Ok(ran) => reinstalled |= ran,
                 Err(Trouble::Fail(why) | Trouble::Unfit(_, why)) => troubles.push(why),
-                Err(later @ Trouble::Later(_)) => return Err(later),
+                Err(other @ (Trouble::Later(_) | Trouble::Restart)) => return Err(other),
             }
         }
         if reinstalled {
@@ -262,7 +267,7 @@ impl Agent {
                 match self.put_back(state, signed).await {
                     Ok(()) => {}
                     Err(Trouble::Fail(why) | Trouble::Unfit(_, why)) => troubles.push(why),
-                    Err(later @ Trouble::Later(_)) => return Err(later),
+                    Err(other @ (Trouble::Later(_) | Trouble::Restart)) => return Err(other),
                 }
             }
             self.point("product restored")?;

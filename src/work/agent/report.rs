@@ -1,6 +1,7 @@
 //! What the agent says to the server: its attributes, progress, and how an installation ended.
 
 use super::{Agent, AgentError};
+use crate::decide::reboot::{self, Reboots};
 use crate::decide::steps::{FORWARD, Installation, Outcome, Step};
 use crate::edge::agent_file::version_file;
 use crate::edge::ddi_client::Heard;
@@ -21,6 +22,7 @@ pub(super) struct Ending {
     products: Vec<String>,
     answers: Vec<Answer>,
     transfers: BTreeMap<String, Transfer>,
+    reboots: Reboots,
     /// When it was begun without the server, and ended.
     alone: Option<(DateTime<Utc>, Option<DateTime<Utc>>)>,
 }
@@ -31,6 +33,7 @@ impl Ending {
             products: state.order.parts.iter().map(|part| part.product.clone()).collect(),
             answers: state.answers().cloned().collect(),
             transfers: state.transfers.clone(),
+            reboots: state.reboots.clone(),
             alone: state.alone,
         }
     }
@@ -166,10 +169,10 @@ impl Agent {
             }
         }
         if let Some((begun, ended)) = ending.alone {
-            let instant = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
             details.push(format!("noctule.started_at={}", instant(begun)));
             details.extend(ended.map(|at| format!("noctule.finished_at={}", instant(at))));
         }
+        details.extend(rebooted(&ending.reboots));
         details.extend(ending.transfers.iter().map(cost));
         details.extend(ending.answers.iter().map(told));
         let feedback = self.feedback(Execution::Closed, finished, details);
@@ -212,6 +215,20 @@ fn told(answer: &Answer) -> String {
 /// What fetching one product's package cost the line, for the history.
 fn cost((product, transfer): (&String, &Transfer)) -> String {
     format!("noctule.transfer.{product}={}", serde_json::to_string(transfer).unwrap_or_default())
+}
+
+/// What became of a restart of the machine that was wanted.
+fn rebooted(reboots: &Reboots) -> Option<String> {
+    match reboots.end() {
+        reboot::End::None => None,
+        reboot::End::Happened(at) => Some(format!("noctule.reboot.done={}", instant(at))),
+        reboot::End::Required(why) => Some(format!("noctule.reboot.required={}", sentence(&why))),
+        reboot::End::Failed(why) => Some(format!("noctule.reboot.failed={}", sentence(&why))),
+    }
+}
+
+fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// One line of at most 500 characters.

@@ -43,6 +43,8 @@ impl Agent {
                 true
             }
             Err(Trouble::Later(error)) => return Err(error),
+            // Nothing is run ahead of a slot.
+            Err(Trouble::Restart) => false,
             Err(Trouble::Fail(why) | Trouble::Unfit(_, why)) => {
                 tracing::warn!(action = order.action, why, "cannot be staged; its slot will tell");
                 false

@@ -14,16 +14,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-const PRODUCT: &str = "isapaye";
+pub const PRODUCT: &str = "isapaye";
 
 /// A server on which an installer put isapaye 1.0, and beside its folder what it wrote into the machine's own list.
-struct Site {
-    world: World,
-    dir: PathBuf,
+pub struct Site {
+    pub world: World,
+    pub dir: PathBuf,
 }
 
 impl Site {
-    async fn new() -> Site {
+    pub async fn new() -> Site {
         let mut world = World::new().await;
         let dir = world.dir.path().join("programs/isapaye");
         fs::create_dir_all(dir.join("data")).unwrap();
@@ -42,7 +42,7 @@ impl Site {
         site
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.world.dir.path().join(name)
     }
 
@@ -60,7 +60,7 @@ impl Site {
     }
 
     /// Publishes isapaye 2.0, whose installer ends with the shell line `end`.
-    fn publish(&self, health: &str, end: &str, change: impl FnOnce(&mut Value)) {
+    pub fn publish(&self, health: &str, end: &str, change: impl FnOnce(&mut Value)) {
         self.world.publish_package(PRODUCT, health, self.installer("2.0", end), |signed| {
             signed["manifest"]["package"]["file"] = json!("isapaye.run");
             signed["manifest"]["installer"] = json!({"kind": "exe", "arguments": ["{dir}", "-q"]});
@@ -70,7 +70,7 @@ impl Site {
     }
 
     /// The agent installed 1.0 itself and kept its package.
-    fn keep_previous(&self, change: impl FnOnce(&mut Value)) {
+    pub fn keep_previous(&self, change: impl FnOnce(&mut Value)) {
         let package = self.installer("1.0", "exit 0");
         let mut signed = json!({
             "publisher": "agiris", "published_at": "2026-03-01T15:00:00Z",
@@ -90,11 +90,11 @@ impl Site {
         fs::remove_file(staged).unwrap();
     }
 
-    fn files(&self) -> Files {
+    pub fn files(&self) -> Files {
         read_all(&self.dir)
     }
 
-    fn text(&self, name: &str) -> String {
+    pub fn text(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
@@ -107,7 +107,7 @@ impl Site {
     }
 
     /// Nothing that was only needed meanwhile is left.
-    fn is_tidy(&self) -> bool {
+    pub fn is_tidy(&self) -> bool {
         fs::read_dir(self.path("state/copies")).into_iter().flatten().next().is_none() && self.world.service_up()
     }
 }
@@ -116,7 +116,7 @@ fn files(of: &[(&str, &str)]) -> Files {
     of.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect()
 }
 
-fn new() -> Files {
+pub fn new() -> Files {
     files(&[
         ("VERSION", "2.0\n"),
         ("app.bin", "app 2.0\n"),
@@ -231,19 +231,6 @@ async fn what_its_exit_code_means_decides_what_follows() {
         assert_eq!(site.files(), if result == "installed" { new() } else { before }, "{end} {codes}");
         assert!(site.is_tidy());
     }
-}
-
-#[tokio::test]
-async fn a_restart_that_the_installer_begins_is_lived_through() {
-    let site = Site::new().await;
-    let codes = json!({"expected": [{"code": 9, "response": "rebootInitiated"}]});
-    site.publish("true", "exit 9", |signed| signed["manifest"]["installer"]["return_codes"] = codes);
-    let down: noctule::work::agent::Checkpoint = std::sync::Arc::new(|point| point == "restart awaited");
-    let stopped = site.world.agent(Some(down)).await.run_once().await;
-    assert!(matches!(stopped, Err(AgentError::Stopped(_))), "{stopped:?}");
-    site.world.pass().await.unwrap();
-    assert_eq!(site.world.closing().0, "installed");
-    assert_eq!((site.text("runs").lines().count(), site.files()), (1, new()));
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ mod line;
 mod neighbours;
 mod offline;
 #[cfg(unix)]
+mod reboots;
+#[cfg(unix)]
 mod services;
 mod world;
 
