@@ -50,7 +50,7 @@ pub struct Ground {
 /// How a life of the agent ended.
 pub enum End {
     Killed,
-    /// By itself, with what it printed.
+    /// By itself, with what it printed; its complaints, where it made any, come last.
     Exited(ExitStatus, String),
 }
 
@@ -208,6 +208,7 @@ impl Ground {
         let folders: Vec<PathBuf> =
             [self.path("site/state")].into_iter().chain(versions).chain(products.clone()).collect();
         let watch = Watch::of(&folders);
+        drop(fs::remove_file(self.path("stderr")));
         let mut agent = self.spawn();
         let mut stdout = agent.stdout.take().unwrap();
         *self.held.lock().unwrap() = moment.and_then(|moment| match moment.point {
@@ -231,6 +232,12 @@ impl Ground {
         let mut printed = String::new();
         stdout.read_to_string(&mut printed).unwrap();
         let status = agent.wait().unwrap();
+        // What a failure leads to is asserted by others: what the agent complained of is shown with it.
+        let complaints = fs::read_to_string(self.path("stderr")).unwrap_or_default();
+        if !complaints.is_empty() {
+            eprintln!("the agent ({status}, {moment:?}) said:\n{complaints}");
+            printed += &complaints;
+        }
         if status.code().is_some() {
             return End::Exited(status, printed);
         }
@@ -263,8 +270,10 @@ impl Ground {
     fn spawn(&self) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_noctule"));
         command.args(["agent", "--once", "--config"]).arg(self.path("agent.toml")).current_dir(self.dir.path());
-        command.env_remove("NOCTULE_ENROL_CODE").env("NOCTULE_LOG", "error");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
+        command.env_remove("NOCTULE_ENROL_CODE").env("NOCTULE_LOG", "warn");
+        // A file, which no reader has to keep up with.
+        let complaints = fs::File::options().create(true).append(true).open(self.path("stderr")).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(complaints).spawn().unwrap()
     }
 
     /// Whole lines of a journal.
@@ -361,7 +370,7 @@ fn package(product: &str, version: &str) -> Files {
     files
 }
 
-async fn publish_one(dir: &Path, home: &Path, product: &str, version: &str, now: DateTime<Utc>) {
+pub async fn publish_one(dir: &Path, home: &Path, product: &str, version: &str, now: DateTime<Utc>) {
     let health = if version == BAD && product == "isaged" {
         "echo the test company does not open >&2; exit 1".to_owned()
     } else {

@@ -8,6 +8,7 @@
 mod agent;
 mod ground;
 mod post;
+mod reboot;
 mod serve;
 mod service;
 
