@@ -97,13 +97,20 @@ struct Usage(String);
 #[error("")]
 struct Told;
 
+/// Threads of an agent besides those that unpack: it does one thing after the other, on a server whose cores are others'.
+const AGENT_THREADS: usize = 2;
+
 /// Parses the arguments, runs the command and maps its outcome to an exit code (0, 1, usage 2).
 pub fn main() -> ExitCode {
     let args = Args::parse();
     if let Err(error) = trace::init(args.log_format, args.command.log()) {
         return report(&error.into());
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if matches!(args.command, Command::Agent(_)) {
+        runtime.worker_threads(AGENT_THREADS);
+    }
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::from(format!("cannot start: {error}"))),
     };
