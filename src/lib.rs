@@ -45,7 +45,8 @@
 //!    and finishes or restores after any interruption.
 //! 6. **Settle.** [`decide::settle`] turns its report into transitions, events, letters and alerts, [`work::settle`] writes them.
 //! 7. **Post.** [`work::post`] sends what is in the outbox, outside any transaction, with a stable Message-ID;
-//!    [`decide::letters::gather`] says what goes in one mail and what waits for the morning.
+//!    [`decide::letters::gather`] says what goes in one mail and what waits for the morning. [`work::webhook`] tells a ticketing
+//!    tool of alerts in the same way: what [`decide::calls`] writes waits in a table of its own, in order, until it is taken.
 //! 8. **Look back.** [`decide::report`] says what a client's month came to; [`decide::recount`] works the same facts out from
 //!    the history alone and shares no code with it, so that the two check each other.
 //! 9. The history, the plan and `explain` read the same rows and the same planner; there is no second logic.

@@ -1,7 +1,7 @@
 //! Which orchestrator a command is about: a `noctule.toml` of this machine, or an API elsewhere.
 
 use super::{Failure, Usage};
-use crate::edge::config::Config;
+use crate::edge::config::{self, Config};
 use crate::edge::toml_errors;
 use crate::work::Orchestrator;
 use serde::Deserialize;
@@ -100,13 +100,7 @@ pub async fn open(path: &Path) -> Result<Arc<Orchestrator>, Failure> {
 }
 
 fn there(api: Url, file: &Path) -> Result<Found, Failure> {
-    let loopback = match api.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    if api.scheme() != "https" && !(api.scheme() == "http" && loopback) {
+    if api.scheme() != "https" && !(api.scheme() == "http" && config::is_loopback(&api)) {
         return Err(
             Usage(format!("{api} has to be https (http only on loopback): the token would cross in clear")).into()
         );

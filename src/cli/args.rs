@@ -4,7 +4,7 @@ pub use super::say::{Print, Shape};
 use super::{Outcome, Usage};
 use super::{
     agree, alerts, attend, calendar, demo, erase, explain, fleet, history, hold, letters, plan, release, report,
-    request, resume, schedule, serve, simulate, status, tokens, version,
+    request, resume, schedule, serve, simulate, status, tokens, version, webhook,
 };
 use crate::edge::clock::Clock;
 use chrono::NaiveDate;
@@ -46,7 +46,10 @@ pub enum Command {
     /// Compare and sort versions as publishers write them
     Version(version::VersionArgs),
     /// What demands action of staff
+    #[command(visible_alias = "alert")]
     Alerts(alerts::AlertsArgs),
+    /// What waits for the receiver of alerts (a ticketing tool), and whether it takes them
+    Webhook(webhook::WebhookArgs),
     /// Say who attends a manual update
     Attend(attend::AttendArgs),
     /// Erase a person from what is kept about a client; what happened stays in the history
@@ -82,6 +85,7 @@ impl Command {
             | Command::Schedule(_)
             | Command::Version(_)
             | Command::Alerts(_)
+            | Command::Webhook(_)
             | Command::Attend(_)
             | Command::Calendar(_)
             | Command::Erase(_)
@@ -114,6 +118,7 @@ impl Command {
             Command::Schedule(args) => schedule::run(args),
             Command::Version(args) => version::run(args),
             Command::Alerts(args) => alerts::run(args).await,
+            Command::Webhook(args) => webhook::run(args).await,
             Command::Attend(args) => attend::run(args).await,
             Command::Letters(args) => letters::run(args).await,
             Command::Calendar(args) => calendar::run(args).await,
@@ -195,6 +200,12 @@ mod tests {
             "noctule explain martin-srv1 isacompta --api http://127.0.0.1:8420 --token-file t",
             "noctule fleet apply fleet.toml --dry-run --config noctule.toml",
             "noctule token create anna --staff --config noctule.toml",
+            "noctule alert ack 7 --by Nadia",
+            "noctule alert resolve 7 --note mended",
+            "noctule webhook --format json",
+            "noctule webhook check --config noctule.toml",
+            "noctule webhook key webhook.key",
+            "noctule webhook again --by Nadia",
             "noctule agent --config agent.toml --once",
             "noctule agent install --config /etc/noctule/agent.toml",
             "noctule agent uninstall",

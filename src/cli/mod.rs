@@ -40,6 +40,7 @@ cfg_if::cfg_if! {
         mod steering;
         mod tokens;
         mod version;
+        mod webhook;
     }
 }
 

@@ -10,6 +10,7 @@ cfg_if::cfg_if! {
         pub mod almanac;
         mod almanacs;
         pub mod calendar;
+        pub mod calls;
         pub mod checker;
         pub mod circles;
         pub mod civil;

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use url::Url;
 
 /// The whole file. Unknown fields are errors.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,6 +37,9 @@ pub struct Config {
     /// How the history is held against its own database's owner; without it, checkpoints are not signed.
     #[serde(default)]
     pub checkpoints: Option<Checkpoints>,
+    /// Who else is told of alerts; without it, nobody.
+    #[serde(default)]
+    pub webhook: Option<Webhook>,
     #[serde(default, rename = "publisher")]
     pub publishers: Vec<Publisher>,
     /// A clock that stands still, to look at a database as it was (the demo writes it).
@@ -156,6 +160,23 @@ fn default_checkpoint_days() -> u16 {
     7
 }
 
+/// A receiver that is told of every change of an alert, so that a ticketing tool can follow.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// https; http on loopback only.
+    pub url: Url,
+    /// A file that holds the key calls are signed with; `noctule webhook key` makes one.
+    #[serde(default)]
+    pub secret_file: Option<PathBuf>,
+    /// The environment variable that holds it.
+    #[serde(default)]
+    pub secret_env: Option<String>,
+    /// Certificates (PEM) of an authority of one's own, trusted beside the public ones.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+}
+
 /// A publisher whose releases are followed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -188,6 +209,12 @@ impl Config {
         config.checkpoints.iter_mut().map(|it| &mut it.key_file).for_each(join);
         if let Some(smtp) = &mut config.mail.smtp {
             smtp.password_file.iter_mut().chain(&mut smtp.ca_file).for_each(join);
+        }
+        if let Some(checkpoints) = &mut config.checkpoints {
+            join(&mut checkpoints.key_file);
+        }
+        if let Some(webhook) = &mut config.webhook {
+            webhook.secret_file.iter_mut().chain(&mut webhook.ca_file).for_each(join);
         }
         for publisher in &mut config.publishers {
             join(&mut publisher.root);
@@ -240,6 +267,9 @@ impl Config {
         {
             return wrong("[mail.smtp]: `username` goes together with `password_file` or `password_env`".to_owned());
         }
+        if let Some(what) = self.webhook.as_ref().and_then(Webhook::wrong) {
+            return wrong(format!("[webhook]: {what}"));
+        }
         for url in self.public_url.iter().chain(self.publishers.iter().map(|p| &p.url)) {
             if !url.parse::<url::Url>().is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
                 return wrong(format!("{url:?} has to be a URL such as https://noctule.example.net"));
@@ -284,6 +314,32 @@ impl Config {
     pub fn base_url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", self.listen))
+    }
+}
+
+impl Webhook {
+    /// What cannot work. The address is not shown: with some receivers it is a secret.
+    fn wrong(&self) -> Option<&'static str> {
+        if self.secret_file.is_some() == self.secret_env.is_some() {
+            return Some("set either `secret_file` or `secret_env`");
+        }
+        if self.url.scheme() != "https" && !(self.url.scheme() == "http" && is_loopback(&self.url)) {
+            return Some("`url` has to be https (http only on loopback): what it tells would cross in clear");
+        }
+        if !self.url.username().is_empty() || self.url.password().is_some() {
+            return Some("`url` has a user or password in it: the signature is what calls are known by");
+        }
+        None
+    }
+}
+
+/// Whether `url` leads to this machine.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }
 

@@ -60,6 +60,16 @@ fn the_mail_password_comes_from_a_file_or_the_environment() {
 }
 
 #[test]
+fn keys_are_files_beside_the_configuration() {
+    let more =
+        "[checkpoints]\nkey_file = \"c\"\n[webhook]\nurl = \"http://[::1]:1/\"\nsecret_file = \"w\"\nca_file = \"a\"\n";
+    let (folder, config) = read(&format!("{GOOD}{more}")).unwrap();
+    let webhook = config.webhook.unwrap();
+    let found = [Some(config.checkpoints.unwrap().key_file), webhook.secret_file, webhook.ca_file];
+    assert_eq!(found, ["c", "w", "a"].map(|name| Some(folder.path().join(name))));
+}
+
+#[test]
 fn a_database_with_a_password_is_named_in_a_file() {
     let (folder, config) = read(&GOOD.replace("database = \"sqlite:noctule.db\"", "database_file = \"url\"")).unwrap();
     assert!(config.database_url().unwrap_err().to_string().starts_with("cannot read "));
@@ -87,6 +97,11 @@ fn each_mistake_says_where_and_what_would_do() {
         ("name = \"agiris\"", "name = \"AGIRIS\"", "a-z, 0-9 and -"),
         ("agiris.json", "none.json", "has no root at none.json"),
         ("[mail]", "tenant = \"a/b\"\n[mail]", "one path segment"),
+        ("[mail]", "[webhook]\nurl = \"https://x\"\n[mail]", "[webhook]: set either `secret_file` or `secret_env`"),
+        ("[mail]", "[webhook]\nurl = \"http://x/\"\nsecret_file = \"k\"\n[mail]", "[webhook]: `url` has to be https"),
+        ("[mail]", "[webhook]\nurl = \"https://a:b@x/\"\nsecret_file = \"k\"\n[mail]", "a user or password in it"),
+        ("[mail]", "[webhook]\nurl = \"x\"\n[mail]", "noctule.toml:9:7: relative URL without a base"),
+        ("[mail]", "[webhook]\nsecret = \"k\"\n[mail]", "unknown field `secret`"),
         ("[mail]", "[clock]\nat = \"2026-02-30T00:00:00Z\"\n[mail]", "noctule.toml:9:6: input is out of range"),
     ] {
         assert!(GOOD.contains(from), "{from}");

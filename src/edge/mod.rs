@@ -30,5 +30,6 @@ cfg_if::cfg_if! {
         pub mod secret;
         pub mod signed_note;
         pub mod store;
+        pub mod webhook;
     }
 }

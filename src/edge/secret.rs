@@ -21,9 +21,14 @@ pub struct NoRandomness(getrandom::Error);
 
 /// A fresh secret, as 64 lower-case hex digits.
 pub fn generate() -> Result<String, NoRandomness> {
+    Ok(hex::encode(random()?))
+}
+
+/// A fresh secret, as bytes.
+pub fn random() -> Result<[u8; SECRET_BYTES], NoRandomness> {
     let mut bytes = [0; SECRET_BYTES];
     getrandom::fill(&mut bytes).map_err(NoRandomness)?;
-    Ok(hex::encode(bytes))
+    Ok(bytes)
 }
 
 /// What is stored of a secret: its sha256 in lower-case hex.

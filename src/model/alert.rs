@@ -83,4 +83,22 @@ impl Alert {
     pub fn is_open(&self) -> bool {
         !matches!(self.state, AlertState::Resolved { .. })
     }
+
+    /// How far it has gone: 0 until the clock is missed, then 1 (IAH), 2 (managed services), 3 (director).
+    pub fn level(&self) -> u8 {
+        match self.state {
+            AlertState::Open { level }
+            | AlertState::Acknowledged { level, .. }
+            | AlertState::Resolved { level, .. } => level,
+        }
+    }
+
+    /// When somebody intervened, and who.
+    pub fn taken_up(&self) -> Option<(DateTime<Utc>, &str)> {
+        match &self.state {
+            AlertState::Open { .. } => None,
+            AlertState::Acknowledged { at, by, .. } => Some((*at, by)),
+            AlertState::Resolved { taken_up, .. } => taken_up.as_ref().map(|it| (it.at, it.by.as_str())),
+        }
+    }
 }

@@ -6,6 +6,7 @@
 pub mod agreement;
 pub mod alert;
 pub mod asker;
+pub mod call;
 pub mod check;
 pub mod checkpoint;
 pub mod closed;

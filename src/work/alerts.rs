@@ -2,10 +2,11 @@
 //!
 //! The functions that jobs call add to the job's own [`Changes`], so that an alert stands or falls with what raised
 //! it. The same trouble found again while its alert is open adds nothing; that makes every caller level-triggered.
-//! Escalation is `work::watch`'s, sending is `work::post`'s.
+//! Escalation is `work::watch`'s, sending is `work::post`'s and `work::webhook`'s.
 
 use super::Orchestrator;
 use crate::decide::calendar::{Calendar, Region};
+use crate::decide::calls;
 use crate::decide::civil::PROVIDER_ZONE;
 use crate::decide::notice::intervention_due;
 use crate::decide::terms::Terms;
@@ -42,7 +43,7 @@ pub async fn raise(o: &Orchestrator, changes: &mut Changes, alert: NewAlert) -> 
     let now = o.clock.now();
     let due = due(o, alert.client.as_deref(), alert.server.as_deref(), now).await?;
     let id = o.store.allocate(Sequence::Alert, 1).await?;
-    add(changes, opened(id, alert, now, due), now);
+    add(o, changes, opened(id, alert, now, due), now);
     Ok(())
 }
 
@@ -64,8 +65,9 @@ pub(super) fn opened(id: i64, alert: NewAlert, now: DateTime<Utc>, due: DateTime
     }
 }
 
-/// Adds an alert with its event and its letter to staff.
-pub(super) fn add(changes: &mut Changes, alert: Alert, now: DateTime<Utc>) {
+/// Adds an alert with its event, its letter to staff and its call.
+pub(super) fn add(o: &Orchestrator, changes: &mut Changes, alert: Alert, now: DateTime<Utc>) {
+    call(o, changes, &alert, now);
     changes.events.push(event(&alert, now, EventKind::AlertRaised, format!("alert {}: {}", alert.id, alert.title)));
     changes.notices.push(letter(&alert, now, 0));
     changes.rows.push(Row::Alert(Stored::new(alert)));
@@ -73,10 +75,9 @@ pub(super) fn add(changes: &mut Changes, alert: Alert, now: DateTime<Utc>) {
 
 /// Resolves the open alert of `cause`, if there is one.
 pub async fn resolve_cause(o: &Orchestrator, changes: &mut Changes, cause: &str, note: &str) -> Result<(), StoreError> {
-    let now = o.clock.now();
     let known = o.store.alerts(false).await?.into_iter().find(|alert| alert.cause == cause);
     if let Some(alert) = known.filter(|alert| !touched(changes, alert.id)) {
-        add_resolved(changes, &alert, now, note);
+        add_resolved(o, changes, &alert, note);
     }
     Ok(())
 }
@@ -93,11 +94,12 @@ pub async fn acknowledge(o: &Orchestrator, id: i64, by: &str) -> Result<Alert, A
     let value = Alert { state: AlertState::Acknowledged { at: now, by: by.to_owned(), level }, ..alert.value.clone() };
     let in_time = if now <= value.due { "in time" } else { "after it was due" };
     let text = format!("alert {id} acknowledged by {by}, {in_time}: {}", value.title);
-    let changes = Changes {
+    let mut changes = Changes {
         events: vec![event(&value, now, EventKind::AlertAcknowledged, text).personal([by])],
         rows: vec![Row::Alert(alert.with(value.clone()))],
         ..Changes::default()
     };
+    call(o, &mut changes, &value, now);
     o.store.commit(changes).await?;
     Ok(value)
 }
@@ -116,7 +118,7 @@ pub async fn resolve(o: &Orchestrator, id: i64, by: &str, note: &str) -> Result<
         return Err(AlertError::Resolved(id));
     }
     let mut changes = Changes::default();
-    let value = end(&mut changes, &alert, o.clock.now(), Some(by), note);
+    let value = end(o, &mut changes, &alert, Some(by), note);
     o.store.commit(changes).await?;
     Ok(value)
 }
@@ -152,11 +154,19 @@ pub(super) fn event(alert: &Alert, at: DateTime<Utc>, kind: EventKind, text: Str
 }
 
 /// Adds the end of an alert whose reason is gone.
-pub(super) fn add_resolved(changes: &mut Changes, alert: &Stored<Alert>, now: DateTime<Utc>, note: &str) {
-    end(changes, alert, now, None, note);
+pub(super) fn add_resolved(o: &Orchestrator, changes: &mut Changes, alert: &Stored<Alert>, note: &str) {
+    end(o, changes, alert, None, note);
 }
 
-fn end(changes: &mut Changes, alert: &Stored<Alert>, now: DateTime<Utc>, by: Option<&str>, note: &str) -> Alert {
+/// Adds the call that tells what `alert` has become, where a webhook is to be told.
+pub(super) fn call(o: &Orchestrator, changes: &mut Changes, alert: &Alert, at: DateTime<Utc>) {
+    if o.webhook.is_some() {
+        changes.rows.extend(calls::about(alert, at).map(Row::NewCall));
+    }
+}
+
+fn end(o: &Orchestrator, changes: &mut Changes, alert: &Stored<Alert>, by: Option<&str>, note: &str) -> Alert {
+    let now = o.clock.now();
     let (level, taken_up) = match &alert.state {
         AlertState::Open { level } => (*level, None),
         AlertState::Acknowledged { at, by, level } => (*level, Some(TakenUp { at: *at, by: by.clone() })),
@@ -171,6 +181,7 @@ fn end(changes: &mut Changes, alert: &Stored<Alert>, now: DateTime<Utc>, by: Opt
         Some(by) => event.personal([by, note]),
         None => event,
     });
+    call(o, changes, &value, now);
     changes.rows.push(Row::Alert(alert.with(value.clone())));
     value
 }

@@ -5,7 +5,7 @@
 //! replaced by a ring of our own. Every job is level-triggered: ringing more often changes nothing. Zoned crons are
 //! not used: the scheduler keeps the offset of the day it was created, and would ring an hour off after a DST change.
 
-use super::{Orchestrator, checkpoints, concertation, intake, planning, post, reminders, watch};
+use super::{Orchestrator, checkpoints, concertation, intake, planning, post, reminders, watch, webhook};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -47,11 +47,13 @@ pub enum Job {
     Watch,
     /// Letters of the outbox.
     Post,
+    /// Calls of the webhook, at the rings of the letters and beside them: neither waits for the other's receiver.
+    Call,
 }
 
 impl Job {
     /// In the order in which one run of all makes the most of what the others found.
-    pub const ALL: [Job; 4] = [Job::Fetch, Job::Plan, Job::Watch, Job::Post];
+    pub const ALL: [Job; 5] = [Job::Fetch, Job::Plan, Job::Watch, Job::Post, Job::Call];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -59,15 +61,16 @@ impl Job {
             Job::Plan => "plan",
             Job::Watch => "watch",
             Job::Post => "post",
+            Job::Call => "call",
         }
     }
 
     /// What can use this job's results at once, without waiting for its own ring.
-    fn next(self) -> Option<Job> {
+    fn next(self) -> &'static [Job] {
         match self {
-            Job::Fetch => Some(Job::Plan),
-            Job::Plan | Job::Watch => Some(Job::Post),
-            Job::Post => None,
+            Job::Fetch => &[Job::Plan],
+            Job::Plan | Job::Watch => &[Job::Post, Job::Call],
+            Job::Post | Job::Call => &[],
         }
     }
 
@@ -81,14 +84,14 @@ impl Job {
                     Job::Fetch => jobs.fetch.as_str(),
                     Job::Plan => jobs.plan.as_str(),
                     Job::Watch => jobs.watch.as_str(),
-                    Job::Post => jobs.post.as_str(),
+                    Job::Post | Job::Call => jobs.post.as_str(),
                 }
             })
             .collect()
     }
 }
 
-/// Runs every job once, in order: fetch, plan, watch, post.
+/// Runs every job once, in order: fetch, plan, watch, post, call.
 ///
 /// # Errors
 /// [`JobFailed`] of the first job that failed; the others ran all the same.
@@ -139,6 +142,7 @@ struct Bells {
     plan: Arc<Notify>,
     watch: Arc<Notify>,
     post: Arc<Notify>,
+    call: Arc<Notify>,
 }
 
 impl Bells {
@@ -148,6 +152,7 @@ impl Bells {
             Job::Plan => &self.plan,
             Job::Watch => &self.watch,
             Job::Post => &self.post,
+            Job::Call => &self.call,
         }
     }
 }
@@ -164,8 +169,8 @@ async fn work(o: Arc<Orchestrator>, job: Job, bells: Bells, stop: CancellationTo
             Ok(Err(_)) => tracing::error!(job = job.name(), "gave up after {} s", ACTIVATION_TIMEOUT.as_secs()),
             Err(error) => tracing::error!(job = job.name(), %error, "the activation broke off"),
         }
-        if let Some(next) = job.next() {
-            bells.of(next).notify_one();
+        for next in job.next() {
+            bells.of(*next).notify_one();
         }
         tokio::select! {
             () = stop.cancelled() => {}
@@ -185,6 +190,7 @@ async fn activate(o: &Orchestrator, job: Job) -> Result<(), JobFailed> {
             watched.and(reminded).and(asked).and(tell(job, checkpoints::mail(o).await))
         }
         Job::Post => tell(job, post::run(o).await),
+        Job::Call => tell(job, webhook::run(o).await),
     }
 }
 

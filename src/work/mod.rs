@@ -35,6 +35,7 @@ cfg_if::cfg_if! {
         pub mod tokens;
         pub mod views;
         pub mod watch;
+        pub mod webhook;
         mod orchestrator;
 
         pub use orchestrator::{OpenError, Orchestrator};

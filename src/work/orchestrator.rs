@@ -10,6 +10,7 @@ use crate::edge::mail::{MailError, Mailer};
 use crate::edge::packages::{PackageError, Packages};
 use crate::edge::schedule_file::{self, ScheduleFileError};
 use crate::edge::store::{Store, StoreError};
+use crate::edge::webhook::{Webhook, WebhookError};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -29,6 +30,8 @@ pub struct Orchestrator {
     pub packages: Packages,
     pub publishers: Vec<Publisher>,
     pub mailer: Mailer,
+    /// Who else is told of alerts.
+    pub webhook: Option<Webhook>,
     /// What letters are written from.
     pub letters: Letters,
     /// For feeds and packages; limits are set per download.
@@ -63,6 +66,8 @@ pub enum OpenError {
     #[error(transparent)]
     Mail(#[from] MailError),
     #[error(transparent)]
+    Webhook(#[from] WebhookError),
+    #[error(transparent)]
     Letters(#[from] LettersError),
     #[error("cannot set up the HTTP client: {0}")]
     Http(#[from] reqwest::Error),
@@ -84,6 +89,7 @@ impl Orchestrator {
             packages: Packages::open(&config.packages)?,
             publishers: config.publishers.clone(),
             mailer: open_mailer(&config)?,
+            webhook: config.webhook.as_ref().map(Webhook::open).transpose()?,
             letters: match &config.mail.templates {
                 Some(folder) => Letters::read(folder)?,
                 None => Letters::built_in(),

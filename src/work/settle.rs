@@ -49,7 +49,7 @@ pub async fn receive(
         let now = o.clock.now();
         let settled = seen.with_scene(now, |scene| settle::settle(scene, about, feedback))?;
         let (heard, alerts) = (settled.heard, !settled.alerts.is_empty());
-        let mut changes = seen.changes(o, settled, now).await?;
+        let mut changes = seen.changes(o, settled).await?;
         // Progress is a line of history when it says something new. A second try does not make it old.
         changes.events.retain(|event| {
             let mut is_news = || *news.get_or_insert_with(|| presence.is_news(action, &event.text));
@@ -135,13 +135,13 @@ impl Seen {
     }
 
     /// The rows, events and notices of what was settled.
-    pub async fn changes(&self, o: &Orchestrator, settled: Settled, now: DateTime<Utc>) -> Result<Changes, StoreError> {
+    pub async fn changes(&self, o: &Orchestrator, settled: Settled) -> Result<Changes, StoreError> {
         let mut changes = Changes { events: settled.events, notices: settled.notices, ..Changes::default() };
         let causes: Vec<String> =
             settled.alerts.iter().map(|alert| alert.cause.clone()).chain(settled.resolved.iter().cloned()).collect();
         let open = if causes.is_empty() { BTreeMap::new() } else { o.store.open_alerts_by_cause(&causes).await? };
         for alert in settled.resolved.iter().filter_map(|cause| open.get(cause)) {
-            alerts::add_resolved(&mut changes, alert, now, "installed since");
+            alerts::add_resolved(o, &mut changes, alert, "installed since");
         }
         for alert in settled.alerts {
             if open.contains_key(&alert.cause) {

@@ -115,7 +115,7 @@ async fn overdue(o: &Orchestrator, clients: &[Stored<Client>], report: &mut Repo
     for deployments in actions.into_values() {
         let seen = Seen::load(o, deployments).await?;
         let settled = seen.with_scene(now, settle::time_out)?;
-        if commit(o, seen.changes(o, settled, now).await?).await? {
+        if commit(o, seen.changes(o, settled).await?).await? {
             report.timed_out += 1;
         }
     }
@@ -139,11 +139,13 @@ async fn escalate(o: &Orchestrator, clients: &[Stored<Client>], report: &mut Rep
         }
         let value = Alert { state: AlertState::Open { level: reached }, ..alert.value.clone() };
         let text = format!("alert {} passed to level {reached}, nobody took charge of it: {}", alert.id, alert.title);
-        let changes = Changes {
+        let mut changes = Changes {
             events: vec![alerts::event(&value, now, EventKind::AlertEscalated, text)],
             notices: (level + 1..=reached).map(|level| alerts::letter(&value, now, level)).collect(),
-            rows: vec![Row::Alert(alert.with(value))],
+            ..Changes::default()
         };
+        alerts::call(o, &mut changes, &value, now);
+        changes.rows.push(Row::Alert(alert.with(value)));
         if commit(o, changes).await? {
             report.escalated += 1;
         }

@@ -17,11 +17,11 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 
 /// Whether a program that tests need is here; says so where it is not, and fails in CI.
-fn is_here(what: &str, found: bool) -> bool {
+pub(super) fn is_here(what: &str, found: bool) -> bool {
     if !found {
         assert!(std::env::var_os("CI").is_none(), "CI has to have {what}");
         // Not `eprintln!`, which the test runner hides while tests pass.
-        let _ = writeln!(std::io::stderr(), "SKIPPED: {what} is not here, so letters were NOT sent through it");
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {what} is not here, so what needs it was NOT tested");
     }
     found
 }

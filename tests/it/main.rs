@@ -44,4 +44,6 @@ mod tidy;
 mod trouble;
 mod versions;
 mod watch;
+#[cfg(unix)]
+mod webhook;
 mod world;

@@ -5,14 +5,14 @@
 //!
 //! Locks are taken in one order, whatever the jobs and however many: rows by table, those that are there by id, new ones
 //! by what only one may be about; then the servers' places, then chains by name, shared texts by name, and the
-//! outbox's counter. A job whose
+//! counters of the outbox and of the calls. A job whose
 //! own rows touch each other goes round again for the later ones. Two writers that still cross are told apart by the
 //! database: one of them gets [`StoreError::Locked`].
 
 use super::error::StoreError;
 use super::prepare::{Key, Line, Prepared};
 use super::record::Record;
-use super::{Changes, Result, Store, chain, outbox, rows, servers, sharing};
+use super::{Changes, Result, Store, calls, chain, outbox, rows, servers, sharing};
 use crate::model::notice::Notice;
 use sea_orm::{DatabaseBackend, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use std::collections::{BTreeMap, BTreeSet};
@@ -180,6 +180,7 @@ async fn write_all(tx: &DatabaseTransaction, jobs: &[Job]) -> Result<BTreeMap<us
         sharing::keep(tx, jobs.iter().flat_map(|(_, job)| job.shared())).await?;
         let notices: Vec<_> = jobs.iter().flat_map(|(_, job)| &job.notices).collect();
         outbox::insert(tx, &notices).await?;
+        calls::insert(tx, jobs.iter().flat_map(|(_, job)| &job.calls)).await?;
     }
     Ok(refused)
 }

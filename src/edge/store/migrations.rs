@@ -12,6 +12,7 @@ mod m0020_review;
 mod m0021_keys;
 mod m0022_history;
 mod m0025_personal;
+mod m0030_calls;
 
 use sea_orm::DatabaseBackend;
 use sea_orm_migration::prelude::*;
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0021_keys::M0021Keys),
             Box::new(m0022_history::M0022History),
             Box::new(m0025_personal::M0025Personal),
+            Box::new(m0030_calls::M0030Calls),
         ]
     }
 }

@@ -5,6 +5,7 @@
 //! [`StoreError::Conflict`], and the job's next activation is the retry.
 
 mod bulk;
+mod calls;
 mod chain;
 mod commit;
 mod erase;
@@ -26,6 +27,7 @@ mod servers;
 mod sharing;
 mod verify;
 
+pub use calls::Queue;
 pub use erase::{Erasable, Erased, NotErasable};
 pub use error::StoreError;
 pub use history::{Cursor, Names, NoCursor, Search, Word};
@@ -36,6 +38,7 @@ pub use verify::ChainBreak;
 
 use crate::model::agreement::Agreement;
 use crate::model::alert::Alert;
+use crate::model::call::{Call, NewCall};
 use crate::model::deployment::Deployment;
 use crate::model::event::NewEvent;
 use crate::model::feed::Feed;
@@ -93,6 +96,9 @@ pub enum Row {
     Resumption(Stored<Resumption>),
     Alert(Stored<Alert>),
     Notice(Stored<Notice>),
+    /// A call about to be written, which gets its place after those before it; one whose key is there is left as it is.
+    NewCall(NewCall),
+    Call(Stored<Call>),
     Feed(Stored<Feed>),
     /// A file of a publisher's mirrored TUF repository; always overwritten.
     FeedFile(FeedFile),

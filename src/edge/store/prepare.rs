@@ -6,6 +6,7 @@
 use super::record::{self, Record};
 use super::sharing::{self, Shared};
 use super::{Changes, FeedFile, Result, Row, StoreError, Stored, chain, outbox};
+use crate::model::call::NewCall;
 use sea_orm::Value;
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ pub(super) struct Prepared {
     pub fleet: BTreeMap<String, Vec<String>>,
     pub events: Vec<chain::Entry>,
     pub notices: Vec<outbox::Entry>,
+    pub calls: Vec<NewCall>,
     /// All that its rows touch, and the last step that does.
     pub keys: BTreeMap<Key, usize>,
 }
@@ -63,7 +65,7 @@ impl Prepared {
 
     /// How many rows it writes.
     pub(super) fn size(&self) -> usize {
-        self.lines.len() + self.files.len() + self.events.len() + self.notices.len()
+        self.lines.len() + self.files.len() + self.events.len() + self.notices.len() + self.calls.len()
     }
 
     fn row(&mut self, row: Row) -> Result<()> {
@@ -86,6 +88,11 @@ impl Prepared {
             Row::Resumption(row) => self.put(row),
             Row::Alert(row) => self.put(row),
             Row::Notice(row) => self.put(row),
+            Row::NewCall(call) => {
+                self.calls.push(call);
+                Ok(())
+            }
+            Row::Call(row) => self.put(row),
             Row::Feed(row) => self.put(row),
             Row::FeedFile(file) => {
                 self.files.push(file);

@@ -138,7 +138,7 @@ impl Causes {
         }
         for cause in &steps.resolved {
             if let Some(alert) = self.open.remove(cause) {
-                alerts::add_resolved(&mut changes, &alert, now, "the reason is gone");
+                alerts::add_resolved(o, &mut changes, &alert, "the reason is gone");
             }
         }
         for alert in steps.alerts {
@@ -167,13 +167,12 @@ impl Causes {
             alerts::due_at(o, Some(&world.customer(place).terms), Some(world.site(place).almanac.calendar()), now);
         let id = self.next_id;
         self.next_id += 1;
-        alerts::add(changes, alerts::opened(id, alert, now, due), now);
+        alerts::add(o, changes, alerts::opened(id, alert, now, due), now);
     }
 }
 
 /// Ends the alert of a release that stopped and goes on again, or that its publisher withdrew.
 pub(super) async fn resume_alerts(o: &Orchestrator, world: &World) -> Result<(), StoreError> {
-    let now = o.clock.now();
     for alert in o.store.alerts(false).await?.iter().filter(|a| a.cause.starts_with(reconcile::HALTED)) {
         let Some((product, version)) = alert.cause[reconcile::HALTED.len()..].split_once(' ') else { continue };
         let Ok(version) = version.parse() else { continue };
@@ -189,7 +188,7 @@ pub(super) async fn resume_alerts(o: &Orchestrator, world: &World) -> Result<(),
         }
         let mut changes = Changes::default();
         let note = if withdrawn { "withdrawn by its publisher" } else { "it goes on" };
-        alerts::add_resolved(&mut changes, alert, now, note);
+        alerts::add_resolved(o, &mut changes, alert, note);
         match o.store.commit(changes).await {
             Ok(()) | Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(error),
