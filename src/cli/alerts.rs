@@ -74,19 +74,47 @@ pub async fn run(args: AlertsArgs) -> Outcome {
 fn told(rows: &[AlertRow]) -> String {
     let mut text = String::new();
     for row in rows {
-        let mut state = row.state.clone();
-        if let Some(level) = row.level.filter(|level| *level > 0) {
-            let _ = write!(state, ", level {level} (6.1.7)");
+        let level = if row.level > 0 { format!(", level {} (6.1.7)", row.level) } else { String::new() };
+        let at = |at| format!("{} UTC", output::instant(at, Tz::UTC));
+        let _ = writeln!(text, "alert {}, {}{level}: {}", row.id, row.state, row.title);
+        let _ = writeln!(text, "  raised {}, due {}, {}", at(row.raised_at), at(row.due), row.class);
+        if let (Some(taken_up), Some(by)) = (row.taken_up_at, &row.taken_up_by) {
+            let _ = writeln!(text, "  taken up {} by {by}, {}", at(taken_up), clock(row.late_minutes));
         }
-        if let Some(by) = &row.by {
-            let _ = write!(state, " by {by}");
+        if let (Some(resolved), Some(note)) = (row.changed_at, &row.note) {
+            let by = row.by.as_deref().map_or_else(String::new, |by| format!(" by {by}"));
+            let _ = writeln!(text, "  resolved {}{by}: {note}", at(resolved));
         }
-        let (raised, due) = (output::instant(row.raised_at, Tz::UTC), output::instant(row.due, Tz::UTC));
-        let _ = writeln!(text, "alert {}, {state}: {}", row.id, row.title);
-        let _ = writeln!(text, "  raised {raised} UTC, due {due} UTC, {}", row.class);
-        for line in row.text.lines().chain(row.note.as_deref()) {
+        for line in row.text.lines() {
             let _ = writeln!(text, "  {line}");
         }
     }
     text
+}
+
+/// What became of the clock (6.1.6).
+fn clock(late_minutes: Option<i64>) -> String {
+    match late_minutes.unwrap_or(0) {
+        0 => "in time".to_owned(),
+        late @ 1..60 => format!("{late} min late"),
+        late => format!("{} h {:02} min late", late / 60, late % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_is_told_in_minutes_and_hours() {
+        for (late, told) in [
+            (0, "in time"),
+            (1, "1 min late"),
+            (59, "59 min late"),
+            (60, "1 h 00 min late"),
+            (1505, "25 h 05 min late"),
+        ] {
+            assert_eq!(clock(Some(late)), told);
+        }
+    }
 }

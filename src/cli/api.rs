@@ -140,9 +140,12 @@ pub struct AlertRow {
     pub raised_at: DateTime<Utc>,
     pub due: DateTime<Utc>,
     pub state: String,
-    pub level: Option<u8>,
+    pub level: u8,
     pub by: Option<String>,
     pub changed_at: Option<DateTime<Utc>>,
+    pub taken_up_at: Option<DateTime<Utc>>,
+    pub taken_up_by: Option<String>,
+    pub late_minutes: Option<i64>,
     pub note: Option<String>,
 }
 

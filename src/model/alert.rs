@@ -1,6 +1,6 @@
 //! An alert demands action of staff and has an intervention clock (`gti-2h`, `escalation`).
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,12 +93,18 @@ impl Alert {
         }
     }
 
-    /// When somebody intervened, and who.
+    /// When somebody intervened, and who: whoever took it up, or ended it without that.
     pub fn taken_up(&self) -> Option<(DateTime<Utc>, &str)> {
         match &self.state {
             AlertState::Open { .. } => None,
             AlertState::Acknowledged { at, by, .. } => Some((*at, by)),
-            AlertState::Resolved { taken_up, .. } => taken_up.as_ref().map(|it| (it.at, it.by.as_str())),
+            AlertState::Resolved { taken_up: Some(taken_up), .. } => Some((taken_up.at, &taken_up.by)),
+            AlertState::Resolved { at, by, .. } => by.as_deref().map(|by| (*at, by)),
         }
+    }
+
+    /// How long after it was due somebody intervened: nothing when that was in time; `None` while nobody has.
+    pub fn late_by(&self) -> Option<TimeDelta> {
+        self.taken_up().map(|(at, _)| (at - self.due).max(TimeDelta::zero()))
     }
 }

@@ -197,8 +197,8 @@ impl From<AlertError> for ApiError {
             AlertError::Resolved(_) => {
                 ApiError::new(StatusCode::CONFLICT, error.to_string(), "there is nothing left to do about it")
             }
-            AlertError::NoNote | AlertError::LongNote => {
-                ApiError::new(StatusCode::BAD_REQUEST, error.to_string(), "say in a few lines what was done")
+            AlertError::Unsaid(_) => {
+                ApiError::bad_request(error.to_string(), "say in a line who you are and what was done")
             }
         }
     }

@@ -5,6 +5,7 @@
 //! Escalation is `work::watch`'s, sending is `work::post`'s and `work::webhook`'s.
 
 use super::Orchestrator;
+use super::said::{self, Unsaid};
 use crate::decide::calendar::{Calendar, Region};
 use crate::decide::calls;
 use crate::decide::civil::PROVIDER_ZONE;
@@ -18,8 +19,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// Elapsed minutes to the intervention where no schedule says otherwise (`gti-2h`, 6.1.6).
 const WITHIN_MINUTES: i64 = 120;
-/// Longest note with which somebody ends an alert.
-const NOTE_BYTES_MAX: usize = 2_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AlertError {
@@ -29,10 +28,8 @@ pub enum AlertError {
     NotFound(i64),
     #[error("alert {0} is resolved already")]
     Resolved(i64),
-    #[error("an alert ends with a note of what was done")]
-    NoNote,
-    #[error("the note is longer than {NOTE_BYTES_MAX} bytes")]
-    LongNote,
+    #[error(transparent)]
+    Unsaid(#[from] Unsaid),
 }
 
 /// Adds an alert, its event and its letter to staff, unless one with the same cause is open.
@@ -75,7 +72,7 @@ pub(super) fn add(o: &Orchestrator, changes: &mut Changes, alert: Alert, now: Da
 
 /// Resolves the open alert of `cause`, if there is one.
 pub async fn resolve_cause(o: &Orchestrator, changes: &mut Changes, cause: &str, note: &str) -> Result<(), StoreError> {
-    let known = o.store.alerts(false).await?.into_iter().find(|alert| alert.cause == cause);
+    let known = o.store.open_alert(cause).await?;
     if let Some(alert) = known.filter(|alert| !touched(changes, alert.id)) {
         add_resolved(o, changes, &alert, note);
     }
@@ -84,6 +81,7 @@ pub async fn resolve_cause(o: &Orchestrator, changes: &mut Changes, cause: &str,
 
 /// Somebody intervenes: the clock of alert `id` stops. Repeating it changes nothing.
 pub async fn acknowledge(o: &Orchestrator, id: i64, by: &str) -> Result<Alert, AlertError> {
+    let by = said::name("who takes it up", by)?;
     let alert = find(o, id).await?;
     let level = match &alert.state {
         AlertState::Resolved { .. } => return Err(AlertError::Resolved(id)),
@@ -91,7 +89,7 @@ pub async fn acknowledge(o: &Orchestrator, id: i64, by: &str) -> Result<Alert, A
         AlertState::Open { level } => *level,
     };
     let now = o.clock.now();
-    let value = Alert { state: AlertState::Acknowledged { at: now, by: by.to_owned(), level }, ..alert.value.clone() };
+    let value = Alert { state: AlertState::Acknowledged { at: now, by: by.clone(), level }, ..alert.value.clone() };
     let in_time = if now <= value.due { "in time" } else { "after it was due" };
     let text = format!("alert {id} acknowledged by {by}, {in_time}: {}", value.title);
     let mut changes = Changes {
@@ -106,19 +104,13 @@ pub async fn acknowledge(o: &Orchestrator, id: i64, by: &str) -> Result<Alert, A
 
 /// `by` ends alert `id` with a note of what was done. Trouble that is still there is found again, and is a new alert.
 pub async fn resolve(o: &Orchestrator, id: i64, by: &str, note: &str) -> Result<Alert, AlertError> {
-    let note = note.trim();
-    if note.is_empty() {
-        return Err(AlertError::NoNote);
-    }
-    if note.len() > NOTE_BYTES_MAX {
-        return Err(AlertError::LongNote);
-    }
+    let (note, by) = (said::note(note)?, said::name("who resolves", by)?);
     let alert = find(o, id).await?;
     if !alert.is_open() {
         return Err(AlertError::Resolved(id));
     }
     let mut changes = Changes::default();
-    let value = end(o, &mut changes, &alert, Some(by), note);
+    let value = end(o, &mut changes, &alert, Some(&by), &note);
     o.store.commit(changes).await?;
     Ok(value)
 }
@@ -187,7 +179,7 @@ fn end(o: &Orchestrator, changes: &mut Changes, alert: &Stored<Alert>, by: Optio
 }
 
 async fn find(o: &Orchestrator, id: i64) -> Result<Stored<Alert>, AlertError> {
-    o.store.alerts(true).await?.into_iter().find(|alert| alert.id == id).ok_or(AlertError::NotFound(id))
+    o.store.alert(id).await?.ok_or(AlertError::NotFound(id))
 }
 
 /// Whether an alert with this cause will be open once `changes` are written.
@@ -196,8 +188,7 @@ async fn open_for(o: &Orchestrator, changes: &Changes, cause: &str) -> Result<bo
     if added {
         return Ok(true);
     }
-    let open = o.store.alerts(false).await?;
-    Ok(open.iter().any(|alert| alert.cause == cause && !touched(changes, alert.id)))
+    Ok(o.store.open_alert(cause).await?.is_some_and(|alert| !touched(changes, alert.id)))
 }
 
 fn touched(changes: &Changes, id: i64) -> bool {

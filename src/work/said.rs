@@ -4,6 +4,8 @@
 const NAME_CHARS_MAX: usize = 200;
 /// Longest reason, in characters.
 const REASON_CHARS_MAX: usize = 1_000;
+/// Longest note of what was done, in characters.
+const NOTE_CHARS_MAX: usize = 2_000;
 
 /// A text that nobody could read in the history.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -21,6 +23,11 @@ pub(super) fn name(what: &'static str, text: &str) -> Result<String, Unsaid> {
 /// Why they do.
 pub(super) fn reason(text: &str) -> Result<String, Unsaid> {
     line("the reason", text, REASON_CHARS_MAX)
+}
+
+/// What was done.
+pub(super) fn note(text: &str) -> Result<String, Unsaid> {
+    line("the note of what was done", text, NOTE_CHARS_MAX)
 }
 
 fn line(what: &'static str, text: &str, max: usize) -> Result<String, Unsaid> {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod agent;
+mod alerts;
 mod api;
 mod calendar;
 mod cli;

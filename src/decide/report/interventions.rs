@@ -20,15 +20,10 @@ fn intervention(scene: &Scene, alert: &Alert) -> Intervention {
         Some(server) => scene.calendar(server),
         None => Calendar::new(scene.zone, scene.region),
     };
-    let (taken, resolved_at, note, level) = match &alert.state {
-        AlertState::Open { level } => (None, None, None, *level),
-        AlertState::Acknowledged { at, by, level } => (Some(Taken { at: *at, by: by.clone() }), None, None, *level),
-        AlertState::Resolved { at, note, by, level, taken_up } => {
-            let taken = taken_up.as_ref().map(|t| Taken { at: t.at, by: t.by.clone() });
-            // Whoever ends it without taking it up first has intervened.
-            let ended = by.as_ref().map(|by| Taken { at: *at, by: by.clone() });
-            (taken.or(ended), Some(*at), Some(note.clone()), *level)
-        }
+    let taken = alert.taken_up().map(|(at, by)| Taken { at, by: by.to_owned() });
+    let (resolved_at, note) = match &alert.state {
+        AlertState::Open { .. } | AlertState::Acknowledged { .. } => (None, None),
+        AlertState::Resolved { at, note, .. } => (Some(*at), Some(note.clone())),
     };
     let stopped = taken.as_ref().map(|taken| taken.at).or(resolved_at);
     let until = stopped.unwrap_or(scene.now);
@@ -48,7 +43,7 @@ fn intervention(scene: &Scene, alert: &Alert) -> Intervention {
         taken,
         resolved_at,
         note,
-        level,
+        level: alert.level(),
         clock_minutes: notice::clock_minutes(scene.terms, &calendar, alert.raised_at, until),
         is_in_service_hours: scene.terms.schedule.intervention.clock.is_some(),
         in_time: in_time(stopped, alert.due, scene.now),

@@ -37,19 +37,28 @@ pub(super) struct AlertRow {
     due: DateTime<Utc>,
     /// `open`, `acknowledged` or `resolved`.
     state: String,
-    /// How far an open alert was escalated, 0 to 3.
-    level: Option<u8>,
+    /// How far it was escalated, 0 to 3; it stays as it was when somebody took it up.
+    level: u8,
+    /// Who took it up or, once it is resolved, ended it: nobody where its reason went away by itself.
     by: Option<String>,
     changed_at: Option<DateTime<Utc>>,
+    /// When somebody intervened, and who.
+    taken_up_at: Option<DateTime<Utc>>,
+    taken_up_by: Option<String>,
+    /// Minutes by which that was after `due`, begun ones counted; 0 when it was in time.
+    late_minutes: Option<i64>,
     note: Option<String>,
 }
 
 impl From<Alert> for AlertRow {
     fn from(alert: Alert) -> AlertRow {
-        let (state, level, by, changed_at, note) = match alert.state {
-            AlertState::Open { level } => ("open", Some(level), None, None, None),
-            AlertState::Acknowledged { at, by, .. } => ("acknowledged", None, Some(by), Some(at), None),
-            AlertState::Resolved { at, note, by, .. } => ("resolved", None, by, Some(at), Some(note)),
+        let (level, late_by) = (alert.level(), alert.late_by());
+        let taken_up = alert.taken_up().map(|(at, by)| (at, by.to_owned()));
+        let (taken_up_at, taken_up_by) = taken_up.unzip();
+        let (state, by, changed_at, note) = match alert.state {
+            AlertState::Open { .. } => ("open", None, None, None),
+            AlertState::Acknowledged { at, by, .. } => ("acknowledged", Some(by), Some(at), None),
+            AlertState::Resolved { at, note, by, .. } => ("resolved", by, Some(at), Some(note)),
         };
         let class = match alert.class {
             AlertClass::Applications => "applications",
@@ -70,6 +79,9 @@ impl From<Alert> for AlertRow {
             level,
             by,
             changed_at,
+            taken_up_at,
+            taken_up_by,
+            late_minutes: late_by.map(|late| (late.num_milliseconds() + 59_999) / 60_000),
             note,
         }
     }
