@@ -51,7 +51,7 @@ pub fn after(before: &Feed, fetched: Fetched, now: DateTime<Utc>) -> (Feed, Vec<
         (None, true) => news.push(News::Reachable),
         (Some(_), _) | (None, false) => {}
     }
-    (Feed { publisher: before.publisher.clone(), fetched_at: Some(now), refused, outage }, news)
+    (Feed { fetched_at: Some(now), refused, outage, ..before.clone() }, news)
 }
 
 /// The outage with one more failed fetch.

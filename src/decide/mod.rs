@@ -17,6 +17,7 @@ cfg_if::cfg_if! {
         pub mod closed;
         pub mod durations;
         pub mod escalation;
+        pub mod feed_expiry;
         pub mod feed_health;
         pub mod handout;
         pub mod holidays;

@@ -176,7 +176,7 @@ async fn take(o: &Orchestrator, publisher: &Publisher, found: Found, report: &mu
     changes.rows.extend(found.refreshed.files.into_iter().map(Row::FeedFile));
     let told = |troubles: Vec<String>| (!troubles.is_empty()).then(|| troubles.join("; "));
     let read = Fetched::Read { refused: told(refused), missing: told(missing) };
-    health::settle(o, &publisher.name, read, now, &mut changes).await?;
+    health::settle(o, &publisher.name, read, Some(&found.refreshed.expires), &mut changes).await?;
     o.store.commit(changes).await
 }
 
@@ -244,6 +244,6 @@ async fn refuse(o: &Orchestrator, publisher: &Publisher, error: FetchError) -> R
             }
         }
     };
-    health::settle(o, &publisher.name, fetched, o.clock.now(), &mut changes).await?;
+    health::settle(o, &publisher.name, fetched, None, &mut changes).await?;
     o.store.commit(changes).await
 }

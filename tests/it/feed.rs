@@ -288,12 +288,57 @@ async fn expired_metadata_is_refused_once_and_recovers_when_it_is_signed_again()
         }
         let refused = w.events(EventKind::FeedRefused).await;
         assert!(refused.len() == 1 && refused[0].contains("timestamp metadata expired"), "{refused:?}");
-        assert_eq!(w.alerts().await, ["feed of agiris refused"]);
+        assert_eq!(w.alerts().await, ["the timestamp signature of agiris runs out", "feed of agiris refused"]);
         assert_eq!(w.releases().await, ["isacompta 14.20.003"], "what was verified stays in force");
         publish::resign(&w.home(), w.now()).await.expect("re-signed");
         assert_eq!(w.intake().await.refused, 0);
         assert_eq!(w.events(EventKind::FeedRecovered).await, ["feed of agiris is good again"]);
         assert_eq!((w.error().await, w.alerts().await), (None, Vec::new()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_signature_that_runs_out_is_told_in_time_once_for_each_role_and_until_it_is_renewed() {
+    each(async |w| {
+        w.publish("isacompta", "14.20.003", "").await.expect("published");
+        w.intake().await;
+        // The timestamp is good for 14 days, of which a week is left.
+        w.pass(TimeDelta::days(7) - TimeDelta::seconds(1));
+        w.intake().await;
+        assert_eq!(w.alerts().await.len(), 0);
+        w.pass(TimeDelta::seconds(1));
+        for _ in 0..3 {
+            assert_eq!(w.intake().await.refused, 0);
+            assert_eq!(w.alerts().await, ["the timestamp signature of agiris runs out"]);
+        }
+        let alert = w.o.store.open_alert("feed-expires/agiris/timestamp").await.expect("it reads").expect("it is open");
+        assert!(alert.text.contains("expires at 2026-05-13T15:00:00Z"), "{}", alert.text);
+        // A line that fails makes nothing younger.
+        w.breaks(Some(".json"));
+        w.intake().await;
+        assert_eq!(w.alerts().await, ["the timestamp signature of agiris runs out"]);
+        w.breaks(None);
+        publish::resign(&w.home(), w.now()).await.expect("re-signed");
+        w.intake().await;
+        assert_eq!(w.alerts().await, Vec::<String>::new());
+        // A year later targets and snapshot near their end; the job goes on renewing the timestamp.
+        w.pass(TimeDelta::days(365 - 14 - 7));
+        publish::resign(&w.home(), w.now()).await.expect("re-signed");
+        assert_eq!(w.intake().await.refused, 0);
+        let both = ["the targets signature of agiris runs out", "the snapshot signature of agiris runs out"];
+        assert_eq!(w.alerts().await, both);
+        publish::renew(&w.home(), w.now()).await.expect("re-signed");
+        w.intake().await;
+        assert_eq!(w.alerts().await, Vec::<String>::new());
+        // Root keys are offline: two weeks to bring them together.
+        w.pass(TimeDelta::days(365));
+        publish::renew(&w.home(), w.now()).await.expect("re-signed");
+        w.intake().await;
+        assert_eq!(w.alerts().await, ["the root signature of agiris runs out"]);
+        publish::rotate(&w.home(), Rotation::Root, w.now()).await.expect("rotated");
+        w.intake().await;
+        assert_eq!(w.alerts().await, Vec::<String>::new());
     })
     .await;
 }

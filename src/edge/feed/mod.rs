@@ -10,6 +10,7 @@ pub use super::tuf_http::HttpRepository;
 
 use super::store::FeedFile;
 use super::tuf_http::NotAnAddress;
+use crate::model::feed::Role;
 use crate::model::manifest::SignedManifest;
 use crate::model::release::Retraction;
 use chrono::{DateTime, Utc};
@@ -63,6 +64,8 @@ pub struct Refreshed {
     pub unusable: Vec<(String, FeedError)>,
     /// Mirrored files that are new or changed.
     pub files: Vec<FeedFile>,
+    /// Until when each role's metadata is good.
+    pub expires: BTreeMap<Role, DateTime<Utc>>,
 }
 
 /// Where a feed is and what its chain of trust starts from.
@@ -115,13 +118,14 @@ pub async fn refresh(
         roots.retain(|file| file.name.ends_with(".root.json"));
         return Err(Failed { error, roots });
     }
+    let expires = session.expires();
     let Session { updater, shelf, .. } = session;
     let targets: BTreeMap<String, TargetFile> =
         updater.trusted().targets_role("targets").map(|role| role.targets.clone()).unwrap_or_default();
     if targets.len() > RELEASES_MAX * 2 {
         return Err(FeedError::Refused(format!("{} targets, at most {}", targets.len(), RELEASES_MAX * 2)).into());
     }
-    let mut refreshed = Refreshed::default();
+    let mut refreshed = Refreshed { expires, ..Refreshed::default() };
     for (name, target) in &targets {
         let Some(custom) = target.custom.as_ref().and_then(|c| c.get("noctule")) else { continue };
         if custom.get("kind").and_then(|k| k.as_str()) != Some("manifest") {
@@ -187,6 +191,19 @@ impl Session {
             self.shelf.name_versions([("snapshot", snapshot), ("targets", targets)]);
         }
         Ok(())
+    }
+
+    /// Until when what was verified is good, by role.
+    fn expires(&self) -> BTreeMap<Role, DateTime<Utc>> {
+        let trusted = self.updater.trusted();
+        let found = [
+            (Role::Root, Some(trusted.root().expires)),
+            (Role::Targets, trusted.targets_role("targets").map(|targets| targets.expires)),
+            (Role::Snapshot, trusted.snapshot().map(|snapshot| snapshot.expires)),
+            (Role::Timestamp, trusted.timestamp().map(|timestamp| timestamp.expires)),
+        ];
+        let instant = |at: jiff::Timestamp| DateTime::from_timestamp(at.as_second(), 0);
+        found.into_iter().filter_map(|(role, at)| Some((role, at.and_then(instant)?))).collect()
     }
 
     /// The bytes of a target, verified as of `now`; `held` are bytes that the caller has, which spare the download when

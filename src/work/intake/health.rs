@@ -1,32 +1,76 @@
-//! Writes how a feed is doing, when that changed, with the events and alerts that `decide::feed_health` finds due.
+//! Writes how a feed is doing, when that changed, with the events and alerts that `decide::feed_health` and
+//! `decide::feed_expiry` find due.
 
 use super::super::{Orchestrator, alerts};
+use crate::decide::feed_expiry;
 use crate::decide::feed_health::{self, Fetched, News};
 use crate::edge::store::{Changes, Row, StoreError, Stored};
 use crate::model::alert::{AlertClass, NewAlert};
 use crate::model::event::{EventKind, NewEvent, PROVIDER};
-use crate::model::feed::{Feed, Outage};
+use crate::model::feed::{Feed, Outage, Role};
 use chrono::{DateTime, SecondsFormat, Utc};
+use std::collections::BTreeMap;
 
-/// Adds to `changes` what a fetch of `publisher`'s feed says about the feed itself.
+/// Adds to `changes` what a fetch of `publisher`'s feed says about the feed itself; `expires` where it was verified.
 pub(super) async fn settle(
     o: &Orchestrator,
     publisher: &str,
     fetched: Fetched,
-    now: DateTime<Utc>,
+    expires: Option<&BTreeMap<Role, DateTime<Utc>>>,
     changes: &mut Changes,
 ) -> Result<(), StoreError> {
+    let now = o.clock.now();
     let known = o.store.feed(publisher).await?;
     let before = known.as_ref().map_or_else(|| Feed::of(publisher), |known| known.value.clone());
-    let (feed, news) = feed_health::after(&before, fetched, now);
-    let same = (&before.refused, &before.outage) == (&feed.refused, &feed.outage);
-    if known.is_some() && same && changes.is_empty() {
+    let (mut feed, news) = feed_health::after(&before, fetched, now);
+    if let Some(expires) = expires {
+        feed.signatures = feed_expiry::seen(&before.signatures, expires, now);
+    }
+    running_out(o, &feed, now, changes).await?;
+    let told = |feed: &Feed| (feed.refused.clone(), feed.outage.clone(), feed.signatures.clone());
+    if known.is_some() && told(&before) == told(&feed) && changes.is_empty() {
         return Ok(());
     }
     for news in news {
         tell(o, publisher, news, now, changes).await?;
     }
     changes.rows.push(Row::Feed(known.map_or_else(|| Stored::new(feed.clone()), |known| known.with(feed.clone()))));
+    Ok(())
+}
+
+/// One alert for each role whose signature runs out, ended when it is renewed.
+async fn running_out(
+    o: &Orchestrator,
+    feed: &Feed,
+    now: DateTime<Utc>,
+    changes: &mut Changes,
+) -> Result<(), StoreError> {
+    let cause = |role: Role| format!("feed-expires/{}/{}", feed.publisher, role.name());
+    let open = o.store.open_alerts_by_cause(&Role::ALL.map(cause)).await?;
+    for role in Role::ALL {
+        let near = feed.signatures.get(&role).filter(|signature| feed_expiry::is_near(role, signature, now));
+        match (near, open.get(&cause(role))) {
+            (Some(signature), None) => {
+                let (name, publisher) = (role.name(), &feed.publisher);
+                let at = signature.expires.to_rfc3339_opts(SecondsFormat::Secs, true);
+                let how = match role {
+                    Role::Root => "`noctule release rotate DIR root` makes the next one",
+                    Role::Targets | Role::Snapshot => "`noctule release resign DIR --all` renews it",
+                    Role::Timestamp => {
+                        "`noctule release resign DIR` renews it, from a daily job that does not seem to run"
+                    }
+                };
+                let text = format!(
+                    "the {name} metadata of {publisher} expires at {at}: from then on the feed is refused, and with it every \
+                     release that is not here yet. The publisher has to sign it anew ({how})"
+                );
+                let title = format!("the {name} signature of {publisher} runs out");
+                alerts::raise(o, changes, alert(cause(role), title, text)).await?;
+            }
+            (None, Some(alert)) => alerts::add_resolved(o, changes, alert, "it was renewed"),
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+    }
     Ok(())
 }
 

@@ -240,6 +240,7 @@ async fn every_noun_is_kept_and_guarded_by_its_revision() {
             fetched_at: Some(at),
             refused: refused.map(str::to_owned),
             outage,
+            ..Feed::default()
         };
         round_trip!(store, Row::Feed, feed(Some("expired"), None), feed(None, Some(outage)), store.feed("agiris"));
         let token = |revoked_at: Option<chrono::DateTime<Utc>>| Token {
