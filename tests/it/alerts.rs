@@ -2,12 +2,13 @@
 
 use super::cli::Desk;
 use super::databases;
-use super::world::{commit_fleet, orchestrator, paris};
+use super::world::{commit_fleet, fleet, manifest, orchestrator, paris, publish, report};
 use noctule::edge::clock::Clock;
 use noctule::edge::config::Config;
-use noctule::edge::store::Changes;
+use noctule::edge::store::{Changes, Row, Stored};
 use noctule::model::alert::{AlertClass, NewAlert};
-use noctule::work::{Orchestrator, alerts, post, watch};
+use noctule::model::fleet::Ring;
+use noctule::work::{Orchestrator, alerts, planning, post, watch};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -125,6 +126,67 @@ async fn the_level_and_the_clock_stay_to_be_seen_when_an_alert_is_taken_up_and_r
                 Some(said) => desk.refused(line, 1, &[said]),
             }
         }
+    })
+    .await;
+}
+
+/// The causes of all alerts there are, by their first word.
+async fn words(o: &Orchestrator) -> Vec<String> {
+    let all = o.store.alerts(true).await.unwrap();
+    all.into_iter().map(|alert| alert.cause.split('/').next().unwrap().to_owned()).collect()
+}
+
+// A silent agent, an undelivered notice, a failed feed and a signature that runs out are told in `watch`, `mail` and `feed`.
+
+#[tokio::test]
+async fn a_late_deployment_is_one_alert() {
+    databases::each_url(|url| async move {
+        let dir = tempfile::tempdir().unwrap();
+        let o = orchestrator(dir.path(), &url, "2026-04-29 17:00").await;
+        commit_fleet(&o).await;
+        report(&o, "martin-1", &[("isacompta", "14.20.002")], Some(o.clock.now())).await;
+        publish(&o, manifest("isacompta", "14.20.003", "minor", "")).await;
+        // Nobody planned until its second night was over.
+        o.clock.advance_to(paris("2026-05-02 12:00"));
+        report(&o, "martin-1", &[("isacompta", "14.20.002")], Some(o.clock.now())).await;
+        for _ in 0..3 {
+            planning::run(&o).await.unwrap();
+        }
+        assert_eq!(words(&o).await, ["late"]);
+        let alert = o.store.open_alert("late/martin-1/isacompta").await.unwrap().unwrap();
+        assert_eq!((alert.class, alert.client.as_deref()), (AlertClass::Applications, Some("martin")));
+        assert!(alert.text.contains("minor-night"), "{}", alert.text);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_release_that_stopped_is_one_alert_however_many_servers_wait() {
+    databases::each_url(|url| async move {
+        let dir = tempfile::tempdir().unwrap();
+        let o = orchestrator(dir.path(), &url, "2026-04-29 17:00").await;
+        let mut clients = fleet().clients;
+        clients[0].servers[0].ring = Ring::Canary;
+        let rows = clients.into_iter().map(|client| Row::Client(Stored::new(client))).collect();
+        o.store.commit(Changes { rows, ..Changes::default() }).await.unwrap();
+        for server in ["martin-1", "rhin-1"] {
+            report(&o, server, &[("isacompta", "14.20.002")], Some(o.clock.now())).await;
+        }
+        publish(&o, manifest("isacompta", "14.20.003", "minor", "")).await;
+        planning::run(&o).await.unwrap();
+        o.clock.advance_to(paris("2026-04-29 22:30"));
+        let canary = o.store.open_deployments("martin-1").await.unwrap().remove(0);
+        let failed = canary.value.clone().start(o.clock.now()).unwrap();
+        let failed = failed.time_out(paris("2026-04-30 08:20"), "no report".into()).unwrap();
+        let rows = vec![Row::Deployment(canary.with(failed))];
+        o.store.commit(Changes { rows, ..Changes::default() }).await.unwrap();
+        o.clock.advance_to(paris("2026-04-30 12:00"));
+        for _ in 0..3 {
+            planning::run(&o).await.unwrap();
+        }
+        let open = o.store.open_alert("halted/isacompta 14.20.003").await.unwrap().unwrap();
+        assert_eq!(open.title, "isacompta 14.20.003 goes no further by itself (rollout)");
+        assert_eq!(words(&o).await.iter().filter(|word| *word == "halted").count(), 1, "{:?}", words(&o).await);
     })
     .await;
 }
