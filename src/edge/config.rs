@@ -210,9 +210,6 @@ impl Config {
         if let Some(smtp) = &mut config.mail.smtp {
             smtp.password_file.iter_mut().chain(&mut smtp.ca_file).for_each(join);
         }
-        if let Some(checkpoints) = &mut config.checkpoints {
-            join(&mut checkpoints.key_file);
-        }
         if let Some(webhook) = &mut config.webhook {
             webhook.secret_file.iter_mut().chain(&mut webhook.ca_file).for_each(join);
         }

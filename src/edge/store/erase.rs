@@ -18,7 +18,7 @@ const PAGE: u64 = 1_000;
 /// Records that say whose they are. Alerts and letters to staff alone are nobody's, and may speak of anybody.
 const OF_A_CLIENT: [&str; 5] = ["deployment", "request", "agreement", "alert", "notice"];
 /// The others that people are named in; there are few of them.
-const OF_ALL: [&str; 5] = ["hold", "resumption", "standing", "token", "server_state"];
+const OF_ALL: [&str; 6] = ["hold", "resumption", "standing", "token", "server_state", "webhook_call"];
 
 /// What a person is called: an e-mail address, or a name of two words at least, which nothing else is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
