@@ -16,8 +16,9 @@ use chrono::TimeDelta;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Joins drafts into groups; a draft whose partner cannot come along waits and says for what.
-pub(super) fn join<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>]) {
+/// Joins drafts into groups; a draft whose partner cannot come along waits and says for what. The products that are to go
+/// `apart` follow what they require.
+pub(super) fn join<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], apart: &[&String]) {
     for (i, draft) in drafts.iter_mut().enumerate() {
         if let Verdict::Planned(placed) | Verdict::Late(placed) | Verdict::Held(Some(placed)) = &mut draft.verdict {
             placed.leader = i;
@@ -28,7 +29,7 @@ pub(super) fn join<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>]) {
     }
     // A partner that just began to wait can make others wait: at most one round for each draft.
     for _ in 0..drafts.len() {
-        if !(0..drafts.len()).map(|i| tie(facts, drafts, i)).fold(false, |any, changed| any | changed) {
+        if !(0..drafts.len()).map(|i| tie(facts, drafts, i, apart)).fold(false, |any, changed| any | changed) {
             break;
         }
     }
@@ -122,12 +123,13 @@ fn stop<'a>(draft: &Draft<'a>) -> Option<Barred<'a>> {
 }
 
 /// Ties draft `i` to what it needs. Returns whether anything changed.
-fn tie<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], i: usize) -> bool {
+fn tie<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], i: usize, apart: &[&String]) -> bool {
     let Some(release) = drafts[i].release else { return false };
+    let order = if apart.contains(&drafts[i].product) { Order::Follows } else { Order::MayFollow };
     let mut changed = false;
     if drafts[i].verdict.plan().is_some() {
         for requirement in &release.manifest().requires {
-            changed |= require(facts, drafts, i, requirement);
+            changed |= require(facts, drafts, i, requirement, order);
         }
     }
     for companion in &release.manifest().installs_with {
@@ -136,7 +138,13 @@ fn tie<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], i: usize) -> bool {
     changed
 }
 
-fn require<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], i: usize, requirement: &'a Requirement) -> bool {
+fn require<'a>(
+    facts: &Facts<'a>,
+    drafts: &mut [Draft<'a>],
+    i: usize,
+    requirement: &'a Requirement,
+    order: Order,
+) -> bool {
     if facts.state.inventory.get(&requirement.product).is_some_and(|v| *v >= requirement.at_least) {
         let because = Because::RequirementMet(requirement);
         // Said before what settled the decision, which stays last.
@@ -147,7 +155,7 @@ fn require<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>], i: usize, requiremen
         return false;
     }
     let partner = find(drafts, &requirement.product, |r| *r.version() >= requirement.at_least);
-    bind(facts, drafts, i, partner, Because::RequirementMissing(requirement), Order::MayFollow)
+    bind(facts, drafts, i, partner, Because::RequirementMissing(requirement), order)
 }
 
 /// A companion goes in the same slot, all or nothing, whichever of the two names the other.
@@ -190,6 +198,8 @@ fn is_withdrawn(facts: &Facts, companion: &Companion) -> bool {
 enum Order {
     /// Whatever is required may also go before, in a slot of its own.
     MayFollow,
+    /// It goes before, in a slot of its own.
+    Follows,
     SameSlot,
 }
 
@@ -221,9 +231,12 @@ fn bind<'a>(
     if ours.leader == theirs.leader {
         return false;
     }
-    if order == Order::MayFollow && theirs.slot.end <= ours.slot.start {
+    if order != Order::SameSlot && theirs.slot.end <= ours.slot.start {
         drafts[i].say_how(Because::Follows(theirs_release, theirs.slot));
         return false;
+    }
+    if order == Order::Follows {
+        return follow(facts, &mut drafts[i], theirs_release, theirs.slot);
     }
     if order == Order::MayFollow
         && (ours.work != theirs.work || common_slot(facts, drafts, i, partner).is_none())
@@ -235,7 +248,7 @@ fn bind<'a>(
     }
     if ours.work != theirs.work {
         return match order {
-            Order::MayFollow => follow(facts, &mut drafts[i], theirs_release, theirs.slot),
+            Order::MayFollow | Order::Follows => follow(facts, &mut drafts[i], theirs_release, theirs.slot),
             Order::SameSlot => hold(&mut drafts[i], Because::GroupDoesNotFit(theirs_release)),
         };
     }

@@ -18,6 +18,7 @@ mod group;
 pub mod major;
 mod minor;
 mod offer;
+mod part;
 mod reach;
 mod room;
 mod slots;
@@ -113,7 +114,7 @@ pub fn weigh<'a>(facts: &Facts<'a>) -> Verdicts<'a> {
     // Only a product that leaves something aside is drafted again. The drafts are kept for that where something is tied:
     // most servers try nothing twice.
     let bare = OnceCell::new();
-    let attempt = |barred: &[Barred<'a>]| {
+    let attempt = |barred: &[Barred<'a>], apart: &[&'a String]| {
         let mut drafts = if barred.is_empty() {
             let drafts = draft_all(facts);
             if group::is_any_tied(&drafts) {
@@ -123,16 +124,17 @@ pub fn weigh<'a>(facts: &Facts<'a>) -> Verdicts<'a> {
         } else {
             redraft(facts, bare.get_or_init(|| draft_all(facts)), barred)
         };
-        group::join(facts, &mut drafts);
+        group::join(facts, &mut drafts, apart);
         drafts
     };
-    let settle = |aside: &[Barred<'a>]| {
-        let with = |more: &[Barred<'a>]| attempt(&[aside, more].concat());
+    let settle = |aside: &[Barred<'a>], apart: &[&'a String]| {
+        let with = |more: &[Barred<'a>]| attempt(&[aside, more].concat(), apart);
         let mut drafts = group::fall_back(facts, with(&[]), with);
         room::make(facts, &mut drafts);
         drafts
     };
-    let mut drafts = room::give_way(facts, settle(&[]), settle);
+    let roomy = |apart: &[&'a String]| room::give_way(facts, settle(&[], apart), |aside| settle(aside, apart));
+    let mut drafts = part::pairs(facts, roomy(&[]), roomy);
     backup::hold(facts, &mut drafts);
     group::number(&mut drafts);
     Verdicts(drafts)

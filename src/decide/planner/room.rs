@@ -347,17 +347,37 @@ fn place<'a>(drafts: &mut [Draft<'a>], unit: &Unit<'a>, slot: Option<&'a Slot>) 
     }
 }
 
-/// What was to follow a release that moved behind it, or found no room, waits for the next planning: it is held, never
-/// out of order.
+/// What was to follow a release that moved into its slot goes with it. Where that moved behind it, or found no room, it
+/// waits for the next planning: it is held, never out of order.
 pub(super) fn keep_order<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>]) {
     // What is held can be what another follows: at most one round for each draft.
     for _ in 0..drafts.len() {
         let overtaken = (0..drafts.len()).find_map(|i| Some((i, overtakes(facts, drafts, &drafts[i])?)));
         let Some((i, because)) = overtaken else { break };
+        if let Because::Follows(first, _) = because
+            && go_along(drafts, i, first)
+        {
+            continue;
+        }
         drafts[i].reasons.push(because);
         let verdict = std::mem::replace(&mut drafts[i].verdict, Verdict::Waiting);
         drafts[i].verdict = verdict.hold();
     }
+}
+
+/// Joins a draft to the group that `first` goes with, if that is in the same slot, where room was found for both.
+fn go_along<'a>(drafts: &mut [Draft<'a>], i: usize, first: &'a Release) -> bool {
+    let is_first = |d: &&Draft<'a>| d.release.is_some_and(|r| r.id() == first.id());
+    let theirs = drafts.iter().filter(is_first).find_map(|d| d.verdict.plan()).cloned();
+    let (Some(ours), Some(theirs)) = (drafts[i].verdict.plan().cloned(), theirs) else { return false };
+    if ours.slot != theirs.slot || ours.work != theirs.work {
+        return false;
+    }
+    drafts[i].reasons.retain(|said| !matches!(said, Because::Follows(release, _) if release.id() == first.id()));
+    drafts[i].say_how(Because::Together(first, theirs.slot));
+    let members = drafts.iter_mut().filter_map(|d| d.verdict.plan_mut()).filter(|p| p.leader == ours.leader);
+    members.for_each(|placed| placed.leader = theirs.leader);
+    true
 }
 
 /// What a draft would overtake: what brings something it requires and that is not there, and does not come before it.
