@@ -37,7 +37,8 @@ cfg_if::cfg_if! {
         pub mod requests;
         pub mod retry;
         pub mod rollout;
-        pub mod rounds;
+        mod rehearse;
+pub mod rounds;
         pub mod settle;
         pub mod silence;
         pub mod terms;

@@ -6,6 +6,7 @@
 
 use super::load::{Promise, Stir};
 use super::planner::{self, Facts, Verdicts};
+use super::rehearse;
 use super::world::World;
 use chrono::{DateTime, Utc};
 
@@ -57,10 +58,11 @@ fn weigh<T>(
     look: &mut impl FnMut(&World, usize, &Facts, &Verdicts) -> T,
 ) -> Looked<T> {
     let (promises, intents, (gave_way, leans), found) = world.with_facts(place, now, |facts| {
-        let verdicts = planner::weigh(facts);
-        let (promises, intents) = (World::promises(facts, &verdicts), World::intents(facts, &verdicts));
-        let moods = (verdicts.gave_way(facts), verdicts.leans());
-        (promises, intents, moods, look(world, place, facts, &verdicts))
+        rehearse::weigh(facts, |facts, verdicts| {
+            let (promises, intents) = (World::promises(facts, verdicts), World::intents(facts, verdicts));
+            let moods = (verdicts.gave_way(facts), verdicts.leans());
+            (promises, intents, moods, look(world, place, facts, verdicts))
+        })
     });
     world.promise(place, promises);
     Looked { place, found, intents, gave_way, leans, looks, stir: world.stir(place) }

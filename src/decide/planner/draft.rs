@@ -201,6 +201,22 @@ impl<'a> Verdicts<'a> {
         })
     }
 
+    /// Whether something is late, held, or away from its agreed slot for what goes beside it, as far as can be told.
+    pub fn is_crowded(&self) -> bool {
+        let said = |what: fn(&Because) -> bool| self.0.iter().any(|draft| draft.reasons.iter().any(what));
+        let any = |verdict: fn(&Verdict) -> bool| self.0.iter().any(|draft| verdict(&draft.verdict));
+        any(|v| matches!(v, Verdict::Late(_))) && said(|b| b.is_of_others() || matches!(b, Because::Follows(..)))
+            || any(|v| matches!(v, Verdict::Held(_)))
+                && said(|b| matches!(b, Because::SlotFull(_) | Because::Follows(..)))
+            || said(|b| matches!(b, Because::AgreedSlot(_))) && said(|b| matches!(b, Because::Together(..)))
+    }
+
+    /// Whether the same was decided, whatever led there.
+    pub fn are_the_same(&self, other: &Verdicts) -> bool {
+        let one = self.0.iter().map(|d| (d.product, d.release.map(|r| r.id()), &d.verdict));
+        one.eq(other.0.iter().map(|d| (d.product, d.release.map(|r| r.id()), &d.verdict)))
+    }
+
     /// Whether an older release goes because the newer one would be late where it goes: what others take may change that.
     pub fn leans(&self) -> bool {
         self.0.iter().any(|draft| draft.reasons.iter().any(|because| matches!(because, Because::OlderFirst(..))))

@@ -48,11 +48,18 @@ pub(super) fn make<'a>(facts: &Facts<'a>, drafts: &mut [Draft<'a>]) {
     if drafts.iter().filter(|d| d.verdict.plan().is_some()).count() + taken.len() < 2 {
         return;
     }
-    let units = units(facts, drafts);
+    let mut units = units(facts, drafts);
     let mut used = taken.clone();
     if units.iter().all(|unit| used.take(facts, unit.slot, unit)) {
         return;
     }
+    for unit in &mut units {
+        let members = unit.members.iter().map(|member| &drafts[*member]);
+        let older: Vec<_> = members.flat_map(|draft| older_deadlines(facts, draft)).collect();
+        unit.deadlines.extend(older);
+        unit.deadlines.sort_unstable();
+    }
+    sort(&mut units);
     let choices: Vec<Vec<&'a Slot>> = units.iter().map(|unit| choices(facts, drafts, unit)).collect();
     let chosen = assign(facts, &units, &choices, &taken);
     for (unit, slot) in units.iter().zip(chosen) {
@@ -137,25 +144,23 @@ fn units<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>]) -> Vec<Unit<'a>> {
         unit.members.push(i);
         unit.need += facts.durations.need(facts.terms, release);
         unit.deadlines.extend(placed.deadline);
-        if matches!(draft.verdict, Verdict::Late(_)) {
-            unit.deadlines.extend(older_deadlines(facts, draft, release));
-        }
         unit.deadlines.sort_unstable();
     }
     let mut units: Vec<Unit<'a>> = by_leader.into_values().collect();
-    units.sort_by_key(|u| (u.deadlines.first().copied().unwrap_or(DateTime::<Utc>::MAX_UTC), *u.slot, u.members[0]));
+    sort(&mut units);
     units
 }
 
-/// Deadlines to come of older releases, published later, that a release which is late by its own makes up for.
-fn older_deadlines<'a>(
-    facts: &Facts<'a>,
-    draft: &Draft<'a>,
-    release: &'a Release,
-) -> impl Iterator<Item = DateTime<Utc>> {
+fn sort(units: &mut [Unit]) {
+    units.sort_by_key(|u| (u.deadlines.first().copied().unwrap_or(DateTime::<Utc>::MAX_UTC), *u.slot, u.members[0]));
+}
+
+/// Deadlines to come of the older releases that a draft's release makes up for.
+fn older_deadlines<'a>(facts: &Facts<'a>, draft: &Draft<'a>) -> impl Iterator<Item = DateTime<Utc>> {
     let installed = facts.state.inventory.get(draft.product);
     let all = installed.into_iter().flat_map(|installed| reach::outstanding(facts, draft.product, installed));
-    let older = all.filter(|older| older.version() < release.version());
+    let release = draft.release;
+    let older = all.filter(move |older| release.is_some_and(|release| older.version() < release.version()));
     older.filter_map(|older| facts.almanac.deadline_to_come(facts.terms, older.published_at(), facts.now))
 }
 
