@@ -37,7 +37,7 @@ cfg_if::cfg_if! {
         pub mod requests;
         pub mod retry;
         pub mod rollout;
-        mod rehearse;
+        pub mod rehearse;
 pub mod rounds;
         pub mod settle;
         pub mod silence;

@@ -8,6 +8,7 @@ use super::load::Load;
 use super::planner::{self, Facts, Verdicts};
 use super::reconcile;
 use super::world::World;
+use crate::model::decision::Decision;
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::release::Release;
 use crate::model::slot::Slot;
@@ -15,8 +16,13 @@ use crate::model::slot::Slot;
 /// Most rehearsals of one server. What still changes then goes on at the next planning.
 const REHEARSALS_MAX: u32 = 4;
 
+/// Decides for every product of a server, in words.
+pub fn plan(facts: &Facts) -> Vec<Decision> {
+    weigh(facts, |facts, verdicts| verdicts.decisions(facts))
+}
+
 /// Weighs what is to be done on a server, and gives what `look` makes of it.
-pub(super) fn weigh<T>(facts: &Facts, look: impl FnOnce(&Facts, &Verdicts) -> T) -> T {
+pub fn weigh<T>(facts: &Facts, look: impl FnOnce(&Facts, &Verdicts) -> T) -> T {
     let verdicts = planner::weigh(facts);
     if verdicts.is_crowded() { again(facts, facts, &verdicts, REHEARSALS_MAX, look) } else { look(facts, &verdicts) }
 }

@@ -13,8 +13,9 @@ use crate::decide::checker::{Finding, Severity};
 use crate::decide::civil::PROVIDER_ZONE;
 use crate::decide::durations::Durations;
 use crate::decide::inspect;
-use crate::decide::planner::{self, Verdict, Verdicts};
+use crate::decide::planner::{Facts, Verdict, Verdicts};
 use crate::decide::reconcile::{self, Ids};
+use crate::decide::rehearse;
 use crate::decide::terms::Terms;
 use crate::decide::world::{Almanacs, Parts, World, WorldError};
 use crate::model::decision::Decision;
@@ -333,14 +334,14 @@ impl Play {
     /// looked at again when something is handed out.
     pub(super) fn plan(&mut self, place: usize) -> Held {
         let (world, now) = (&self.world, self.now);
-        let (quiet, held, promises, decisions) = world.with_facts(place, now, |facts| {
-            let verdicts = planner::weigh(facts);
+        let looked = |facts: &Facts, verdicts: &Verdicts| {
             let quiet = verdicts
                 .iter()
                 .all(|(_, _, verdict)| matches!(verdict, Verdict::UpToDate | Verdict::OutOfScope | Verdict::Waiting));
-            let decisions = reconcile::differing(&verdicts, facts, world.site(place));
-            (quiet, held(&verdicts), World::promises(facts, &verdicts), decisions)
-        });
+            let decisions = reconcile::differing(verdicts, facts, world.site(place));
+            (quiet, held(verdicts), World::promises(facts, verdicts), decisions)
+        };
+        let (quiet, held, promises, decisions) = world.with_facts(place, now, |facts| rehearse::weigh(facts, looked));
         self.world.promise(place, promises);
         self.lives[place].quiet = quiet;
         let Some(decisions) = decisions else { return held };

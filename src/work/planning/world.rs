@@ -2,7 +2,8 @@
 
 use super::PlanningError;
 use crate::decide::calendar::Calendar;
-use crate::decide::planner::{self, Facts};
+use crate::decide::planner::Facts;
+use crate::decide::rehearse;
 use crate::decide::rollout::Rollout;
 use crate::decide::terms::Terms;
 use crate::decide::world::{self, Parts};
@@ -101,7 +102,7 @@ impl World {
 
     /// The planner's decisions for one server at `now`.
     pub fn decide(&self, place: usize, now: DateTime<Utc>) -> Vec<Decision> {
-        self.world.with_facts(place, now, planner::plan)
+        self.world.with_facts(place, now, rehearse::plan)
     }
 
     pub fn client(&self, id: &str) -> Option<&Client> {
