@@ -279,3 +279,39 @@ mod tests {
         assert!(!is_of("isacompta2.service") && !is_of("compta.service"));
     }
 }
+
+#[cfg(test)]
+#[cfg(windows)]
+mod on_windows {
+    use super::*;
+    use std::fs::{self, File, OpenOptions};
+    use std::os::windows::fs::OpenOptionsExt;
+
+    #[test]
+    fn what_somebody_has_open_is_found_while_it_is_and_what_is_only_read_only_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path().join("1.0");
+        fs::create_dir_all(tree.join("data")).unwrap();
+        let (database, manual) = (tree.join("data").join("client.db"), tree.join("manual.txt"));
+        fs::write(&database, "x").unwrap();
+        fs::write(&manual, "x").unwrap();
+        let mut read_only = fs::metadata(&manual).unwrap().permissions();
+        read_only.set_readonly(true);
+        fs::set_permissions(&manual, read_only.clone()).unwrap();
+        let told = || look(&tree, &Except::default()).unwrap().told(&tree);
+        assert_eq!(told(), "");
+        // To read, sharing everything; to write, sharing nothing.
+        let reads = || File::open(&database).unwrap();
+        let writes = || OpenOptions::new().append(true).share_mode(0).open(&database).unwrap();
+        for hold in [&reads as &dyn Fn() -> File, &writes] {
+            let held = hold();
+            assert_eq!(told(), "another program has data\\client.db");
+            drop(held);
+            assert_eq!(told(), "");
+        }
+        assert_eq!(fs::read_to_string(&database).unwrap(), "x", "looking changes nothing");
+        #[allow(clippy::permissions_set_readonly_false)] // Windows knows one owner
+        read_only.set_readonly(false);
+        fs::set_permissions(&manual, read_only).unwrap();
+    }
+}

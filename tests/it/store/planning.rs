@@ -228,6 +228,7 @@ const FIRST_VERSION: &str = "DROP INDEX deployment_ended; DROP INDEX deployment_
     ALTER TABLE notice DROP COLUMN written_at; \
     ALTER TABLE deployment DROP COLUMN started_at; ALTER TABLE deployment DROP COLUMN finished_at; \
     ALTER TABLE request DROP COLUMN state; ALTER TABLE agreement DROP COLUMN slot_end; DROP TABLE shared_text; DROP TABLE signing_key; DROP TABLE hold; DROP TABLE resumption; DROP TABLE webhook_call; \
+    DROP TABLE personal; \
     DELETE FROM seaql_migrations WHERE version <> 'm0001_nouns'";
 
 const UNTAGGED: &str = "UPDATE agreement SET body = replace(body, '\"agreed\":\"slot\",', '') \
