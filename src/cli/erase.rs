@@ -2,8 +2,8 @@
 
 use super::access::Access;
 use super::{Outcome, output};
-use crate::edge::store::Erasable;
-use crate::work::erasure::{self, count};
+use crate::edge::store::{Erasable, Erased};
+use crate::work::erasure;
 
 #[derive(Debug, clap::Args)]
 pub struct EraseArgs {
@@ -29,20 +29,16 @@ pub async fn run(args: EraseArgs) -> Outcome {
         true => erasure::erase(&o, client, &args.who, &args.by).await?,
         false => erasure::look(&o, client, &args.who).await?,
     };
-    if erased.mentions.is_empty() && erased.records == 0 {
+    if erased == Erased::default() {
         return output::print(&format!("nothing that is kept about {client} names that person"));
     }
-    let what = format!(
-        "{} of {client}'s history and {}",
-        count(erased.mentions.len(), "mention"),
-        count(erased.records, "other record")
-    );
+    let what = erasure::words(&erased);
     if !args.yes {
-        output::print(&format!("the person is named in {what}"))?;
+        output::print(&format!("the person is named: {what}"))?;
         output::say("nothing is changed yet: with --yes it is erased, and cannot be brought back");
         return Ok(());
     }
-    output::print(&format!("erased from {what}"))?;
+    output::print(&format!("erased: {what}"))?;
     output::say("not reached: letters that were sent, files of mail.folder, copies of the database");
     Ok(())
 }

@@ -42,14 +42,9 @@ pub async fn erase(o: &Orchestrator, client: &str, who: &[Erasable], by: &str) -
     check(o, client, who).await?;
     let mut tries = 1;
     loop {
-        let told = |erased: &Erased| {
-            let Erased { mentions, records } = erased;
-            let text = format!(
-                "a person was erased, as {by} wants: {} of the history, {}",
-                count(mentions.len(), "mention"),
-                count(*records, "other record")
-            );
-            NewEvent::new(o.clock.now(), client, EventKind::PersonErased, text).personal([&by])
+        let told = |chain: &str, erased: &Erased| {
+            let text = format!("a person was erased, as {by} wants: {}", words(erased));
+            NewEvent::new(o.clock.now(), chain, EventKind::PersonErased, text).personal([&by])
         };
         match o.store.erase(client, who, told).await {
             Err(StoreError::Conflict { .. } | StoreError::Locked(_)) if tries < TRIES => tries += 1,
@@ -75,8 +70,8 @@ async fn check(o: &Orchestrator, client: &str, who: &[Erasable]) -> Result<(), E
     }
 }
 
-/// `1 mention`, `2 mentions`.
-pub fn count(n: usize, what: &str) -> String {
-    let s = if n == 1 { "" } else { "s" };
-    format!("{n} {what}{s}")
+/// `2 mentions in the history, 1 other record`.
+pub fn words(erased: &Erased) -> String {
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    format!("{} in the history, {}", count(erased.mentioned(), "mention"), count(erased.records, "other record"))
 }

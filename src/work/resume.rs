@@ -59,11 +59,13 @@ pub async fn resume(o: &Orchestrator, release: ReleaseId, reason: &str, by: &str
     let mut changes = Changes::default();
     let text = format!("{release} goes on, by {by}: {reason}");
     let event = NewEvent::new(now, PROVIDER, EventKind::ReleaseResumed, text).product(&release.product);
-    changes.events.push(event.personal([&by, &reason]));
+    changes.events.push(event);
     for hold in &held {
         holds::add_lifted(&mut changes, hold, now, &by)?;
     }
     alerts::resolve_cause(o, &mut changes, &cause, &format!("resumed by {by}: {reason}")).await?;
+    // All of it tells what they said.
+    changes.events = changes.events.into_iter().map(|event| event.personal([&by, &reason])).collect();
     changes.rows.push(Row::Resumption(Stored::new(resumption.clone())));
     o.store.commit(changes).await?;
     Ok(Resumed { resumption, lifted: held.iter().map(|hold| hold.id).collect() })

@@ -4,6 +4,9 @@
 
 use super::cli::{Desk, FLEET};
 use super::databases;
+use super::world::{manifest, publish};
+use noctule::edge::config::Config;
+use noctule::work::Orchestrator;
 use sea_orm::{ConnectionTrait, Database, Statement};
 
 const CLAIRE: &str = "claire.martin@cabinet-martin.example";
@@ -18,6 +21,7 @@ async fn where_it_stands(desk: &Desk, words: &str) -> Vec<&'static str> {
         ("request", "body"),
         ("agreement", "body"),
         ("hold", "body"),
+        ("resumption", "body"),
         ("notice", "body"),
         ("deployment", "body"),
         ("alert", "body"),
@@ -41,10 +45,20 @@ async fn a_contact_who_left_is_erased_and_the_history_says_so() {
         let client = "cabinet-martin";
         desk.printed(&format!("token create {CLAIRE} --client {client}"));
         desk.printed(&format!("agree closed {client} --from 2026-05-04 --to 2026-05-08 --by {CLAIRE}"));
-        let mut hold = desk.command("hold client cabinet-martin --by zoe --reason");
-        assert!(hold.arg("Mme Claire Martin asked for a pause").status().unwrap().success());
+        let o = Orchestrator::open(Config::read(&desk.path().join("noctule.toml")).unwrap(), None).await.unwrap();
+        publish(&o, manifest("isacompta", "14.20.003", "minor", "")).await;
+        o.store.clone().close().await.unwrap();
+        // A release is nobody's: what is said of it stands in the provider's chain.
+        for (line, reason) in [
+            ("hold client cabinet-martin --by zoe --reason", "Mme Claire Martin asked for a pause"),
+            ("hold release isacompta 14.20.003 --by zoe --reason", "Mme Claire Martin is against it"),
+            ("resume isacompta 14.20.003 --by zoe --reason", "Mme Claire Martin agrees by now"),
+        ] {
+            let output = desk.command(line).arg(reason).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+        }
         assert_eq!(where_it_stands(&desk, CLAIRE).await, ["personal", "agreement", "token"]);
-        assert_eq!(where_it_stands(&desk, "Claire Martin").await, ["personal", "hold"]);
+        assert_eq!(where_it_stands(&desk, "Claire Martin").await, ["personal", "hold", "resumption"]);
 
         let erase = |who: &str, more: &str| {
             let mut command = desk.command(&format!("erase {client} {CLAIRE}"));
@@ -69,10 +83,10 @@ async fn a_contact_who_left_is_erased_and_the_history_says_so() {
         desk.printed(&format!("token revoke {CLAIRE}"));
 
         let look = String::from_utf8(erase("Mme Claire Martin", "").stdout).unwrap();
-        assert!(look.starts_with("the person is named in 4 mentions of cabinet-martin's history and "), "{look}");
+        assert!(look.starts_with("the person is named: 6 mentions in the history, "), "{look}");
         assert!(!where_it_stands(&desk, CLAIRE).await.is_empty(), "looking erases nothing");
         let done = String::from_utf8(erase("Mme Claire Martin", "--yes --by Zoé").stdout).unwrap();
-        assert_eq!(done, look.replace("the person is named in", "erased from"));
+        assert_eq!(done, look.replace("the person is named:", "erased:"));
         for words in [CLAIRE, "Claire Martin"] {
             assert_eq!(where_it_stands(&desk, words).await, [""; 0], "{words}");
         }
@@ -81,8 +95,11 @@ async fn a_contact_who_left_is_erased_and_the_history_says_so() {
         assert!(
             history.contains("hold 1 on client cabinet-martin by zoe until it is lifted: [erased] asked for a pause")
         );
-        assert!(history.contains("a person was erased, as Zoé wants: 4 mentions of the history, "), "{history}");
-        assert!(desk.printed("history verify").contains("cabinet-martin: "));
+        assert!(history.contains("a person was erased, as Zoé wants: 6 mentions in the history, "), "{history}");
+        assert!(history.contains("isacompta 14.20.003 by zoe until it is lifted: [erased] is against it"), "{history}");
+        assert!(history.contains("isacompta 14.20.003 goes on, by zoe: [erased] agrees by now"), "{history}");
+        let verified = desk.printed("history verify");
+        assert!(verified.contains("cabinet-martin: ") && verified.contains("provider: "), "{verified}");
         let again = String::from_utf8(erase("Mme Claire Martin", "--yes").stdout).unwrap();
         assert_eq!(again, "nothing that is kept about cabinet-martin names that person\n");
     })

@@ -16,6 +16,7 @@ use super::planner::{Facts, Verdict, Verdicts};
 use super::world::{Customer, Site, World};
 use crate::model::agreement::{Agreed, Agreement};
 use crate::model::alert::NewAlert;
+use crate::model::asker::Asker;
 use crate::model::concertation::Concertation;
 use crate::model::decision::{Decision, Outcome, Reason};
 use crate::model::deployment::{BadTransition, Deployment};
@@ -25,6 +26,7 @@ use crate::model::hold::HoldOn;
 use crate::model::manifest::Text;
 use crate::model::notice::{Consent, Installation, Letter, NewNotice};
 use crate::model::release::Release;
+use crate::model::request::RequestState;
 use crate::model::rule::Rule;
 use crate::model::slot::Slot;
 use crate::model::standing::Standing;
@@ -162,8 +164,10 @@ impl Scene<'_> {
         let holds = self.world.holds().iter().filter(|hold| concerns(&hold.on));
         let held = holds.flat_map(|hold| [&hold.by, &hold.reason]);
         let agreed = self.customer.agreements.iter().map(|agreement| &agreement.by);
-        let asked = self.customer.requests.iter().map(|request| &request.by);
-        held.chain(agreed).chain(asked).cloned().collect()
+        let asked = self.customer.requests.iter().filter(|r| r.state == RequestState::Accepted).map(|r| &r.by);
+        // Contacts are called by their address, which the store finds by itself.
+        let named = agreed.chain(asked).filter(|by| !matches!(Asker::read(by), Asker::Contact { .. }));
+        held.chain(named).cloned().collect()
     }
 
     fn facts<T>(&self, look: impl FnOnce(&Facts) -> T) -> T {

@@ -8,10 +8,11 @@ use super::chain::{self, Entry};
 use super::commit::Size;
 use super::personal::{self, ERASED};
 use super::{Result, Store, StoreError};
-use crate::model::event::NewEvent;
+use crate::model::event::{NewEvent, PROVIDER};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Order, Query};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Records looked through at a time.
 const PAGE: u64 = 1_000;
@@ -34,10 +35,17 @@ pub struct NotErasable(String);
 /// What was erased, or would be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Erased {
-    /// Digests of what the history no longer tells.
-    pub mentions: Vec<String>,
+    /// Digests of what the history no longer tells, by the chain that mentions it.
+    pub mentions: BTreeMap<String, Vec<String>>,
     /// Other records that were rewritten.
     pub records: usize,
+}
+
+impl Erased {
+    /// How many mentions that are.
+    pub fn mentioned(&self) -> usize {
+        self.mentions.values().map(Vec::len).sum()
+    }
 }
 
 impl std::str::FromStr for Erasable {
@@ -84,8 +92,9 @@ impl Erasable {
 }
 
 impl Store {
-    /// Erases a person, who may be called by any of `who`, from what is kept about `client`; with the event that `told`
-    /// makes of it, in one transaction. Where there is nothing to erase there is no event.
+    /// Erases a person, who may be called by any of `who`, from what is kept about `client` and from what the provider's own
+    /// chain mentions; with the event that `told` makes of it for each chain, in one transaction. Where there is nothing to
+    /// erase there is no event.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when a record changed meanwhile: nothing is erased then, and it is worth another try.
@@ -93,14 +102,19 @@ impl Store {
         &self,
         client: &str,
         who: &[Erasable],
-        told: impl FnOnce(&Erased) -> NewEvent + Send,
+        told: impl Fn(&str, &Erased) -> NewEvent + Send,
     ) -> Result<Erased> {
         let tx = self.begin(Size::Job).await?;
         let erased = erase_all(&tx, client, who).await?;
-        if erased != Erased::default() {
-            let event = NewEvent { erased: erased.mentions.clone(), ..told(&erased) };
-            chain::append(&tx, std::iter::once(&Entry::new(&event)?)).await?;
+        let mut by_chain = erased.mentions.clone();
+        if erased.records > 0 {
+            by_chain.entry(client.to_owned()).or_default();
         }
+        let entries: Vec<Entry> = by_chain
+            .into_iter()
+            .map(|(chain, digests)| Entry::new(&NewEvent { erased: digests, ..told(&chain, &erased) }))
+            .collect::<Result<_>>()?;
+        chain::append(&tx, entries.iter()).await?;
         tx.commit().await?;
         Ok(erased)
     }
@@ -122,7 +136,12 @@ async fn erase_all(tx: &DatabaseTransaction, client: &str, who: &[Erasable]) -> 
     for table in OF_ALL {
         erased.records += records(tx, table, &[], who).await?;
     }
-    erased.mentions = mentions(tx, client, who).await?;
+    for chain in BTreeSet::from([client, PROVIDER]) {
+        let mentions = mentions(tx, chain, who).await?;
+        if !mentions.is_empty() {
+            erased.mentions.insert(chain.to_owned(), mentions);
+        }
+    }
     Ok(erased)
 }
 
@@ -131,12 +150,12 @@ fn out_of(text: &str, who: &[Erasable]) -> Option<String> {
     (without != text).then_some(without)
 }
 
-/// Takes them out of what the history of `client` mentions.
-async fn mentions(tx: &DatabaseTransaction, client: &str, who: &[Erasable]) -> Result<Vec<String>> {
+/// Takes them out of what a chain mentions.
+async fn mentions(tx: &DatabaseTransaction, chain: &str, who: &[Erasable]) -> Result<Vec<String>> {
     let select = Query::select()
         .columns(["digest", "words"].map(Alias::new))
         .from(Alias::new(personal::TABLE))
-        .and_where(Expr::col(Alias::new("client")).eq(client))
+        .and_where(Expr::col(Alias::new("client")).eq(chain))
         .order_by(Alias::new("digest"), Order::Asc)
         .to_owned();
     let mut erased = Vec::new();

@@ -120,10 +120,10 @@ async fn a_person_is_erased_everywhere_and_the_chain_holds() {
         history(&store).await;
         let before = store.heads().await.unwrap();
         let would = store.erasable("martin", &claire()).await.unwrap();
-        assert_eq!((would.mentions.len(), would.records), (3, 1));
+        assert_eq!((would.mentioned(), would.records), (3, 1));
         assert_eq!(store.heads().await.unwrap(), before, "looking changes nothing");
 
-        let tell = |_: &_| said("martin", "a person was erased, as Zoé wants", &["Zoé"]);
+        let tell = |chain: &str, _: &_| said(chain, "a person was erased, as Zoé wants", &["Zoé"]);
         let erased = store.erase("martin", &claire(), tell).await.unwrap();
         assert_eq!(erased, would);
         assert_eq!(
@@ -143,9 +143,9 @@ async fn a_person_is_erased_everywhere_and_the_chain_holds() {
 
         // Nothing is left, and there is nothing to tell a second time.
         let again = store.erase("martin", &claire(), tell).await.unwrap();
-        assert_eq!((again.mentions.len(), again.records), (0, 0));
+        assert_eq!((again.mentioned(), again.records), (0, 0));
         assert_eq!(told(&store, "martin").await.len(), 5);
-        store.erase("other", &claire(), |_| said("other", "a person was erased", &[])).await.unwrap();
+        store.erase("other", &claire(), |chain, _| said(chain, "a person was erased", &[])).await.unwrap();
         let db = Database::connect(&url).await.unwrap();
         for words in ["claire@", "Claire Martin"] {
             assert!(!stands_in(&db, "personal", "words", words).await);
@@ -166,7 +166,7 @@ async fn a_record_that_somebody_else_writes_meanwhile_is_not_lost() {
     databases::each(|store| async move {
         history(&store).await;
         let read = store.deployment(1).await.unwrap().unwrap();
-        store.erase("martin", &claire(), |_| said("martin", "erased", &[])).await.unwrap();
+        store.erase("martin", &claire(), |chain, _| said(chain, "erased", &[])).await.unwrap();
         // Whoever read it before writes nothing back.
         let rows = vec![Row::Deployment(read.with(read.value.clone()))];
         assert!(store.commit(Changes { rows, ..Changes::default() }).await.is_err());
