@@ -4,7 +4,7 @@
 //! hundred questions instead of a few million. It says nothing that [`super::window`] and [`super::notice`] would not
 //! say when asked one by one; a test holds them together. A client's closed periods are not in it.
 
-use super::calendar::Calendar;
+use super::calendar::{Calendar, Fold};
 use super::notice;
 use super::terms::Terms;
 use crate::model::slot::Slot;
@@ -17,6 +17,8 @@ const BACK_DAYS: i64 = 120;
 pub const SEARCH_DAYS: i64 = 45;
 /// How far ahead a major may be requested, in days.
 pub const REQUEST_DAYS: i64 = 400;
+
+const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// Which window work is done in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +35,8 @@ pub enum Work {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
     pub slot: Slot,
+    /// [`Slot::duration`]: asked for a million times.
+    pub length: TimeDelta,
     /// Site-local day it begins on.
     pub day: NaiveDate,
     /// Whether it overlaps the hours in which no automatic work may be done (`office-hours`).
@@ -48,8 +52,19 @@ pub struct Almanac {
     from: DateTime<Utc>,
     to: DateTime<Utc>,
     night: Openings,
+    /// Beside each opening of the night.
+    due: Vec<Due>,
     manual: Openings,
     major: Openings,
+}
+
+/// What is published on the day that an opening begins on, or since the one before, is due then.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    /// The end of the opening's site-local day.
+    until: DateTime<Utc>,
+    /// Unknown for the last few nights, whose deadline the almanac does not reach.
+    deadline: Option<DateTime<Utc>>,
 }
 
 /// Openings in order, and where each day's begin among them: a year of them is asked for those from now on by the
@@ -57,8 +72,8 @@ pub struct Almanac {
 #[derive(Clone, Debug, Default)]
 struct Openings {
     all: Vec<Opening>,
-    /// The day, in UTC, of the first number of `by_day`.
-    first_day: NaiveDate,
+    /// The midnight in UTC that `by_day` begins with, in seconds since 1970.
+    first_midnight: i64,
     /// For each day the place of the first opening that ends after its midnight.
     by_day: Vec<usize>,
 }
@@ -85,7 +100,8 @@ impl Almanac {
             false => maker.openings(terms.manual_window().slots(&calendar, start, near), in_a_night),
         };
         let (manual, major) = (Openings::new(manual), Openings::new(major));
-        Almanac { from, to, night, manual, major, calendar }
+        let due = due(&night, &calendar, terms.schedule.minor.deadline_nights as usize);
+        Almanac { from, to, night, due, manual, major, calendar }
     }
 
     pub fn calendar(&self) -> &Calendar {
@@ -108,6 +124,12 @@ impl Almanac {
         &all.all[first.min(last)..last]
     }
 
+    /// [`notice::backup_not_before`], without asking the calendar in a night that it knows.
+    pub fn backup_not_before(&self, terms: &Terms, at: DateTime<Utc>) -> DateTime<Utc> {
+        let next = self.night.all.get(self.night.ended_by(at)).filter(|night| night.slot.contains(at));
+        next.map_or_else(|| notice::backup_not_before(terms, &self.calendar, at), |night| night.backup_since)
+    }
+
     /// Whether a night has begun since `since`; of those before its making, the last [`BACK_DAYS`] are known.
     pub fn night_began(&self, since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         self.night.all.get(self.night.begun_before(since)).is_some_and(|o| o.slot.start <= now)
@@ -121,55 +143,63 @@ impl Almanac {
         published: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Option<DateTime<Utc>> {
-        let day = self.calendar.date(published);
-        let nights = &self.night.all;
-        let first = nights.partition_point(|o| o.day < day);
-        let ended = self.night.ended_by(now).max(first);
-        // Nights before the almanac's memory would only make it longer ago.
-        let nights = nights[first..ended].chunk_by(|one, next| one.day == next.day);
-        if nights.take(terms.schedule.minor.deadline_nights as usize + 1).count()
-            > terms.schedule.minor.deadline_nights as usize
-        {
-            return None;
-        }
-        Some(self.minor_deadline(terms, published)).filter(|deadline| *deadline > now)
+        let deadline = match self.due_of(published) {
+            Ok(deadline) => deadline,
+            Err(first) => {
+                let nights_max = terms.schedule.minor.deadline_nights as usize;
+                let ended = &self.night.all[first..self.night.ended_by(now).max(first)];
+                // Nights before the almanac's memory would only make it longer ago.
+                if ended.chunk_by(|one, next| one.day == next.day).take(nights_max + 1).count() > nights_max {
+                    return None;
+                }
+                notice::minor_deadline(terms, &self.calendar, published)
+            }
+        };
+        Some(deadline).filter(|deadline| *deadline > now)
     }
 
     /// When a minor published at `published` is late: [`notice::minor_deadline`].
     pub fn minor_deadline(&self, terms: &Terms, published: DateTime<Utc>) -> DateTime<Utc> {
-        let day = self.calendar.date(published);
-        let nights_max = terms.schedule.minor.deadline_nights as usize;
-        let known = &self.night.all;
-        let first = known.partition_point(|o| o.day < day);
-        // Before the first opening it knows, the almanac cannot tell whether it knows them all.
-        if first == 0 || known.len() - first < nights_max * 4 {
-            return notice::minor_deadline(terms, &self.calendar, published);
-        }
-        let (mut deadline, mut nights, mut last) = (published, 0, None);
-        for opening in &known[first..] {
-            if last != Some(opening.day) {
-                if nights == nights_max {
-                    break;
-                }
-                (nights, last) = (nights + 1, Some(opening.day));
-            }
-            deadline = opening.slot.end;
-        }
-        deadline
+        self.due_of(published).unwrap_or_else(|_| notice::minor_deadline(terms, &self.calendar, published))
     }
+
+    /// The same, where the almanac reaches from the night of publication to the deadline; else the place of the first night
+    /// that counts.
+    fn due_of(&self, published: DateTime<Utc>) -> Result<DateTime<Utc>, usize> {
+        let first = self.due.partition_point(|due| due.until <= published);
+        // Before the first opening it knows, the almanac cannot tell whether it knows them all.
+        self.due.get(first).filter(|_| first > 0).and_then(|due| due.deadline).ok_or(first)
+    }
+}
+
+/// When what is published on the day of each opening is due: the nights of `nights_max` days count, in order.
+fn due(night: &Openings, calendar: &Calendar, nights_max: usize) -> Vec<Due> {
+    let end_of = |day: NaiveDate| {
+        let midnight = day.succ_opt().unwrap_or(day).and_time(NaiveTime::MIN);
+        calendar.instant(midnight, Fold::Later)
+    };
+    let days: Vec<&[Opening]> = night.all.chunk_by(|one, next| one.day == next.day).collect();
+    let of = |(place, openings): (usize, &&[Opening])| {
+        // Of the last day known there may be more openings.
+        let last = (place + nights_max).checked_sub(1).filter(|last| *last >= place && last + 1 < days.len());
+        let deadline = last.and_then(|last| days[last].last()).map(|opening| opening.slot.end);
+        vec![Due { until: end_of(openings[0].day), deadline }; openings.len()]
+    };
+    days.iter().enumerate().flat_map(of).collect()
 }
 
 impl Openings {
     fn new(all: Vec<Opening>) -> Openings {
         let (Some(first), Some(last)) = (all.first(), all.last()) else { return Openings::default() };
         let first_day = first.slot.start.date_naive();
+        let first_midnight = first_day.and_time(NaiveTime::MIN).and_utc().timestamp();
         let mut place = 0;
         let by_day = first_day.iter_days().take_while(|day| *day <= last.slot.end.date_naive()).map(|day| {
             let midnight = day.and_time(NaiveTime::MIN).and_utc();
             place += all[place..].iter().take_while(|o| o.slot.end <= midnight).count();
             place
         });
-        Openings { by_day: by_day.collect(), first_day, all }
+        Openings { by_day: by_day.collect(), first_midnight, all }
     }
 
     /// How many have ended at `at`.
@@ -186,8 +216,7 @@ impl Openings {
 
     /// How many have ended at the midnight before `at`.
     fn ended_by_midnight(&self, at: DateTime<Utc>) -> usize {
-        let days = (at.date_naive() - self.first_day).num_days();
-        match usize::try_from(days) {
+        match usize::try_from((at.timestamp() - self.first_midnight).div_euclid(DAY_SECONDS)) {
             Ok(day) => self.by_day.get(day).copied().unwrap_or(self.all.len()),
             Err(_) => 0,
         }
@@ -217,7 +246,7 @@ impl Maker<'_> {
                 // The first that ends after the slot begins is the only one that could overlap it first.
                 let next = self.barred.partition_point(|b| b.end <= slot.start);
                 let barred = self.barred.get(next).is_some_and(|b| b.overlaps(&slot));
-                Opening { slot, day, barred, backup_since }
+                Opening { slot, length: slot.duration(), day, barred, backup_since }
             })
             .collect()
     }

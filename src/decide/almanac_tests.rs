@@ -35,6 +35,8 @@ proptest! {
                 prop_assert_eq!(opening.barred, terms.barred_window().touches(&calendar, opening.slot));
             }
         }
+        let since = notice::backup_not_before(&terms, &calendar, now);
+        prop_assert_eq!(almanac.backup_not_before(&terms, now), since);
         let published = now - TimeDelta::hours(before);
         let mut nights = terms.minor_window().slots(&calendar, published, now + TimeDelta::seconds(1)).into_iter();
         let began = nights.any(|night| published <= night.start && night.start <= now);

@@ -59,6 +59,20 @@ struct Compiled {
     civil: Timeline<NaiveDateTime>,
     instants: Timeline<DateTime<Utc>>,
     hours: Vec<Hours>,
+    /// Around each stretch of the other two: whatever a slot outside of all touches, it is nothing of theirs. In seconds.
+    near: Vec<(i64, i64)>,
+}
+
+/// How far civil time read as UTC may be from the instant it means, in seconds: no zone is further off than 14 hours, and
+/// no clock is put back or forward by more than a day.
+const OFF_SECONDS: i64 = (14 + 24) * 60 * 60;
+
+impl Compiled {
+    /// Whether it is worth asking what a slot touches: mostly it is nowhere near anything.
+    fn may_touch(&self, slot: Slot) -> bool {
+        let (start, end) = (slot.start.timestamp(), slot.end.timestamp());
+        !self.hours.is_empty() || self.near.iter().any(|(from, to)| *from <= end && start <= *to)
+    }
 }
 
 impl Closed {
@@ -101,7 +115,10 @@ impl Closed {
             return Err(problems);
         }
         let (civil, instants) = (Timeline::new(civil), Timeline::new(instants));
-        Ok(Closed(Some(Arc::new(Compiled { civil, instants, hours }))))
+        let on_the_wall = civil.spans.iter().map(|(from, to, _)| (from.and_utc(), to.and_utc()));
+        let all = on_the_wall.chain(instants.spans.iter().map(|(from, to, _)| (*from, *to)));
+        let near = all.map(|(from, to)| (from.timestamp() - OFF_SECONDS, to.timestamp() + OFF_SECONDS)).collect();
+        Ok(Closed(Some(Arc::new(Compiled { civil, instants, hours, near }))))
     }
 
     /// Everything wrong with a client's closed periods, for whoever writes them: what cannot be compiled, and opening
@@ -125,7 +142,7 @@ impl Closed {
 
     /// The closure that begins first among those that any instant of `slot` touches, for a site in `zone`.
     pub fn covering(&self, slot: Slot, zone: Tz) -> Option<Closure> {
-        let compiled = self.0.as_deref()?;
+        let compiled = self.0.as_deref().filter(|compiled| compiled.may_touch(slot))?;
         let (start, end) = (slot.start.with_timezone(&zone).naive_local(), slot.end.with_timezone(&zone).naive_local());
         // No clock is put back or forward by more than a day.
         let near = start - TimeDelta::days(1)..end + TimeDelta::days(1);

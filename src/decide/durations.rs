@@ -46,16 +46,16 @@ pub enum Source {
 
 impl Durations {
     /// Learns from observations: product, version, whole minutes an installation took.
-    pub fn learn(observed: impl IntoIterator<Item = (String, Version, u32)>) -> Durations {
-        let mut minutes: BTreeMap<String, BTreeMap<Version, Vec<u32>>> = BTreeMap::new();
+    pub fn learn<'o>(observed: impl IntoIterator<Item = (&'o str, &'o Version, u32)>) -> Durations {
+        let mut minutes: BTreeMap<&str, BTreeMap<&Version, Vec<u32>>> = BTreeMap::new();
         for (product, version, took) in observed {
             minutes.entry(product).or_default().entry(version).or_default().push(took);
         }
-        let product = |releases: BTreeMap<Version, Vec<u32>>| Product {
+        let product = |releases: BTreeMap<&Version, Vec<u32>>| Product {
             all: Learned::of(releases.values().flatten().copied().collect()),
-            releases: releases.into_iter().map(|(version, all)| (version, Learned::of(all))).collect(),
+            releases: releases.into_iter().map(|(version, all)| (version.clone(), Learned::of(all))).collect(),
         };
-        Durations(minutes.into_iter().map(|(name, releases)| (name, product(releases))).collect())
+        Durations(minutes.into_iter().map(|(name, releases)| (name.to_owned(), product(releases))).collect())
     }
 
     /// Minutes the installation of `release` itself needs, and how that is known.
@@ -108,7 +108,8 @@ mod tests {
     use crate::model::version::Change;
 
     fn learned(version: &str, minutes: impl IntoIterator<Item = u32>) -> Durations {
-        Durations::learn(minutes.into_iter().map(|m| ("isacompta".to_owned(), version.parse().unwrap(), m)))
+        let version = version.parse().unwrap();
+        Durations::learn(minutes.into_iter().map(|m| ("isacompta", &version, m)))
     }
 
     #[test]

@@ -253,11 +253,6 @@ pub fn starts(asking: &Asking) -> Vec<DateTime<Utc>> {
     starts
 }
 
-/// When the server may next start something, of what has not begun and whose slot is not over.
-pub fn next_start(asking: &Asking) -> Option<DateTime<Utc>> {
-    starts(asking).into_iter().find(|start| asking.now < *start)
-}
-
 /// Whether a slot is so near that the next poll has to know when the server may start in it.
 pub fn is_near(now: DateTime<Utc>, deployment: &Deployment) -> bool {
     deployment.state == DeploymentState::Planned

@@ -62,7 +62,8 @@ fn world() -> World {
 }
 
 fn next_start_of(world: &World, now: &str) -> Option<DateTime<Utc>> {
-    next_start(&world.asking(at(now)))
+    let asking = world.asking(at(now));
+    starts(&asking).into_iter().find(|start| asking.now < *start)
 }
 
 impl World {

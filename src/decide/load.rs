@@ -61,15 +61,13 @@ impl Staffed {
         near.filter(move |(other, _)| other.overlaps(&slot)).map(|(other, n)| (*other, *n))
     }
 
-    /// The most of them at any one time in `slot`, beside those of one server.
-    fn peak(&self, slot: Slot, own: &[Slot]) -> u32 {
-        let overlapping: Vec<(Slot, u32)> = self
-            .overlapping(slot)
-            .map(|(other, n)| (other, n.saturating_sub(u32::from(own.contains(&other)))))
-            .collect();
-        let at_once = |at| overlapping.iter().filter(|(other, _)| other.contains(at)).map(|(_, n)| n).sum();
+    /// Whether `max` or more are there at any one time in `slot`, beside those of one server.
+    fn is_full(&self, slot: Slot, own: &[Slot], max: u32) -> bool {
+        let others = |(other, n): (Slot, u32)| (other, n.saturating_sub(u32::from(own.contains(&other))));
+        let overlapping = || self.overlapping(slot).map(others);
+        let at_once = |at| overlapping().filter(|(other, _)| other.contains(at)).map(|(_, n)| n).sum::<u32>();
         // Most are there when one of them begins.
-        overlapping.iter().map(|(other, _)| at_once(other.start.max(slot.start))).max().unwrap_or(0)
+        overlapping().any(|(other, _)| at_once(other.start.max(slot.start)) >= max)
     }
 }
 
@@ -108,7 +106,7 @@ impl Load<'_> {
             return false;
         }
         self.staffed.overlapping(slot).map(|(_, n)| n).sum::<u32>() < max
-            || self.staffed.peak(slot, &attended_hours(self.own)) < max
+            || !self.staffed.is_full(slot, &attended_hours(self.own), max)
     }
 
     /// Whether the client's line carries what this server is to do (`own`: slots, and the time each takes) in `slot`
@@ -165,7 +163,9 @@ mod tests {
         for slot in [slot(0, 600), slot(300, 360), slot(300, 360), slot(360, 420), slot(700, 720)] {
             staffed.add(slot);
         }
-        let peak = |staffed: &Staffed, from, to| staffed.peak(slot(from, to), &[]);
+        let peak = |staffed: &Staffed, from, to| {
+            (1..9).take_while(|most| staffed.is_full(slot(from, to), &[], *most)).last().unwrap_or(0)
+        };
         assert_eq!(peak(&staffed, 310, 350), 3);
         // Those that follow each other are not there at once.
         assert_eq!(peak(&staffed, 359, 361), 3);

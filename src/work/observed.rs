@@ -24,7 +24,7 @@ pub(super) async fn learn<'a>(
     let since = now - TimeDelta::days(HISTORY_DAYS);
     let recent: Vec<ReleaseId> = releases.filter(|r| r.published_at() >= since).map(Release::id).collect();
     let times = o.store.install_times(&recent, OBSERVATIONS_MAX).await?;
-    let durations = Durations::learn(times.into_iter().map(|t| (t.product, t.version, t.minutes)));
+    let durations = Durations::learn(times.iter().map(|t| (t.product.as_str(), &t.version, t.minutes)));
     *o.learned.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Arc::new(durations.clone())));
     Ok(durations)
 }

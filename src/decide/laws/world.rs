@@ -124,10 +124,11 @@ impl Case {
             progress.canaries_installed = progress.canaries_installed.min(progress.installed);
             progress.canaries_failed = u32::from(drawn.spread.1 > 2);
             let times = drawn.learned.into_iter().flat_map(|took| (0..20).map(move |_| took));
-            observed.extend(times.map(|took| (product.to_owned(), version.clone(), took)));
+            observed.extend(times.map(|took| (product, version.clone(), took)));
             self.parts.releases.push(release);
         }
-        self.parts.durations = Durations::learn(observed);
+        self.parts.durations =
+            Durations::learn(observed.iter().map(|(product, version, took)| (*product, version, *took)));
     }
 
     fn install(&mut self, client: usize, server: usize, drawn: &DrawnServer) {

@@ -45,6 +45,16 @@ pub struct Placement<'a> {
     pub position: u32,
 }
 
+/// How much is told of the reasons of a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    All,
+    /// What settled it.
+    Last,
+    /// That its rule settles it as before: for what nobody reads, because nothing becomes of it.
+    Unchanged,
+}
+
 /// The decisions for one server, reasons as data.
 #[derive(Clone, Debug)]
 pub struct Verdicts<'a>(pub(super) Vec<Draft<'a>>);
@@ -162,15 +172,12 @@ impl<'a> Verdict<'a> {
 impl<'a> Verdicts<'a> {
     /// Every decision in words.
     pub fn decisions(&self, facts: &Facts<'a>) -> Vec<Decision> {
-        self.decisions_about(facts, |_| true)
+        self.decisions_about(facts, |_| Telling::All)
     }
 
-    /// Every decision, those whose place is `asked` for in all words, the others with the reason that settled them.
-    pub fn decisions_about(&self, facts: &Facts<'a>, asked: impl Fn(usize) -> bool) -> Vec<Decision> {
-        let tell = |(place, draft): (usize, &Draft<'a>)| {
-            let from = if asked(place) { 0 } else { draft.reasons.len().saturating_sub(1) };
-            self.decision(facts, draft, from)
-        };
+    /// Every decision, in as many words as are `asked` for at its place.
+    pub fn decisions_about(&self, facts: &Facts<'a>, asked: impl Fn(usize) -> Telling) -> Vec<Decision> {
+        let tell = |(place, draft): (usize, &Draft<'a>)| self.decision(facts, draft, asked(place));
         self.0.iter().enumerate().map(tell).collect()
     }
 
@@ -239,14 +246,20 @@ impl<'a> Verdicts<'a> {
         size_of::<Verdicts>() + self.0.capacity() * size_of::<Draft>() + self.0.iter().map(of).sum::<usize>()
     }
 
-    /// A decision with its reasons from place `from` on.
-    fn decision(&self, facts: &Facts<'a>, draft: &Draft<'a>, from: usize) -> Decision {
+    fn decision(&self, facts: &Facts<'a>, draft: &Draft<'a>, asked: Telling) -> Decision {
+        let tell = |reasons: &[Because<'a>]| reasons.iter().map(|said| words::tell(facts, draft, said)).collect();
+        let reasons = match (asked, draft.reasons.as_slice()) {
+            (Telling::All, all) => tell(all),
+            (Telling::Last, all) => tell(&all[all.len().saturating_sub(1)..]),
+            (Telling::Unchanged, [.., last]) => words::unchanged(words::rule(last)),
+            (Telling::Unchanged, []) => [].into(),
+        };
         Decision {
             client: facts.client.id.clone(),
             server: facts.server.id.clone(),
             product: draft.product.clone(),
             outcome: self.outcome(draft),
-            reasons: draft.reasons[from..].iter().map(|because| words::tell(facts, draft, because)).collect(),
+            reasons,
         }
     }
 

@@ -103,18 +103,16 @@ fn verdict<'a>(
         let verdict = settle(placed, Because::MajorSlot(slot, None), reasons);
         return held(facts, release, verdict, reasons);
     }
-    let (choice, mut why) = candidates(facts, release, by);
-    reasons.append(&mut why);
     // A request that was made anew is planned anew.
     let promised = slots::open_deployment(facts, release).filter(|d| d.request == Some(request.id));
     // A slot that has begun is no slot for anything new, and still the one that was promised.
     let promised = promised.and_then(|d| slots::kept(facts, Work::Major, release, &d.slot)).filter(|s| s.end <= by);
-    let Some(slot) = promised.or_else(|| leaving_a_retry(&choice)) else {
+    let Some((slot, retry)) = last_slots(facts, release, by, promised, reasons) else {
         reasons.push(Because::NoSlotBefore(request.before));
         return Verdict::Held(None);
     };
     let placed = placement(slot, Work::Major, Some(by), Some(request));
-    let verdict = settle(placed, Because::MajorSlot(slot, spare(&choice, slot)), reasons);
+    let verdict = settle(placed, Because::MajorSlot(slot, retry), reasons);
     held(facts, release, verdict, reasons)
 }
 
@@ -141,20 +139,26 @@ fn indirect<'a>(
     Verdict::Held(None)
 }
 
-/// The openings in which the release fits and that end by `by`, and why others fell away.
-fn candidates<'a>(facts: &Facts<'a>, release: &Release, by: DateTime<Utc>) -> (Vec<&'a Slot>, Vec<Because<'a>>) {
+/// The slot that was promised, else the last but one of those that end by `by`: as much warning as possible for the users,
+/// and a second slot to retry in. With it the next one after it; `reasons` hear why others fell away.
+fn last_slots<'a>(
+    facts: &Facts<'a>,
+    release: &Release,
+    by: DateTime<Utc>,
+    promised: Option<&'a Slot>,
+    reasons: &mut Vec<Because<'a>>,
+) -> Option<(&'a Slot, Option<&'a Slot>)> {
     let mut search = Search::new(facts, Work::Major, facts.now, release);
-    let (slots, _) = search.by(by);
-    (slots, search.reasons)
-}
-
-/// The last slot but one: as much warning as possible for the users, and a second slot to retry in.
-fn leaving_a_retry<'a>(slots: &[&'a Slot]) -> Option<&'a Slot> {
-    slots.len().checked_sub(2).map(|i| slots[i]).or(slots.last().copied())
-}
-
-fn spare<'a>(slots: &[&'a Slot], slot: &Slot) -> Option<&'a Slot> {
-    slots.iter().find(|s| s.start > slot.start).copied()
+    let chosen = {
+        let mut last = search.back(by);
+        match promised {
+            Some(promised) => Some((promised, last.take_while(|slot| slot.start > promised.start).last())),
+            None => last.next().map(|only| last.next().map_or((only, None), |slot| (slot, Some(only)))),
+        }
+    };
+    // They were met from the last on.
+    reasons.extend(search.reasons.into_iter().rev());
+    chosen
 }
 
 /// The slot of a group of majors, and one that is left for a retry, by the rule of a single one: where the client agreed
@@ -200,10 +204,10 @@ pub fn slot_for_request(facts: &Facts, release: &Release, before: NaiveDate) -> 
     let (slot, reasons) = match agreed {
         Some((agreement, slot)) => (Some(slot), vec![Because::AgreedSlot(agreement)]),
         None => {
-            let (choice, mut reasons) = candidates(facts, release, by);
-            let slot = leaving_a_retry(&choice);
-            reasons.push(slot.map_or(Because::NoSlotBefore(before), |s| Because::MajorSlot(s, spare(&choice, s))));
-            (slot, reasons)
+            let mut reasons = Vec::new();
+            let slots = last_slots(facts, release, by, None, &mut reasons);
+            reasons.push(slots.map_or(Because::NoSlotBefore(before), |(slot, retry)| Because::MajorSlot(slot, retry)));
+            (slots.map(|(slot, _)| slot), reasons)
         }
     };
     (slot.copied(), words::tell_of(facts, release, &reasons))

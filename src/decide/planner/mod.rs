@@ -34,7 +34,7 @@ pub(in crate::decide) mod tests;
 mod together_tests;
 
 pub use backup::BACKUP_LEAD;
-pub use draft::{Placement, Verdict, Verdicts};
+pub use draft::{Placement, Telling, Verdict, Verdicts};
 pub use offer::offered;
 pub use slots::stands;
 
@@ -152,13 +152,13 @@ fn draft_all<'a>(facts: &Facts<'a>) -> Vec<Draft<'a>> {
 /// The same, with releases left aside.
 fn redraft<'a>(facts: &Facts<'a>, bare: &[Draft<'a>], barred: &[Barred<'a>]) -> Vec<Draft<'a>> {
     let mut drafts = Vec::with_capacity(bare.len() + 1);
-    for known in bare.chunk_by(|one, next| one.product == next.product) {
+    // Products are borrowed from the inventory: one place, one product.
+    for known in bare.chunk_by(|one, next| std::ptr::eq(one.product, next.product)) {
         let product = known[0].product;
-        match facts.state.inventory.get(product) {
-            Some(installed) if barred.iter().any(|b| b.release.product() == product) => {
-                draft(facts, product, installed, barred, &mut drafts);
-            }
-            Some(_) | None => drafts.extend_from_slice(known),
+        let is_barred = barred.iter().any(|b| b.release.product() == product);
+        match is_barred.then(|| facts.state.inventory.get(product)).flatten() {
+            Some(installed) => draft(facts, product, installed, barred, &mut drafts),
+            None => drafts.extend_from_slice(known),
         }
     }
     drafts

@@ -83,6 +83,14 @@ impl<'a, 'f> Search<'a, 'f> {
         }
     }
 
+    /// Those that end by `by`, the last first, found as they are asked for.
+    pub fn back(&mut self, by: DateTime<Utc>) -> impl Iterator<Item = &'a Slot> + use<'_, 'a, 'f> {
+        let openings = self.openings;
+        // Openings neither overlap nor nest: they end in the order they begin in.
+        let in_time = &openings[..openings.partition_point(|opening| opening.slot.end <= by)];
+        in_time.iter().rev().filter(|opening| self.admits(opening)).map(|opening| &opening.slot)
+    }
+
     /// The first.
     pub fn first(&mut self) -> Option<&'a Slot> {
         self.next_after(&mut 0).map(|opening| &opening.slot)
@@ -112,7 +120,7 @@ impl<'a, 'f> Search<'a, 'f> {
     /// Why an opening is not admissible.
     fn objection(&mut self, opening: &'a Opening) -> Option<Because<'a>> {
         let (facts, slot) = (self.facts, &opening.slot);
-        if !fits(facts, *slot, self.need) {
+        if opening.length < self.need || slot.start < facts.now && !fits(facts, *slot, self.need) {
             return Some(Because::TooShort(slot));
         }
         if opening.barred {

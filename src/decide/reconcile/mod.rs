@@ -12,7 +12,7 @@ mod tests;
 pub use standing::{HALTED, cause, halted};
 
 use super::letters::brief::Moment;
-use super::planner::{Facts, Verdict, Verdicts};
+use super::planner::{Facts, Telling, Verdict, Verdicts};
 use super::world::{Customer, Site, World};
 use crate::model::agreement::{Agreed, Agreement};
 use crate::model::alert::NewAlert;
@@ -75,8 +75,8 @@ type Weighed<'v, 'a> = (&'a str, Option<&'a Arc<Release>>, &'v Verdict<'a>);
 /// What has to be written for `verdicts`, in words; `None` where the server's open deployments and standing already say
 /// what was decided.
 ///
-/// Decisions that are written as they are say only what settled them: nobody reads the rest, and telling is most of the
-/// work.
+/// Of decisions that are written as they are only the rule is told: nobody reads the rest, and telling is most of the
+/// work. What settled them is where a deployment is given up, whose reason it can be.
 pub fn differing<'a>(verdicts: &Verdicts<'a>, facts: &Facts<'a>, site: &Site) -> Option<Vec<Decision>> {
     let mut said = standing::Reading::of(site);
     let differing: Vec<bool> = verdicts
@@ -88,9 +88,10 @@ pub fn differing<'a>(verdicts: &Verdicts<'a>, facts: &Facts<'a>, site: &Site) ->
             said_else || deployments::differs(verdicts, site, weighed, rule)
         })
         .collect();
-    let agrees =
-        !differing.contains(&true) && deployments::are_intended(verdicts, site) && standing::has_all(verdicts, site);
-    (!agrees).then(|| verdicts.decisions_about(facts, |place| differing[place]))
+    let all_intended = deployments::are_intended(verdicts, site);
+    let agrees = !differing.contains(&true) && all_intended && standing::has_all(verdicts, site);
+    let rest = if all_intended { Telling::Unchanged } else { Telling::Last };
+    (!agrees).then(|| verdicts.decisions_about(facts, |place| if differing[place] { Telling::All } else { rest }))
 }
 
 /// The slots that deployments have once `verdicts` are written down, what runs left aside: the release, its slot, and

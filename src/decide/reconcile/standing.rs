@@ -109,11 +109,11 @@ impl Scene<'_> {
             let version = decision.outcome.intent().map_or("-", |p| p.version.as_str());
             let rule = decision.reasons.last().map_or("", |r| r.rule.id());
             let second = after.contains_key(&decision.product);
-            let key = format!("{}{}", decision.product, if second { SECOND } else { "" });
+            let key = if second { format!("{}{SECOND}", decision.product) } else { decision.product.clone() };
             let late = decision.outcome.is_late();
             let past = if late && matches!(decision.outcome, Outcome::Held { .. }) { PAST } else { "" };
-            let value = format!("{} {rule} {version}{past}", decision.outcome.name());
             let was = before.get(&key).map_or("", String::as_str);
+            let value = [decision.outcome.name(), " ", rule, " ", version, past].concat();
             if core(was) != core(&value) {
                 self.begin(decision, steps);
             }

@@ -7,7 +7,6 @@ use super::engine::{Held, Play, Task};
 use super::happening::End;
 use super::laws;
 use crate::decide::handout::{self, Asking, Offer};
-use crate::decide::notice;
 use crate::decide::planner::BACKUP_LEAD;
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::event::{EventKind, NewEvent};
@@ -47,23 +46,32 @@ impl Play {
             }
             self.lives[place].silent_until = None;
         }
+        let (_, starts) = self.offer(place, &self.open(place), &Held::new());
+        match starts.first() {
+            Some(start) if now < *start => return self.poll_again(place, *start),
+            Some(_) | None => {}
+        }
         // The planner is asked again before anything leaves.
         let held = self.plan(place);
         self.attend(place);
-        let open: Vec<Deployment> =
-            self.world.site(place).deployments.iter().filter(|d| d.state.is_open()).cloned().collect();
+        let open = self.open(place);
         if open.is_empty() {
             return;
         }
-        let (offer, start) = self.offer(place, &open, &held);
+        let (offer, starts) = self.offer(place, &open, &held);
         match offer {
             Offer::Install(action) if !action.is_running() => self.start(place, &action.deployments),
             Offer::Install(_) | Offer::Stop(_) => {}
             Offer::Nothing | Offer::Stage(..) => {
                 let again = now + TimeDelta::minutes(AGAIN_MINUTES);
-                self.poll_again(place, start.filter(|start| *start < again).unwrap_or(again));
+                let start = starts.into_iter().find(|start| now < *start && *start < again);
+                self.poll_again(place, start.unwrap_or(again));
             }
         }
+    }
+
+    fn open(&self, place: usize) -> Vec<Deployment> {
+        self.world.site(place).deployments.iter().filter(|d| d.state.is_open()).cloned().collect()
     }
 
     /// Asks again while a planned slot lasts.
@@ -88,8 +96,8 @@ impl Play {
         self.write(place, Written { deployments: vec![attended], events: vec![event], ..Written::default() });
     }
 
-    /// What the orchestrator offers now, and when the server may next start something.
-    fn offer(&self, place: usize, open: &[Deployment], held: &Held) -> (Offer, Option<DateTime<Utc>>) {
+    /// What the orchestrator offers now, and when the server may start what has not begun.
+    fn offer(&self, place: usize, open: &[Deployment], held: &Held) -> (Offer, Vec<DateTime<Utc>>) {
         let (site, customer) = (self.world.site(place), self.world.customer(place));
         let release = |d: &Deployment| self.world.release(&d.product, &d.to);
         let retracted: BTreeSet<i64> =
@@ -113,7 +121,7 @@ impl Play {
             now: self.now,
             open,
             state: &site.state,
-            backup_not_before: notice::backup_not_before(&customer.terms, site.almanac.calendar(), self.now),
+            backup_not_before: site.almanac.backup_not_before(&customer.terms, self.now),
             retracted: &retracted,
             held: &held,
             minutes: &minutes,
@@ -121,7 +129,7 @@ impl Play {
             agreements: &customer.agreements,
             line_busy: running_beside >= customer.terms.schedule.rollout.line_installs_max as usize,
         };
-        (handout::offer(&asking), handout::next_start(&asking))
+        (handout::offer(&asking), handout::starts(&asking))
     }
 
     fn start(&mut self, place: usize, deployments: &[Deployment]) {

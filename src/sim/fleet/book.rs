@@ -10,7 +10,7 @@ use crate::model::fleet::Language;
 use crate::model::notice::NewNotice;
 use chrono::{DateTime, Utc};
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Every so-manieth letter is written out in full, beside the first of each kind.
 const LETTERS_BETWEEN: usize = 97;
@@ -27,11 +27,12 @@ pub struct Written {
 
 /// The whole record.
 pub struct Book {
+    /// Those that are open: of what is over nobody asks again, and a year of it would fill the memory.
     pub deployments: BTreeMap<i64, Deployment>,
     /// Lines of history so far.
     pub events: u64,
-    /// When each letter was written; a key is never written twice.
-    letters: BTreeMap<String, DateTime<Utc>>,
+    /// The keys of all letters: none is written twice. Nobody asks for their order.
+    letters: HashSet<String>,
     kinds: BTreeSet<&'static str>,
     /// Letters that wait for the mail server.
     pub waiting: usize,
@@ -52,7 +53,7 @@ impl Book {
         Book {
             deployments: BTreeMap::new(),
             events: 0,
-            letters: BTreeMap::new(),
+            letters: HashSet::new(),
             kinds: BTreeSet::new(),
             waiting: 0,
             mail_down: false,
@@ -80,12 +81,12 @@ impl Book {
 
     /// Writes an entry. Notices whose key is there already are left as they are, alerts with an open cause too.
     pub fn write(&mut self, entry: Written, now: DateTime<Utc>, figures: &mut Figures) {
-        for mut deployment in entry.deployments {
-            // Of what is over nobody asks why: a year's reasons in words would fill the memory.
-            if !deployment.state.is_open() {
-                deployment.reasons = [].into();
+        for deployment in entry.deployments {
+            if deployment.state.is_open() {
+                self.deployments.insert(deployment.id, deployment);
+            } else {
+                self.deployments.remove(&deployment.id);
             }
-            self.deployments.insert(deployment.id, deployment);
         }
         self.bare = entry.events.is_empty().then_some(now);
         self.events += entry.events.len() as u64;
@@ -123,7 +124,7 @@ impl Book {
     }
 
     fn post(&mut self, notice: NewNotice, now: DateTime<Utc>, figures: &mut Figures) {
-        if self.letters.contains_key(&notice.key) {
+        if self.letters.contains(&notice.key) {
             return;
         }
         let kind = notice.letter.name();
@@ -135,7 +136,7 @@ impl Book {
         }
         *figures.letters.entry(kind.to_owned()).or_default() += 1;
         self.tell(|| format!("letter to {}: {kind}", notice.client.as_deref().unwrap_or("staff")));
-        self.letters.insert(notice.key, now);
+        self.letters.insert(notice.key);
         if self.mail_down {
             self.waiting += 1;
             figures.letters_delayed += 1;
@@ -155,7 +156,7 @@ impl Book {
 
     /// Whether a letter with this key was written.
     pub fn has_letter(&self, key: &str) -> bool {
-        self.letters.contains_key(key)
+        self.letters.contains(key)
     }
 
     /// Alerts that nobody's reason took back.

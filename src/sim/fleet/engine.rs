@@ -248,7 +248,9 @@ impl Play {
             Task::Plan => self.plan_where(|play, place| !play.lives[place].quiet),
             Task::Look(place) => {
                 self.lives[place].looks.remove(&self.now);
-                self.plan(place);
+                if !self.lives[place].quiet {
+                    self.plan(place);
+                }
             }
             Task::Poll(place) => self.poll(place),
             Task::Ends(place, action) => self.ends(place, action),
@@ -284,7 +286,8 @@ impl Play {
         self.resume(number);
         // What installations took is learned now and then; a release's own times weigh at once.
         if number.is_multiple_of(7) {
-            self.world.learn(Durations::learn(self.observed.iter().cloned()));
+            let observed = self.observed.iter().map(|(product, version, took)| (product.as_str(), version, *took));
+            self.world.learn(Durations::learn(observed));
         }
     }
 

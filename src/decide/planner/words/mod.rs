@@ -11,17 +11,28 @@ use super::Facts;
 use super::because::{Because, RingStand};
 use super::draft::Draft;
 use crate::decide::letters::brief::{Clock, Day, Moment};
-use crate::model::decision::Reason;
+use crate::model::decision::{Reason, Reasons};
 use crate::model::fleet::Language;
 use crate::model::release::Release;
 use crate::model::rule::Rule;
 use crate::model::slot::Slot;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::LazyLock;
 
 /// The reason in words.
 pub(super) fn tell<'a>(facts: &Facts<'a>, draft: &Draft<'a>, because: &Because<'a>) -> Reason {
     Teller { facts, product: draft.product, release: draft.release.map(AsRef::as_ref) }.tell(because)
+}
+
+/// That a rule settles something as it did before.
+pub(super) fn unchanged(rule: Rule) -> Reasons {
+    static SAID: LazyLock<BTreeMap<Rule, Reasons>> = LazyLock::new(|| {
+        let said = |rule| Reason::new(rule, "as it was decided before", "comme décidé auparavant");
+        Rule::ALL.map(|rule| (rule, Reasons::from([said(rule)]))).into()
+    });
+    SAID.get(&rule).cloned().unwrap_or_default()
 }
 
 /// Reasons about one release in words.
