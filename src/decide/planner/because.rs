@@ -34,6 +34,8 @@ pub(super) enum Because<'a> {
     OlderFirst(&'a Release, &'a Release),
     /// The first goes only together with the companion that the second would take the place of.
     CompanionFirst(&'a Release, &'a Release),
+    /// The first meets a deadline only where the second is left aside.
+    MakesWay(&'a Release, &'a Release),
     NumbersSayMajor(&'a Release),
 
     FailedBefore(&'a Deployment),

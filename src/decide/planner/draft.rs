@@ -224,9 +224,10 @@ impl<'a> Verdicts<'a> {
         one.eq(other.0.iter().map(|d| (d.product, d.release.map(|r| r.id()), &d.verdict)))
     }
 
-    /// Whether an older release goes because the newer one would be late where it goes: what others take may change that.
+    /// Whether a release goes because another one would be late, or make something late: what others take may change that.
     pub fn leans(&self) -> bool {
-        self.0.iter().any(|draft| draft.reasons.iter().any(|because| matches!(because, Because::OlderFirst(..))))
+        let leans = |because: &Because| matches!(because, Because::OlderFirst(..) | Because::MakesWay(..));
+        self.0.iter().any(|draft| draft.reasons.iter().any(leans))
     }
 
     /// Releases that are installed and were withdrawn.

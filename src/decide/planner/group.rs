@@ -6,8 +6,9 @@ use super::because::{Because, RingStand};
 use super::companion;
 use super::draft::{Draft, Verdict};
 use super::major;
-use super::reach;
 use super::slots::{self, Search};
+use super::stuck::is_stuck;
+use super::{reach, trade};
 use crate::decide::almanac::Work;
 use crate::model::manifest::{Companion, Requirement};
 use crate::model::release::Release;
@@ -56,7 +57,7 @@ pub(super) fn fall_back<'a>(
     // Leaving one release aside can stop another product's: at most one round for each draft.
     for _ in 0..drafts.len() {
         let stopped: Vec<&'a String> =
-            drafts.iter().filter(|d| stop(d).is_some() && has_another(facts, d)).map(|d| d.product).collect();
+            drafts.iter().filter(|d| stop(d).is_some() && has_another(facts, &drafts, d)).map(|d| d.product).collect();
         let older_companion = companion::older(facts, &drafts, &barred, &attempt);
         let better = older_companion.or_else(|| {
             stopped.into_iter().find_map(|product| {
@@ -77,7 +78,10 @@ pub(super) fn fall_back<'a>(
                         | Verdict::Held(_)
                         | Verdict::OutOfScope => false,
                     };
-                    if next.iter().any(|d| d.product == product && goes(d)) {
+                    // What is late may be in time for an older one.
+                    let no_worse =
+                        || none_goes() || trade::is_no_worse(&trade::met(facts, &drafts), &trade::met(facts, &next));
+                    if next.iter().any(|d| d.product == product && goes(d)) && no_worse() {
                         return Some((with, next));
                     }
                     tried = Some(next);
@@ -91,11 +95,12 @@ pub(super) fn fall_back<'a>(
 }
 
 /// Whether there is anything to fall back on: a newer release too, where an older one was to go before it.
-fn has_another(facts: &Facts, draft: &Draft) -> bool {
+fn has_another(facts: &Facts, drafts: &[Draft], draft: &Draft) -> bool {
     let (Some(release), Some(installed)) = (draft.release, facts.state.inventory.get(draft.product)) else {
         return false;
     };
-    reach::outstanding(facts, draft.product, installed).any(|r| r.version() != release.version())
+    let mut others = reach::outstanding(facts, draft.product, installed).filter(|r| r.version() != release.version());
+    others.any(|r| !is_stuck(facts, drafts, r))
 }
 
 /// A release that is left aside, and what stopped it.
@@ -244,6 +249,7 @@ fn bind<'a>(
     {
         drafts[partner].reasons.retain(|said| *said != Because::Ring(RingStand::Waits));
         drafts[partner].move_to(first);
+        drafts[partner].say_retry(first, Some(theirs.slot));
         return follow(facts, &mut drafts[i], theirs_release, first);
     }
     if ours.work != theirs.work {
@@ -321,20 +327,25 @@ fn follow<'a>(facts: &Facts<'a>, draft: &mut Draft<'a>, partner: &'a Release, af
     true
 }
 
-/// An earlier night for what draft `i` requires, where only that lets it follow in time: the rings are ours, the deadline
-/// is the contract's.
+/// An earlier slot for what draft `i` requires, where only that lets it follow in time: the rings and the late slots of
+/// majors are ours, the deadline is the contract's.
 fn sooner<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], i: usize, partner: usize) -> Option<&'a Slot> {
     let (ours, theirs, release) =
         (drafts[i].verdict.plan()?, drafts[partner].verdict.plan()?, drafts[partner].release?);
     let by = ours.deadline?;
     let alone = drafts.iter().filter(|d| d.verdict.plan().is_some_and(|p| p.leader == theirs.leader)).count() == 1;
     let in_time = |slot: &Slot| slot.end <= by;
-    if theirs.work != Work::Night || !alone || after(facts, &drafts[i], theirs.slot).is_some_and(in_time) {
+    let lets_follow = |slot: &Slot| after(facts, &drafts[i], slot).is_some_and(in_time);
+    if !alone || lets_follow(theirs.slot) {
         return None;
     }
-    let first = Search::new(facts, Work::Night, release.published_at(), release).first()?;
-    let sooner = first.end <= theirs.slot.start && after(facts, &drafts[i], first).is_some_and(in_time);
-    sooner.then_some(first)
+    let slot = match theirs.work {
+        Work::Night => Search::new(facts, Work::Night, release.published_at(), release).first(),
+        Work::Major => Search::new(facts, Work::Major, facts.now, release).back(by).find(|slot| lets_follow(slot)),
+        // What is done by hand goes in the first slot anyway.
+        Work::Manual => None,
+    };
+    slot.filter(|slot| slot.end <= theirs.slot.start && lets_follow(slot))
 }
 
 /// The first slot of its own kind that a draft may go into after another.

@@ -23,15 +23,23 @@ pub(super) fn draft<'a>(
     barred: &[Barred<'a>],
 ) -> Option<Draft<'a>> {
     let aside = |r: &Release| barred.iter().find(|b| b.release.product() == product && b.release.id() == r.id());
-    let mut minors = reach.minors.iter().copied().filter(|r| aside(r).is_none());
-    let Some(newest) = minors.next() else { return stranded(facts, product, reach) };
-    let older = minors.clone();
+    let left: Vec<&'a Arc<Release>>;
+    let minors = match barred {
+        [] => &reach.minors,
+        _ => {
+            left = reach.minors.iter().copied().filter(|r| aside(r).is_none()).collect();
+            &left
+        }
+    };
+    let Some((newest, older)) = minors.split_first() else { return stranded(facts, product, reach) };
     let mut chosen = place(facts, newest);
-    // A newer release must not cost an older one its deadline: then the older goes first.
-    for older in minors {
-        let Some(deadline) = deadline_to_come(facts, older) else { continue };
-        let too_late = chosen.verdict.plan().is_none_or(|plan| plan.slot.end > deadline);
-        if !too_late || is_spent(facts, older) {
+    // A newer release must not cost an older one its deadline: then the older goes first, or one that makes up for it.
+    for older in older {
+        let made_up_for = reach.outstanding.iter().filter(|r| r.version() <= older.version());
+        let too_late = |deadline: &_| chosen.verdict.plan().is_none_or(|plan| plan.slot.end > *deadline);
+        let missed = made_up_for.filter_map(|r| deadline_to_come(facts, r)).filter(too_late).max();
+        let Some(deadline) = missed else { continue };
+        if is_spent(facts, older) {
             continue;
         }
         let candidate = place(facts, older);
@@ -42,19 +50,19 @@ pub(super) fn draft<'a>(
     }
     // What goes late goes before what does not go at all.
     if chosen.verdict.plan().is_none() {
-        let late = older.filter(|r| !is_spent(facts, r)).map(|r| place(facts, r));
+        let late = older.iter().filter(|r| !is_spent(facts, r)).map(|r| place(facts, r));
         if let Some(late) = late.into_iter().find(|candidate| candidate.verdict.plan().is_some()) {
             let aside = std::mem::replace(&mut chosen, late);
             chosen.reasons.splice(0..0, aside.reasons);
         }
     }
-    let chosen = by_older_deadlines(facts, reach, chosen);
+    let chosen = by_older_deadlines(facts, reach, minors, chosen);
     let Placed { release, verdict, reasons: placed } = chosen;
     let mut reasons = Vec::with_capacity(reach.reasons.len() + 1 + placed.len());
     reasons.extend_from_slice(&reach.reasons);
     for barred in reach.minors.iter().filter_map(|r| aside(r)) {
         match barred.because {
-            Because::CompanionFirst(..) => reasons.push(barred.because),
+            Because::CompanionFirst(..) | Because::MakesWay(..) => reasons.push(barred.because),
             because => reasons.extend([because, Because::OlderFirst(release, barred.release)]),
         }
     }
@@ -64,23 +72,36 @@ pub(super) fn draft<'a>(
 }
 
 /// Ours are the rings, the contract's the deadlines: where what is left behind cannot go by itself any more, what takes
-/// its place is in time for it, if it can be.
-fn by_older_deadlines<'a>(facts: &Facts<'a>, reach: &Reach<'a>, chosen: Placed<'a>) -> Placed<'a> {
-    let Some(end) = chosen.verdict.plan().filter(|placed| placed.work == Work::Night).map(|placed| placed.slot.end)
-    else {
+/// its place is in time for it, if it can be and nothing is the worse for it.
+fn by_older_deadlines<'a>(
+    facts: &Facts<'a>,
+    reach: &Reach<'a>,
+    minors: &[&'a Arc<Release>],
+    chosen: Placed<'a>,
+) -> Placed<'a> {
+    if reach.outstanding.len() < 2 || chosen.verdict.plan().is_none() {
         return chosen;
+    }
+    let due = |r: &&'a Arc<Release>| Some((*r, deadline_to_come(facts, r)?));
+    let mut dues: Vec<(&Arc<Release>, DateTime<Utc>)> = reach.outstanding.iter().filter_map(due).collect();
+    dues.sort_by_key(|(_, due)| *due);
+    let goes_by_itself = |r: &'a Arc<Release>, due| {
+        let newer = r.version() > chosen.release.version() && minors.iter().any(|m| Arc::ptr_eq(m, r));
+        newer && place(facts, r).meets(r, due)
     };
-    let left_behind = reach.outstanding.iter().filter(|r| r.version() < chosen.release.version());
-    let mut missed: Vec<DateTime<Utc>> =
-        left_behind.filter_map(|r| deadline_to_come(facts, r)).filter(|deadline| *deadline < end).collect();
-    missed.sort_unstable();
-    let in_time = missed.into_iter().find_map(|by| {
-        let mut reasons = Vec::with_capacity(6);
-        let verdict = verdict(facts, chosen.release, Some(by), &mut reasons);
-        let sooner = Placed { release: chosen.release, verdict, reasons };
-        sooner.verdict.plan().is_some_and(|placed| placed.slot.end <= by).then_some(sooner)
+    let mut missed = dues.iter().filter(|(r, due)| !chosen.meets(r, *due) && !goes_by_itself(r, *due));
+    let sooner = missed.find_map(|(missed, by)| {
+        let in_its_place =
+            |m: &&&'a Arc<Release>| m.version() >= missed.version() && !m.manifest().is_manual() && !is_spent(facts, m);
+        minors.iter().filter(in_its_place).find_map(|release| {
+            let mut reasons = Vec::with_capacity(6);
+            let verdict = verdict(facts, release, Some(*by), &mut reasons);
+            let sooner = Placed { release, verdict, reasons };
+            let no_worse = || dues.iter().all(|(r, due)| !chosen.meets(r, *due) || sooner.meets(r, *due));
+            (sooner.meets(missed, *by) && no_worse()).then_some(sooner)
+        })
     });
-    in_time.unwrap_or(chosen)
+    sooner.unwrap_or(chosen)
 }
 
 /// A minor that nothing leads to: staff hear of it, because its deadline will pass.
@@ -114,6 +135,13 @@ struct Placed<'a> {
     release: &'a Arc<Release>,
     verdict: Verdict<'a>,
     reasons: Vec<Because<'a>>,
+}
+
+impl Placed<'_> {
+    /// Whether it makes up for a release by the time that is due.
+    fn meets(&self, release: &Release, due: DateTime<Utc>) -> bool {
+        release.version() <= self.release.version() && self.verdict.plan().is_some_and(|plan| plan.slot.end <= due)
+    }
 }
 
 fn place<'a>(facts: &Facts<'a>, release: &'a Arc<Release>) -> Placed<'a> {
@@ -184,22 +212,27 @@ fn night<'a>(
     let deadline = facts.almanac.minor_deadline(facts.terms, release.published_at());
     reasons.push(Because::Deadline(deadline));
     let placed = |slot| placement(slot, Work::Night, Some(deadline), None);
+    let by = by.unwrap_or(deadline);
     let agreed = slots::agreed(facts, release);
-    if let Some((agreement, slot)) = agreed.filter(|(_, slot)| slot.end <= by.unwrap_or(deadline)) {
+    if let Some((agreement, slot)) = agreed.filter(|(_, slot)| slot.end <= by) {
         reasons.push(Because::AgreedSlot(agreement));
         return settle(placed(slot), Because::NightSlot(slot), reasons);
     }
     let mut search = Search::new(facts, Work::Night, release.published_at(), release);
-    let (mut in_time, after) = search.by(deadline);
-    in_time.retain(|slot| by.is_none_or(|by| slot.end <= by));
+    let (in_time, after) = search.by(by);
     reasons.append(&mut search.reasons);
     let promised = slots::promised(facts, release);
     let stand = ring(facts, release, progress);
     let kept = promised.and_then(|promised| in_time.iter().find(|slot| **slot == promised));
-    let slot = kept.or(if stand == RingStand::Waits { in_time.last() } else { in_time.first() }).copied();
-    if let Some(slot) = slot {
-        reasons.push(Because::Ring(stand));
-        return settle(placed(slot), Because::NightSlot(slot), reasons);
+    // What is late itself waits for nobody.
+    let waits = stand == RingStand::Waits && by <= deadline;
+    match kept.or(if waits { in_time.last() } else { in_time.first() }).copied() {
+        Some(slot) if slot.end <= deadline => {
+            reasons.push(Because::Ring(stand));
+            return settle(placed(slot), Because::NightSlot(slot), reasons);
+        }
+        Some(slot) => return settle(placed(slot), Because::Late(slot, deadline), reasons),
+        None => {}
     }
     // An agreement opens a slot and closes none: one that is late goes only where nothing is in time.
     reasons.extend(agreed.map(|(agreement, _)| Because::AgreedSlot(agreement)));

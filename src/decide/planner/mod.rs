@@ -22,6 +22,8 @@ mod part;
 mod reach;
 mod room;
 mod slots;
+mod stuck;
+mod trade;
 mod words;
 
 #[cfg(test)]
@@ -134,7 +136,8 @@ pub fn weigh<'a>(facts: &Facts<'a>) -> Verdicts<'a> {
         drafts
     };
     let roomy = |apart: &[&'a String]| room::give_way(facts, settle(&[], apart), |aside| settle(aside, apart));
-    let mut drafts = part::pairs(facts, roomy(&[]), roomy);
+    let drafts = part::pairs(facts, roomy(&[]), roomy);
+    let mut drafts = trade::others(facts, drafts, |aside| settle(aside, &[]));
     backup::hold(facts, &mut drafts);
     group::number(&mut drafts);
     Verdicts(drafts)

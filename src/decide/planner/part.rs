@@ -1,9 +1,9 @@
 //! What goes together only because one requires the other goes apart where that saves a deadline: what is required in its
 //! own slot, the other behind it.
 
-use super::Facts;
 use super::because::Because;
 use super::draft::{Draft, Verdict};
+use super::{Facts, trade};
 use std::cmp::Reverse;
 
 /// Settles again with a pair apart that found no room in time together, where nothing is the worse for it. `settle`
@@ -21,7 +21,7 @@ pub(super) fn pairs<'a>(
         let better = crowded.map(|draft| draft.product).find_map(|product| {
             let with: Vec<&'a String> = apart.iter().copied().chain([product]).collect();
             let settled = settle(&with);
-            is_better(&drafts, &settled).then_some((with, settled))
+            is_better(facts, &drafts, &settled).then_some((with, settled))
         });
         let Some((with, settled)) = better else { break };
         (apart, drafts) = (with, settled);
@@ -46,7 +46,7 @@ fn is_crowded<'a>(facts: &Facts<'a>, draft: &Draft<'a>, drafts: &[Draft<'a>]) ->
 }
 
 /// Whether more goes in time, goes less late, or goes at all, and nothing is the worse for it.
-fn is_better(was: &[Draft], settled: &[Draft]) -> bool {
+fn is_better(facts: &Facts, was: &[Draft], settled: &[Draft]) -> bool {
     let rank = |draft: &Draft| match &draft.verdict {
         Verdict::Planned(_) => (2, None),
         Verdict::Late(placed) => (1, Some(Reverse(placed.slot.end))),
@@ -54,5 +54,7 @@ fn is_better(was: &[Draft], settled: &[Draft]) -> bool {
     };
     let best = |drafts: &[Draft], product: &str| drafts.iter().filter(|d| d.product == product).map(rank).max();
     let both = || was.iter().map(|d| (best(was, d.product), best(settled, d.product)));
-    both().all(|(was, is)| is >= was) && both().any(|(was, is)| is > was)
+    both().all(|(was, is)| is >= was)
+        && both().any(|(was, is)| is > was)
+        && trade::is_no_worse(&trade::met(facts, was), &trade::met(facts, settled))
 }

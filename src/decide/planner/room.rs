@@ -4,12 +4,11 @@
 //! Where it does not, whole groups move to other slots of theirs: a search over the few there are finds a way to meet
 //! every deadline whenever there is one. What still finds no room is late, or held where nothing is left at all.
 
-use super::Facts;
-use super::because::Because;
+use super::because::{Because, RingStand};
 use super::draft::{Draft, Verdict};
 use super::group::Barred;
-use super::reach;
 use super::slots::{self, Search};
+use super::{Facts, reach, trade};
 use crate::decide::almanac::Work;
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::release::Release;
@@ -84,7 +83,8 @@ pub(super) fn give_way<'a>(
                 with.push(aside);
                 let settled = settle(&with);
                 let product = aside.release.product();
-                if drafts.iter().all(|was| is_no_worse(was, product, &settled)) {
+                let no_worse = drafts.iter().all(|was| is_no_worse(was, product, &settled));
+                if no_worse || trade::is_better(&trade::met(facts, &drafts), &trade::met(facts, &settled)) {
                     return Some((with, settled));
                 }
                 next = settled.iter().filter(|d| d.product == product).find_map(|draft| crowded_out(facts, draft));
@@ -245,8 +245,8 @@ fn can_finish(left: &[(Slot, TimeDelta)], from: DateTime<Utc>, steps: &mut usize
     })
 }
 
-/// The slots a group may go into: its own first, then those that every member may go into, and a few past the last
-/// deadline among them. A major has none past its date.
+/// The slots a group may go into: its own first, then those that every member may go into, the early ones before the late
+/// ones unless it waits for its canaries, and a few past the last deadline among them. A major has none past its date.
 fn choices<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], unit: &Unit<'a>) -> Vec<&'a Slot> {
     let members = || unit.members.iter().filter_map(|i| Some((drafts[*i].verdict.plan()?, drafts[*i].release?)));
     let last = members().filter_map(|(placed, _)| placed.deadline).max();
@@ -277,7 +277,12 @@ fn choices<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], unit: &Unit<'a>) -> Vec<
         });
     }
     let rest = common.unwrap_or_default().into_iter().filter(|slot| *slot != unit.slot);
-    let rest = rest.filter(|slot| slots::fits(facts, **slot, unit.need));
+    let mut rest: Vec<&'a Slot> = rest.filter(|slot| slots::fits(facts, **slot, unit.need)).collect();
+    // What waits for its canaries waits as long as it can.
+    if unit.members.iter().any(|i| drafts[*i].reasons.contains(&Because::Ring(RingStand::Waits))) {
+        let in_time = rest.partition_point(|slot| last.is_none_or(|last| slot.end <= last));
+        rest[..in_time].reverse();
+    }
     std::iter::once(unit.slot).chain(rest).collect()
 }
 

@@ -5,9 +5,15 @@ use super::tasks::{self, Choice, Kind, Task};
 use crate::model::slot::Slot;
 use chrono::{DateTime, TimeDelta, Utc};
 
+/// What nobody waits for may go so long after the last that is due: a version that goes late may free what a newer one of
+/// its product names.
+const BESIDE: TimeDelta = TimeDelta::days(4);
+
 pub struct Search<'s, 'a> {
     site: &'s Site<'a>,
-    /// For each thing that may be done: everything that would do it, `None` where it may be left.
+    due: Vec<Task>,
+    /// For each thing that may be done: everything that would do it, `None` where it may be left. What is due may be left
+    /// where another choice does it as well.
     open: Vec<Vec<Option<Choice<'a>>>>,
 }
 
@@ -20,8 +26,10 @@ impl<'s, 'a> Search<'s, 'a> {
         for task in &due {
             let all = tasks::choices(site, &task.product, task.request.is_some(), task.by);
             let does = all.into_iter().filter(|c| *c.release.version() >= task.at_least).map(Some);
-            open.push(does.collect());
-            wanted.push((task.product.clone(), task.request.is_some()));
+            let thing = (task.product.clone(), task.request.is_some());
+            let again = wanted.contains(&thing).then_some(None);
+            open.push(again.into_iter().chain(does).collect());
+            wanted.push(thing);
         }
         let mut next = 0;
         while let Some(choices) = open.get(next) {
@@ -31,13 +39,13 @@ impl<'s, 'a> Search<'s, 'a> {
             let named: Vec<String> = named.into_iter().chain(lenders).collect();
             for thing in named.into_iter().flat_map(|product| [(product.clone(), false), (product, true)]) {
                 if !wanted.contains(&thing) {
-                    let all = tasks::choices(site, &thing.0, thing.1, until);
+                    let all = tasks::choices(site, &thing.0, thing.1, until + BESIDE);
                     open.push(std::iter::once(None).chain(all.into_iter().map(Some)).collect());
                     wanted.push(thing);
                 }
             }
         }
-        Search { site, open }
+        Search { site, due, open }
     }
 
     pub fn finds(&self) -> bool {
@@ -58,12 +66,31 @@ impl<'s, 'a> Search<'s, 'a> {
         let Some(choices) = self.open.get(chosen.len()) else { return self.is_whole(chosen) };
         choices.iter().any(|choice| {
             chosen.push(choice.clone());
-            let good = (choice.is_none() || self.has_room(chosen)) && self.go(chosen);
+            let good = (choice.is_none() || self.has_room(chosen)) && self.is_done(chosen) && self.go(chosen);
             if !good {
                 chosen.pop();
             }
             good
         })
+    }
+
+    /// Whether the last of these is done by its own choice or by an earlier one, and no minor goes over a newer one.
+    fn is_done(&self, chosen: &[Option<Choice>]) -> bool {
+        let all = || chosen.iter().flatten();
+        let Some(task) = self.due.get(chosen.len() - 1) else { return true };
+        let does = |c: &&Choice| {
+            c.release.product() == task.product
+                && (c.kind == Kind::Major) == task.request.is_some()
+                && *c.release.version() >= task.at_least
+                && c.slot.end <= task.by
+        };
+        let goes_back = |one: &Choice, other: &Choice| {
+            one.release.product() == other.release.product()
+                && (one.kind == Kind::Major) == (other.kind == Kind::Major)
+                && one.release.version() < other.release.version()
+                && other.slot.start < one.slot.start
+        };
+        all().any(|c| does(&c)) && !all().any(|one| all().any(|other| goes_back(one, other)))
     }
 
     /// The server does one thing at a time, staff are free, the line carries it.

@@ -18,6 +18,12 @@ pub struct Task {
     pub request: Option<i64>,
 }
 
+impl Task {
+    pub fn is_same(&self, other: &Task) -> bool {
+        (&self.product, &self.at_least, self.request) == (&other.product, &other.at_least, other.request)
+    }
+}
+
 /// Whose slots something goes into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

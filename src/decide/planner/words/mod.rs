@@ -62,6 +62,7 @@ pub(super) fn rule(because: &Because) -> Rule {
         | Because::GroupDoesNotFit(_) => Rule::Prerequisites,
         Because::InstalledRetracted(_) | Because::Retracted(_) | Because::RequestedGone(_) => Rule::Retracted,
         Because::OlderFirst(..)
+        | Because::MakesWay(..)
         | Because::Deadline(_)
         | Because::DeadlineAtRisk(_)
         | Because::Late(..)
@@ -183,6 +184,7 @@ impl Teller<'_, '_> {
             Because::RequirementMet(requirement) => self.requirement_met(requirement),
             Because::RequirementMissing(requirement) => self.requirement_missing(requirement),
             Because::CompanionFirst(other, newer) => self.companion_first(other, newer),
+            Because::MakesWay(other, aside) => self.makes_way(other, aside),
             Because::CompanionMissing(companion) => self.companion_missing(companion),
             Because::CompanionNotOrdered(companion) => self.companion_not_ordered(companion),
             Because::PartnerHeld(partner) => self.partner_held(partner),
@@ -275,6 +277,7 @@ impl Teller<'_, '_> {
             | Because::Newer(_)
             | Because::OlderFirst(..)
             | Because::CompanionFirst(..)
+            | Because::MakesWay(..)
             | Because::NumbersSayMajor(_)
             | Because::Requested(_)
             | Because::AgreedNotice(_)

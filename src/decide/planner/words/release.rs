@@ -2,6 +2,7 @@
 
 use super::{Said, Teller, day};
 use crate::decide::notice;
+use crate::decide::planner::minor;
 use crate::model::agreement::Agreement;
 use crate::model::deployment::Deployment;
 use crate::model::release::Release;
@@ -83,6 +84,20 @@ impl Teller<'_, '_> {
     }
 
     pub(super) fn older_first(&self, older: &Release, newest: &Release) -> Said {
+        if minor::deadline_to_come(self.facts, older).is_none() {
+            return (
+                format!(
+                    "{} keeps the deadline of an older version that it replaces, so it goes before {}",
+                    older.id(),
+                    newest.id()
+                ),
+                format!(
+                    "{} tient l'échéance d'une version antérieure qu'elle remplace et passe donc avant {}",
+                    older.id(),
+                    newest.id()
+                ),
+            );
+        }
         (
             format!("{} keeps its own deadline, so it goes before {}", older.id(), newest.id()),
             format!("{} garde son échéance et passe donc avant {}", older.id(), newest.id()),

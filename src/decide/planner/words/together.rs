@@ -57,6 +57,14 @@ impl Teller<'_, '_> {
         )
     }
 
+    pub(super) fn makes_way(&self, other: &Release, aside: &Release) -> Said {
+        let (it, other, aside) = (self.it(), other.id(), aside.id());
+        (
+            format!("{other} meets its deadline only if {it} goes first and {aside} later"),
+            format!("{other} ne tient son échéance que si {it} passe d'abord et {aside} plus tard"),
+        )
+    }
+
     pub(super) fn companion_missing(&self, companion: &Companion) -> Said {
         let (it, Companion { product, version }) = (self.it(), companion);
         (
