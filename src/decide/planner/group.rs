@@ -341,9 +341,11 @@ fn sooner<'a>(facts: &Facts<'a>, drafts: &[Draft<'a>], i: usize, partner: usize)
     }
     let slot = match theirs.work {
         Work::Night => Search::new(facts, Work::Night, release.published_at(), release).first(),
-        Work::Major => Search::new(facts, Work::Major, facts.now, release).back(by).find(|slot| lets_follow(slot)),
-        // What is done by hand goes in the first slot anyway.
-        Work::Manual => None,
+        Work::Major if slots::promised(facts, release) != Some(theirs.slot) => {
+            Search::new(facts, Work::Major, facts.now, release).back(by).find(|slot| lets_follow(slot))
+        }
+        // What people were told of stays where it is; what is done by hand goes in the first slot anyway.
+        Work::Major | Work::Manual => None,
     };
     slot.filter(|slot| slot.end <= theirs.slot.start && lets_follow(slot))
 }

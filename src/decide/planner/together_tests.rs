@@ -309,3 +309,19 @@ fn a_group_of_majors_leaves_a_retry_slot_as_late_as_a_single_one_does() {
     }
     check(&promised, "12 20:00-12 22:00");
 }
+
+#[test]
+fn a_major_goes_earlier_for_what_requires_it_unless_people_were_told_of_its_slot() {
+    let major = manifest("isacompta", "15.00.001", Change::Major);
+    let world = World::at("2026-04-30 10:00").install("isaged", "3.0.0").publish(major, PUBLISHED);
+    let world = world.request("15.00.001", "2026-05-16");
+    world.check("isacompta", "planned 15.00.001 15 20:00-15 22:00");
+    // Due on Friday morning.
+    let mut world = world.publish(requiring("3.0.1", "15.00.001"), PUBLISHED);
+    world.check("isacompta", "planned 15.00.001 30 20:00-30 22:00");
+    world.check("isaged", "planned 3.0.1 30 22:00-01 07:00");
+    let told = deployment(&world, "15.00.001", ("2026-05-12 20:00", "2026-05-12 22:00"), DeploymentState::Planned);
+    world.deployments.push(Deployment { request: Some(1), ..told });
+    world.check("isacompta", "planned 15.00.001 12 20:00-12 22:00");
+    world.check("isaged", "late 3.0.1 12 22:00-13 07:00");
+}
