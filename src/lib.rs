@@ -56,8 +56,9 @@
 //! The planner sees one server at a time; what binds servers enters as data. [`decide::almanac`] works a contract's windows
 //! out once for all servers of one calendar. [`decide::rollout`] says how a release fares, [`decide::load`] what others take
 //! of the client's line and of staff; [`decide::rounds`] goes through the fleet and looks again at those who gave way, so
-//! that what is left over is found in the same planning. Reasons are data until somebody reads or writes them: a hundred
-//! thousand servers are weighed without a word.
+//! that what is left over is found in the same planning. Where products get in each other's way, another of their releases
+//! may go instead: each try is settled whole, and kept only where more deadlines are met and none is missed that was. Reasons
+//! are data until somebody reads or writes them: a hundred thousand servers are weighed without a word.
 //!
 //! It is proven four ways: tables for every rule, one unit either side; the checker's, broken once for each rule; laws over
 //! generated worlds (`decide/laws`), among them that deadlines are met whenever an exhaustive search finds any schedule that
