@@ -226,11 +226,15 @@ fn slots<'a>(site: &Site<'a>, release: &'a Release, request: bool, until: DateTi
             && !site.is_closed(*slot)
     };
     let contract = window.slots(&site.calendar, now - TimeDelta::days(1), until).into_iter().filter(admissible);
-    let agreed = site.state.inventory.keys().flat_map(|product| {
-        let slots = site.agreed_slots(product).into_iter().filter(possible);
-        let slots = slots.filter(|slot| slot.start >= release.published_at());
-        slots.map(|slot| (slot, Some(product.clone()).filter(|p| p != release.product()))).collect::<Vec<_>>()
-    });
+    // An agreement opens a slot for one installation (maintenance-slots): another product's goes along with it, but not what
+    // fits into no slot of its own. That is held, and staff are told.
+    let fits = window.slots(&site.calendar, now, now + TimeDelta::days(14)).iter().any(|s| s.duration() >= need);
+    let agreed =
+        site.state.inventory.keys().filter(|product| fits || *product == release.product()).flat_map(|product| {
+            let slots = site.agreed_slots(product).into_iter().filter(possible);
+            let slots = slots.filter(|slot| slot.start >= release.published_at());
+            slots.map(|slot| (slot, Some(product.clone()).filter(|p| p != release.product()))).collect::<Vec<_>>()
+        });
     let choice = |slot, agreed, with| Choice { release, kind, slot, need, agreed, with };
     let contract = contract.map(|slot| choice(slot, false, None));
     contract.chain(agreed.map(|(slot, with)| choice(slot, true, with))).collect()
