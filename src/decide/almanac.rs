@@ -58,7 +58,7 @@ pub struct Almanac {
     major: Openings,
 }
 
-/// What is published on the day that an opening begins on, or since the one before, is due then.
+/// When that is due which is published on the day an opening begins on, or since the day of the one before.
 #[derive(Clone, Copy, Debug)]
 struct Due {
     /// The end of the opening's site-local day.

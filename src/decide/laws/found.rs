@@ -271,3 +271,22 @@ fn what_brings_what_another_requires_goes_in_time_for_both() {
         ],
     );
 }
+
+#[test]
+fn what_is_done_by_hand_and_gives_way_to_an_older_deadline_does_so_at_once() {
+    // isacompta 14.20.2 and isapaye, which requires it, go by hand together on the 29th. 14.20.1 is due on the 28th.
+    let by_hand = |release| DrawnRelease { manual: true, ..release };
+    let needs = DrawnRelease { requires: true, ..by_hand(minor(1, 1, 33, 7)) };
+    let releases = vec![needs, by_hand(minor(0, 2, 37, 6)), minor(0, 1, 5, 0)];
+    let first = DrawnServer { runs: [Some(2), Some(0), Some(0), Some(0)], ..server() };
+    let reunion = DrawnClient { site: 1, servers: vec![first, server()], ..client(1, 1) };
+    let draw = Draw { minute: 28_140 + 7 * 60, ..world(1, reunion, releases) };
+    check(
+        &draw,
+        &[
+            "c0-0 isapaye planned 2026.1 2026-01-27",
+            "c0-1 isacompta planned 14.20.1 2026-01-21",
+            "c0-1 isapaye waiting - -",
+        ],
+    );
+}

@@ -21,13 +21,18 @@ pub(super) fn others<'a>(
     let mut barred: Vec<Barred<'a>> = Vec::new();
     // Each round leaves one more aside.
     while barred.len() < drafts.len() {
-        let Some(crowded) = drafts.iter().find(|draft| is_crowded(facts, &drafts, draft)) else { break };
         let met = met(facts, &drafts);
-        let better = drafts.iter().filter_map(|draft| one_of_two(facts, draft, crowded)).find_map(|aside| {
-            let with: Vec<Barred<'a>> = barred.iter().copied().chain([aside]).collect();
-            let settled = settle(&with);
-            is_better(&met, &self::met(facts, &settled)).then_some((with, settled))
-        });
+        let crowded = drafts.iter().filter(|draft| is_crowded(facts, &drafts, draft));
+        let better = crowded.flat_map(|crowded| drafts.iter().map(move |draft| (crowded, draft))).find_map(
+            |(crowded, draft)| {
+                let with: Vec<Barred<'a>> =
+                    barred.iter().copied().chain([one_of_two(facts, draft, crowded)?]).collect();
+                let settled = settle(&with);
+                // The reason names who gains by it.
+                let gains = !settled.iter().any(|d| d.product == crowded.product && is_crowded(facts, &settled, d));
+                (gains && is_better(&met, &self::met(facts, &settled))).then_some((with, settled))
+            },
+        );
         let Some((with, settled)) = better else { break };
         (barred, drafts) = (with, settled);
     }

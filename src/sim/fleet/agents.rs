@@ -47,9 +47,10 @@ impl Play {
             self.lives[place].silent_until = None;
         }
         let (_, starts) = self.offer(place, &self.open(place), &Held::new());
-        match starts.first() {
-            Some(start) if now < *start => return self.poll_again(place, *start),
-            Some(_) | None => {}
+        if let Some(start) = starts.first()
+            && now < *start
+        {
+            return self.poll_again(place, *start);
         }
         // The planner is asked again before anything leaves.
         let held = self.plan(place);

@@ -84,6 +84,12 @@ impl Teller<'_, '_> {
     }
 
     pub(super) fn older_first(&self, older: &Release, newest: &Release) -> Said {
+        if older.version() > newest.version() {
+            return (
+                format!("{} replaces {}, which cannot go", older.id(), newest.id()),
+                format!("{} remplace {}, qui ne peut être installée", older.id(), newest.id()),
+            );
+        }
         if minor::deadline_to_come(self.facts, older).is_none() {
             return (
                 format!(

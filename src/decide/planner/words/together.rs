@@ -60,8 +60,8 @@ impl Teller<'_, '_> {
     pub(super) fn makes_way(&self, other: &Release, aside: &Release) -> Said {
         let (it, other, aside) = (self.it(), other.id(), aside.id());
         (
-            format!("{other} meets its deadline only if {it} goes first and {aside} later"),
-            format!("{other} ne tient son échéance que si {it} passe d'abord et {aside} plus tard"),
+            format!("{other} meets its deadline only if {it} goes rather than {aside}"),
+            format!("{other} ne tient son échéance que si {it} passe à la place de {aside}"),
         )
     }
 
